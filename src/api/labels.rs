@@ -1,0 +1,37 @@
+//! Labels, annotations and field managers: the words that resources carry for people, selectors and other controllers.
+
+/// On pools, sets, machines, operations: the cluster that they belong to.
+pub const CLUSTER: &str = "quarterdeck.dev/cluster";
+/// On sets, machines, operations: the pool that they belong to.
+pub const POOL: &str = "quarterdeck.dev/pool";
+/// On sets and the nodes made from them: the digest of the template.
+pub const REVISION: &str = "quarterdeck.dev/revision";
+/// On jobs, config maps, pods: the operation that they carry out.
+pub const OPERATION: &str = "quarterdeck.dev/operation";
+/// On anything whose hosts are simulated, so that every screen can say so.
+pub const SIMULATED: &str = "quarterdeck.dev/simulated";
+/// On clusters and pools: `production` raises the level of every confirmation by one.
+pub const ENVIRONMENT: &str = "quarterdeck.dev/environment";
+
+/// On a pool: why the last change was made; copied into the operations that it causes.
+pub const REASON: &str = "quarterdeck.dev/reason";
+/// On a pool: who asked for the last change; copied into the operations that it causes.
+pub const REQUESTED_BY: &str = "quarterdeck.dev/requested-by";
+/// On a pool: the number of replicas down to which a person has agreed to go, beyond the deletion budget.
+///
+/// A shrink that would remove more machines than the budget stops and asks; setting this to the wanted
+/// `spec.replicas` is the answer.
+pub const APPROVED_REPLICAS: &str = "quarterdeck.dev/approved-replicas";
+/// On a machine: take this one first when the pool shrinks.
+pub const DELETE_MACHINE: &str = "quarterdeck.dev/delete-machine";
+/// On a node in a business cluster: we cordoned it, for this operation. Only such nodes are uncordoned by us.
+pub const CORDONED_BY: &str = "quarterdeck.dev/cordoned-by";
+/// On an operation: the person asks that what failed is tried again; any new value counts.
+pub const RETRY: &str = "quarterdeck.dev/retry";
+
+/// Field manager and reporting component of the controllers.
+pub const CONTROLLER_MANAGER: &str = "quarterdeck-controller";
+/// Field manager of the executor.
+pub const EXECUTOR_MANAGER: &str = "quarterdeck-executor";
+/// Field manager of the console and the command line.
+pub const CONSOLE_MANAGER: &str = "quarterdeck-console";

@@ -1,0 +1,337 @@
+//! `Machine`: one host. It waits idle until a machine set claims it, becomes a node, and comes back when it is released.
+//!
+//! Each part of the status has one writer: the executor writes `phases`, the node-health controller `node`, the machine
+//! controller `state`, `drain` and `conditions`. So merge patches of one never undo another.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// One host.
+#[derive(
+    kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize,
+)]
+#[kube(
+    group = "quarterdeck.dev",
+    version = "v1alpha1",
+    kind = "Machine",
+    plural = "machines",
+    shortname = "ma",
+    namespaced,
+    status = "MachineStatus",
+    derive = "Default",
+    derive = "PartialEq",
+    doc = "One host that is a node, or waits to become one.",
+    category = "quarterdeck",
+    selectable = ".spec.claimRef.clusterName",
+    selectable = ".spec.claimRef.poolName",
+    printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.state"}"#,
+    printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.currentPhase"}"#,
+    printcolumn = r#"{"name":"Cluster","type":"string","jsonPath":".spec.claimRef.clusterName"}"#,
+    printcolumn = r#"{"name":"Pool","type":"string","jsonPath":".spec.claimRef.poolName"}"#,
+    printcolumn = r#"{"name":"Node","type":"string","jsonPath":".status.node.name"}"#,
+    printcolumn = r#"{"name":"Address","type":"string","jsonPath":".spec.address","priority":1}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(oldSelf.claimRef) || !has(self.claimRef) || self.claimRef.uid == oldSelf.claimRef.uid").message("the machine is claimed by another set: it has to be released first"))]
+pub struct MachineSpec {
+    /// Where SSH reaches it: a name or an address.
+    #[schemars(length(min = 1, max = 253))]
+    pub address: String,
+    /// SSH port; 22 by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 65535))]
+    pub port: Option<i32>,
+    /// User to log in as, where it differs from that of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
+    /// The set that it belongs to. Set only while empty, under the resourceVersion that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_ref: Option<ClaimReference>,
+    /// Keeps an idle machine from being claimed, and stops every controller from acting on it.
+    #[serde(default)]
+    pub paused: bool,
+}
+
+impl MachineSpec {
+    /// Port of sshd.
+    pub fn port(&self) -> u16 {
+        self.port.and_then(|p| u16::try_from(p).ok()).unwrap_or(22)
+    }
+}
+
+/// What the host offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Capacity {
+    /// Cores.
+    #[serde(default)]
+    pub cpu: i32,
+    /// Memory in GiB.
+    #[serde(default)]
+    pub memory_gibibytes: i32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpu: Option<i32>,
+}
+
+/// The set that a machine belongs to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimReference {
+    /// Name of the `MachineSet`.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// UID of the `MachineSet`.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    #[schemars(length(max = 63))]
+    pub cluster_name: String,
+    #[schemars(length(max = 253))]
+    pub pool_name: String,
+    /// When it was claimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<Time>,
+}
+
+/// What is known of the host.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineStatus {
+    /// Where it stands on its way; absent means that nobody has looked yet, which counts as `Idle` if unclaimed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<MachineState>,
+    /// When `state` last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_since: Option<Time>,
+    /// Why it is in this state, for people: the failure, the blocker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The phase that runs, or the one that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_phase: Option<String>,
+    /// The operation that works on it, or last did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// Phases of that operation, in order. Written by the executor only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseStatus>,
+    /// What the business cluster says of its node. Written by the node-health controller only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<NodeStatus>,
+    /// The drain that is under way, or the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drain: Option<DrainStatus>,
+    /// Facts gathered from the host: `os`, `kernel`, `arch`, `bootId`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub facts: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`, `NodeHealthy`, `DrainBlocked`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Where a machine stands.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+)]
+pub enum MachineState {
+    /// In the inventory, free to be claimed.
+    #[default]
+    Idle,
+    /// Claimed; work on it has not begun.
+    Claimed,
+    /// Phases run on it.
+    Provisioning,
+    /// All phases are done; its node has not been Ready yet.
+    Deployed,
+    /// Its node is Ready.
+    Ready,
+    /// Its node was Ready and is not, or cannot be asked.
+    NotReady,
+    /// Its node is being emptied.
+    Draining,
+    /// It is being reset.
+    Releasing,
+    /// A phase failed for good; a person decides.
+    Failed,
+}
+
+impl MachineState {
+    pub const ALL: [Self; 9] = [
+        Self::Idle,
+        Self::Claimed,
+        Self::Provisioning,
+        Self::Deployed,
+        Self::Ready,
+        Self::NotReady,
+        Self::Draining,
+        Self::Releasing,
+        Self::Failed,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Idle => "Idle",
+            Self::Claimed => "Claimed",
+            Self::Provisioning => "Provisioning",
+            Self::Deployed => "Deployed",
+            Self::Ready => "Ready",
+            Self::NotReady => "NotReady",
+            Self::Draining => "Draining",
+            Self::Releasing => "Releasing",
+            Self::Failed => "Failed",
+        }
+    }
+
+    /// How long a machine may stay here before we say that it is stuck.
+    pub fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Idle | Self::Ready | Self::Failed => None,
+            Self::Claimed => Some(Duration::from_mins(5)),
+            Self::Provisioning | Self::Draining => Some(Duration::from_mins(30)),
+            Self::Deployed | Self::Releasing => Some(Duration::from_mins(10)),
+            Self::NotReady => Some(Duration::from_mins(5)),
+        }
+    }
+
+    /// Something is being done to it now.
+    pub fn is_moving(self) -> bool {
+        matches!(
+            self,
+            Self::Claimed | Self::Provisioning | Self::Deployed | Self::Draining | Self::Releasing
+        )
+    }
+}
+
+/// How one phase of a runbook went on one machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PhaseStatus {
+    pub name: String,
+    #[serde(default)]
+    pub state: PhaseState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
+    /// Steps done, out of `steps`.
+    #[serde(default)]
+    pub steps_done: i32,
+    #[serde(default)]
+    pub steps: i32,
+    /// The step that runs, or the one that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The failure, in one sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Where a phase stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum PhaseState {
+    #[default]
+    Pending,
+    Running,
+    Succeeded,
+    Failed,
+    /// Nothing to do: not for this role.
+    Skipped,
+}
+
+/// What the business cluster says of the machine's node, found by providerID.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeStatus {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+    /// `True`, `False` or `Unknown`, as the node's Ready condition; `Unknown` too when the cluster cannot be asked.
+    pub ready: String,
+    /// Reason of the condition, or why it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default)]
+    pub unschedulable: bool,
+    /// kubelet's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubelet_version: Option<String>,
+    /// When `ready` last changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+}
+
+/// A node by name and identity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeReference {
+    pub name: String,
+    pub uid: String,
+}
+
+/// How emptying a node goes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DrainStatus {
+    /// The operation that wants it.
+    pub operation: String,
+    /// The node that is emptied; another node of the same name is another node.
+    pub node: NodeReference,
+    pub started_at: Time,
+    /// When `onTimeout` decides.
+    pub deadline: Time,
+    /// Pods that were there at the first look.
+    #[serde(default)]
+    pub pods_total: i32,
+    /// Pods that are still there.
+    #[serde(default)]
+    pub pods_left: i32,
+    /// What stands in the way now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub blockers: Vec<DrainBlocker>,
+    /// The receipt: a live look saw no pod left and the node cordoned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Time>,
+    /// The deadline passed and the node was left in quarantine: cordoned, not emptied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped_at: Option<Time>,
+}
+
+/// One pod that does not leave, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DrainBlocker {
+    /// `namespace/name`.
+    pub pod: String,
+    /// `namespace/name` of the budget that refuses, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pdb: Option<String>,
+    /// How many disruptions the budget allows now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disruptions_allowed: Option<i32>,
+    /// Why, in one sentence.
+    pub message: String,
+    /// Since when it has been in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+}
