@@ -12,22 +12,22 @@ pub mod labels;
 
 pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, NodeCounts};
 pub use cluster_deployment::{
-    ClusterDeployment, ClusterDeploymentSpec, ClusterDeploymentStatus, ExecutorSpec, HostKeyPolicy,
-    JumpHost, PoolSpec, RunbookNames, SecretKeyReference, SshSpec,
+    ClusterDeployment, ClusterDeploymentSpec, ClusterDeploymentStatus, ExecutorSpec, HostKeyPolicy, JumpHost, PoolSpec,
+    RunbookNames, SecretKeyReference, SshSpec,
 };
 pub use condition::{ConditionStatus, condition, condition_status, find_condition, set_condition};
 pub use machine::{
-    Capacity, ClaimReference, DrainBlocker, DrainStatus, Machine, MachineSpec, MachineState,
-    MachineStatus, NodeReference, NodeStatus, PhaseState, PhaseStatus,
+    Capacity, ClaimReference, DrainBlocker, DrainStatus, Machine, MachineSpec, MachineState, MachineStatus,
+    NodeReference, NodeStatus, PhaseState, PhaseStatus,
 };
 pub use machine_set::{MachineSet, MachineSetSpec, MachineSetStatus};
 pub use node_pool::{
-    DeletionOrder, DrainPolicy, DrainTimeoutAction, NodePool, NodePoolSpec, NodePoolStatus,
-    NodeTemplate, PoolPhase, Role, Taint,
+    DeletionOrder, DrainPolicy, DrainTimeoutAction, NodePool, NodePoolSpec, NodePoolStatus, NodeTemplate, PoolPhase,
+    Role, Taint,
 };
 pub use operation::{
-    Failure, FailureClass, MachineReference, Operation, OperationProgress, OperationSpec,
-    OperationState, OperationStatus, OperationType, PhaseDuration,
+    Failure, FailureClass, MachineReference, Operation, OperationProgress, OperationSpec, OperationState,
+    OperationStatus, OperationType, PhaseDuration,
 };
 
 use kube::CustomResourceExt;
@@ -38,17 +38,9 @@ pub const GROUP: &str = "quarterdeck.dev";
 pub const VERSION: &str = "v1alpha1";
 
 /// The definitions of all kinds, in the order in which they are printed and installed.
-pub fn definitions()
--> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>
+pub fn definitions() -> Vec<k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition>
 {
-    vec![
-        ClusterDeployment::crd(),
-        Cluster::crd(),
-        NodePool::crd(),
-        MachineSet::crd(),
-        Machine::crd(),
-        Operation::crd(),
-    ]
+    vec![ClusterDeployment::crd(), Cluster::crd(), NodePool::crd(), MachineSet::crd(), Machine::crd(), Operation::crd()]
 }
 
 /// The identity that a node reports for a machine: `quarterdeck://<machine uid>`.

@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 use super::node_pool::{DrainPolicy, NodeTemplate, Role};
 
 /// All that an administrator edits of one cluster: version, access, executor, pools.
-#[derive(
-    kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize,
-)]
+#[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "quarterdeck.dev",
     version = "v1alpha1",

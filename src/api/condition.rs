@@ -82,36 +82,10 @@ mod tests {
     fn the_time_of_transition_moves_only_with_the_status() {
         let at = |s: i64| jiff::Timestamp::from_second(s).unwrap();
         let mut all = vec![];
-        set_condition(
-            &mut all,
-            condition(
-                "Ready",
-                ConditionStatus::False,
-                "NotReady",
-                "a",
-                None,
-                at(1),
-            ),
-        );
-        set_condition(
-            &mut all,
-            condition(
-                "Ready",
-                ConditionStatus::False,
-                "NotReady",
-                "b",
-                None,
-                at(2),
-            ),
-        );
-        assert_eq!(
-            (all[0].last_transition_time.0, all[0].message.as_str()),
-            (at(1), "b")
-        );
-        set_condition(
-            &mut all,
-            condition("Ready", ConditionStatus::True, "Ready", "", None, at(3)),
-        );
+        set_condition(&mut all, condition("Ready", ConditionStatus::False, "NotReady", "a", None, at(1)));
+        set_condition(&mut all, condition("Ready", ConditionStatus::False, "NotReady", "b", None, at(2)));
+        assert_eq!((all[0].last_transition_time.0, all[0].message.as_str()), (at(1), "b"));
+        set_condition(&mut all, condition("Ready", ConditionStatus::True, "Ready", "", None, at(3)));
         assert_eq!(all[0].last_transition_time.0, at(3));
         assert_eq!(condition_status(&all, "Ready"), ConditionStatus::True);
         assert_eq!(condition_status(&all, "Other"), ConditionStatus::Unknown);

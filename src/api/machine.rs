@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
 /// One host.
-#[derive(
-    kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize,
-)]
+#[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "quarterdeck.dev",
     version = "v1alpha1",
@@ -139,20 +137,7 @@ pub struct MachineStatus {
 }
 
 /// Where a machine stands.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum MachineState {
     /// In the inventory, free to be claimed.
     #[default]
@@ -215,10 +200,7 @@ impl MachineState {
 
     /// Something is being done to it now.
     pub fn is_moving(self) -> bool {
-        matches!(
-            self,
-            Self::Claimed | Self::Provisioning | Self::Deployed | Self::Draining | Self::Releasing
-        )
+        matches!(self, Self::Claimed | Self::Provisioning | Self::Deployed | Self::Draining | Self::Releasing)
     }
 }
 

@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 use super::node_pool::{DeletionOrder, NodeTemplate, Role};
 
 /// One revision of a pool; owned by the `NodePool`.
-#[derive(
-    kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize,
-)]
+#[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "quarterdeck.dev",
     version = "v1alpha1",

@@ -7,9 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// One run on some machines.
-#[derive(
-    kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize,
-)]
+#[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
     group = "quarterdeck.dev",
     version = "v1alpha1",
@@ -103,9 +101,7 @@ impl OperationType {
 }
 
 /// A machine by name and identity.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MachineReference {
     #[schemars(length(max = 253))]

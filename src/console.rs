@@ -1,0 +1,1 @@
+//! State, message, update, effect, keymap, theme, layout, view.

@@ -1,0 +1,1 @@
+//! One file for each controller: observe, plan, act, report.

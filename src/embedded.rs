@@ -1,0 +1,1 @@
+//! The embedded meta cluster: API server, Job runner, simulated machines and business clusters.

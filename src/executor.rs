@@ -1,0 +1,1 @@
+//! Carries a runbook out on many machines.

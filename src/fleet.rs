@@ -1,0 +1,1 @@
+//! The console's read model: watches to index to immutable snapshot.

@@ -1,0 +1,1 @@
+//! Pure planners: `(spec, snapshot, now) -> Plan`. No IO, no clock.

@@ -1,0 +1,1 @@
+//! The only SSH client: one actor for each connection.

@@ -1,0 +1,1 @@
+//! Client of a business cluster: nodes by providerID, cordon, evict.
