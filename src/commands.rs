@@ -1,1 +1,45 @@
-//! One file for each subcommand; the only place that wires.
+//! The command line: one file for each subcommand. The only place that wires modules together.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+pub mod exit;
+
+/// A terminal operations console, and the operator behind it, for fleets of Kubernetes clusters.
+///
+/// Without a subcommand it opens the console on the meta cluster of the kubeconfig.
+#[derive(Debug, Parser)]
+#[command(name = "quarterdeck", version, after_help = exit::HELP)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What every subcommand understands.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Globals {
+    /// The kubeconfig of the meta cluster (else KUBECONFIG, else ~/.kube/config, else in-cluster).
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context in it.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The namespace; that of the context if left out.
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {}
+
+/// Carries out what was typed.
+pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
+    match arguments.command {
+        None => Ok(ExitCode::SUCCESS),
+        Some(command) => match command {},
+    }
+}

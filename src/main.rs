@@ -1,1 +1,33 @@
-fn main() {}
+//! The binary: reads what was typed, runs it, and says what went wrong in one sentence.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use quarterdeck::commands::{self, Arguments, exit::Ended};
+
+fn main() -> ExitCode {
+    if let Err(error) = color_eyre::config::HookBuilder::default().display_env_section(false).install() {
+        eprintln!("quarterdeck: cannot install the panic hook: {error}");
+    }
+    let arguments = Arguments::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("quarterdeck: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(commands::run(arguments)) {
+        Ok(code) => code,
+        Err(error) => report(&error),
+    }
+}
+
+/// One sentence, and below it what caused it; the exit code is the one that the error carries.
+fn report(error: &color_eyre::Report) -> ExitCode {
+    eprintln!("quarterdeck: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  because: {cause}");
+    }
+    error.chain().find_map(|e| e.downcast_ref::<Ended>()).map_or(ExitCode::FAILURE, |ended| ended.exit.into())
+}
