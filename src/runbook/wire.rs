@@ -3,11 +3,20 @@
 //! The executor opens one exec channel for a step and sends a POSIX shell script on its standard input. The first line
 //! is a comment that carries a [`StepHeader`]; a real host ignores it, a simulated one acts on it. The host answers on
 //! standard output: one start line, the output of the step, one end line. Control lines begin with a nonce that the
-//! output cannot know, so that no output can pass for one.
+//! output cannot know, so that no output can pass for one. A host may put one line break of its own before the end line,
+//! so that it stands at the start of a line whatever the output ended with; it is not part of the output.
+//!
+//! Before its first step on a host the executor asks for facts: a script whose first line is [`FACTS_LINE`], answered by
+//! lines of `key=value` ([`FACT_KEYS`]) and exit status 0.
 
 use serde::{Deserialize, Serialize};
 
 const MARK: &str = "# quarterdeck-step ";
+
+/// The first line of the script that asks for facts.
+pub const FACTS_LINE: &str = "# quarterdeck-facts\n";
+/// What it is answered with, as far as the host knows: `os=Debian GNU/Linux 13`, `bootId=…`.
+pub const FACT_KEYS: [&str; 4] = ["os", "kernel", "arch", "bootId"];
 
 /// One attempt at one step on one machine: its identity, and what a resumed attempt has seen already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
