@@ -1,1 +1,18 @@
-//! Pure planners: `(spec, snapshot, now) -> Plan`. No IO, no clock.
+//! Pure planners: what is wanted and what is there go in, what to do comes out. No IO, no clock, no cluster.
+//!
+//! The preview on screen and the action that a controller takes are one function over one snapshot: whoever asks
+//! `scale::plan` the same question gets the same answer.
+
+pub mod budget;
+pub mod drain;
+pub mod estimate;
+pub mod machine;
+pub mod operation;
+pub mod scale;
+pub mod victims;
+mod work;
+
+#[cfg(test)]
+mod notation;
+
+pub use work::Work;

@@ -6,7 +6,7 @@ pub const CLUSTER: &str = "quarterdeck.dev/cluster";
 pub const POOL: &str = "quarterdeck.dev/pool";
 /// On sets and the nodes made from them: the digest of the template.
 pub const REVISION: &str = "quarterdeck.dev/revision";
-/// On jobs, config maps, pods: the operation that they carry out.
+/// On jobs, config maps, pods: the operation that they carry out. On machines: the one that they are reserved for.
 pub const OPERATION: &str = "quarterdeck.dev/operation";
 /// On anything whose hosts are simulated, so that every screen can say so.
 pub const SIMULATED: &str = "quarterdeck.dev/simulated";

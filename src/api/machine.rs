@@ -277,7 +277,10 @@ pub struct NodeReference {
 pub struct DrainStatus {
     /// The operation that wants it.
     pub operation: String,
-    /// The node that is emptied; another node of the same name is another node.
+    /// The run of that operation; a retry drains anew.
+    #[serde(default)]
+    pub run: i32,
+    /// The node that is emptied; another node of the same name is another node. Empty if there was none.
     pub node: NodeReference,
     pub started_at: Time,
     /// When `onTimeout` decides.

@@ -1,0 +1,169 @@
+//! Where a machine goes next.
+//!
+//! ```text
+//! Idle ─claim─▶ Claimed ─▶ Provisioning ─▶ Deployed ─▶ Ready ⇄ NotReady
+//!  ▲                                                     │ drain
+//!  └── Releasing ◀───────────────────────── Draining ◀───┘     any ─▶ Failed ─retry─▶ Claimed | Draining
+//! ```
+
+use crate::api::{
+    Machine, MachineState, MachineStatus, Operation, OperationState, OperationType, PhaseState, PhaseStatus,
+};
+
+use super::work::{machine_state, state};
+
+/// A state, and why for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Next {
+    pub state: MachineState,
+    pub message: Option<String>,
+}
+
+impl From<MachineState> for Next {
+    fn from(state: MachineState) -> Self {
+        Self { state, message: None }
+    }
+}
+
+/// Where the machine stands, given the operation that works on it or last did.
+///
+/// The phases in its status belong to that operation: they are cleared when a machine is handed to one.
+pub fn next_state(machine: &Machine, operation: Option<&Operation>) -> Next {
+    if machine.spec.claim_ref.is_none() {
+        return MachineState::Idle.into();
+    }
+    match operation {
+        None => without_operation(machine),
+        Some(operation) if operation.spec.type_ == OperationType::ScaleDown => leaving(machine, operation),
+        Some(operation) => joining(machine, operation),
+    }
+}
+
+/// All phases of its operation are done on the machine.
+pub fn phases_done(status: &MachineStatus) -> bool {
+    !status.phases.is_empty()
+        && status.phases.iter().all(|p| matches!(p.state, PhaseState::Succeeded | PhaseState::Skipped))
+}
+
+/// The phase that failed.
+pub fn failed_phase(status: &MachineStatus) -> Option<&PhaseStatus> {
+    status.phases.iter().find(|p| p.state == PhaseState::Failed)
+}
+
+/// The machine is reset, its operation is over, nothing will touch the host any more: the claim may go.
+pub fn is_releasable(machine: &Machine, operation: Option<&Operation>) -> bool {
+    let Some(operation) = operation else { return false };
+    machine.spec.claim_ref.is_some()
+        && operation.spec.type_ == OperationType::ScaleDown
+        && state(operation).is_final()
+        && drained(machine, operation)
+        && machine.status.as_ref().is_some_and(phases_done)
+}
+
+/// A drain of this operation ended with its receipt.
+pub fn drained(machine: &Machine, operation: &Operation) -> bool {
+    let drain = machine.status.as_ref().and_then(|s| s.drain.as_ref());
+    drain.is_some_and(|d| Some(&d.operation) == operation.metadata.name.as_ref() && d.completed_at.is_some())
+}
+
+/// The drain of this run of the operation was given up, and the node stays in quarantine.
+pub fn drain_skipped(machine: &Machine, operation: &Operation) -> bool {
+    let drain = machine.status.as_ref().and_then(|s| s.drain.as_ref());
+    let run = operation.status.as_ref().map_or(0, |s| s.run).max(1);
+    drain.is_some_and(|d| {
+        Some(&d.operation) == operation.metadata.name.as_ref() && d.run.max(1) >= run && d.skipped_at.is_some()
+    })
+}
+
+fn without_operation(machine: &Machine) -> Next {
+    match machine_state(machine) {
+        // The operation is gone: another one will be made, and receipts on the host keep steps from running twice.
+        MachineState::Idle | MachineState::Claimed | MachineState::Provisioning => MachineState::Claimed.into(),
+        MachineState::Failed => keep(machine),
+        MachineState::Releasing => {
+            failed("the operation that released it is gone: look at the host, then delete this machine or reset it")
+        }
+        MachineState::Draining | MachineState::Deployed | MachineState::Ready | MachineState::NotReady => {
+            health(machine)
+        }
+    }
+}
+
+fn joining(machine: &Machine, operation: &Operation) -> Next {
+    if matches!(machine_state(machine), MachineState::Deployed | MachineState::Ready | MachineState::NotReady) {
+        return health(machine);
+    }
+    let done = machine.status.as_ref().is_some_and(phases_done);
+    match state(operation) {
+        OperationState::Pending | OperationState::Draining => MachineState::Claimed.into(),
+        OperationState::Running if done => health(machine),
+        OperationState::Running => phase_failure(machine).unwrap_or_else(|| match machine_state(machine) {
+            MachineState::Claimed if machine.status.as_ref().is_none_or(|s| s.phases.is_empty()) => {
+                MachineState::Claimed.into()
+            }
+            _ => MachineState::Provisioning.into(),
+        }),
+        OperationState::Succeeded => health(machine),
+        OperationState::Failed | OperationState::Cancelled if done => health(machine),
+        OperationState::Failed | OperationState::Cancelled => failure(machine, operation),
+    }
+}
+
+fn leaving(machine: &Machine, operation: &Operation) -> Next {
+    if drain_skipped(machine, operation) {
+        return failed("its drain was not done in time: the node stays cordoned, in quarantine; retry or uncordon it");
+    }
+    let done = machine.status.as_ref().is_some_and(phases_done);
+    match state(operation) {
+        OperationState::Pending if machine_state(machine) != MachineState::Failed => keep(machine),
+        OperationState::Pending | OperationState::Draining => MachineState::Draining.into(),
+        OperationState::Running | OperationState::Succeeded if !drained(machine, operation) => keep(machine),
+        OperationState::Running => phase_failure(machine).unwrap_or_else(|| MachineState::Releasing.into()),
+        OperationState::Succeeded => MachineState::Releasing.into(),
+        OperationState::Failed if done && drained(machine, operation) => MachineState::Releasing.into(),
+        OperationState::Failed => failure(machine, operation),
+        OperationState::Cancelled => health(machine),
+    }
+}
+
+/// What the node says, for a machine whose phases are all done.
+fn health(machine: &Machine) -> Next {
+    let node = machine.status.as_ref().and_then(|s| s.node.as_ref());
+    let was_ready =
+        matches!(machine_state(machine), MachineState::Ready | MachineState::NotReady | MachineState::Draining);
+    match node {
+        Some(node) if node.ready == "True" => MachineState::Ready.into(),
+        Some(node) if was_ready => {
+            let why = node.reason.clone().unwrap_or_else(|| format!("Ready is {}", node.ready));
+            Next { state: MachineState::NotReady, message: Some(format!("its node is not known to be Ready: {why}")) }
+        }
+        None if was_ready => {
+            Next { state: MachineState::NotReady, message: Some("no node carries its providerID".to_owned()) }
+        }
+        _ => MachineState::Deployed.into(),
+    }
+}
+
+fn phase_failure(machine: &Machine) -> Option<Next> {
+    let phase = failed_phase(machine.status.as_ref()?)?;
+    let why = phase.message.clone().unwrap_or_else(|| "see the log of the operation".to_owned());
+    Some(failed(format!("{} failed: {why}", phase.name)))
+}
+
+fn failure(machine: &Machine, operation: &Operation) -> Next {
+    let name = machine.metadata.name.as_deref().unwrap_or_default();
+    let listed = operation.status.as_ref().and_then(|s| s.failures.iter().find(|f| f.machine == name));
+    phase_failure(machine).unwrap_or_else(|| match listed {
+        Some(failure) => failed(failure.message.clone()),
+        None => failed("the operation ended before the work on this machine was done: retry it"),
+    })
+}
+
+fn failed(message: impl Into<String>) -> Next {
+    Next { state: MachineState::Failed, message: Some(message.into()) }
+}
+
+/// As it was.
+fn keep(machine: &Machine) -> Next {
+    Next { state: machine_state(machine), message: machine.status.as_ref().and_then(|s| s.message.clone()) }
+}
