@@ -1,0 +1,198 @@
+//! All simulated hosts of a demo: who they are, what they remember, and the steps that run on them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    net::Ipv4Addr,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures::future::BoxFuture;
+use russh::{MethodKind, MethodSet, server};
+use tokio::sync::Notify;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    host::{Attempt, Decision, Memory},
+    journal::{Journal, Record},
+    keys::Keyring,
+    timing::Pace,
+};
+use crate::runbook::wire::{Start, StepHeader};
+
+/// What a step that ended did to the host; awaited before anybody hears of the end, and perhaps told twice.
+pub type OnEnd = Arc<dyn Fn(String, Attempt) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// One simulated host.
+pub struct Host {
+    pub name: String,
+    pub address: Ipv4Addr,
+    memory: Mutex<Memory>,
+    /// Told whenever a step ends.
+    ended: Notify,
+    config: OnceLock<Arc<server::Config>>,
+}
+
+/// All of them.
+pub struct Hosts {
+    hosts: Vec<Arc<Host>>,
+    by_address: HashMap<Ipv4Addr, Arc<Host>>,
+    pub keyring: Keyring,
+    pub pace: Pace,
+    journal: Journal,
+    on_end: OnEnd,
+    pub tasks: TaskTracker,
+    pub cancel: CancellationToken,
+}
+
+/// What hosts are made from.
+pub struct HostsOptions {
+    pub machines: Vec<(String, Ipv4Addr)>,
+    pub keyring: Keyring,
+    pub pace: Pace,
+    pub journal: Journal,
+    pub memories: BTreeMap<String, Memory>,
+    pub on_end: OnEnd,
+    pub cancel: CancellationToken,
+}
+
+impl Hosts {
+    /// Makes the hosts, and lets go on what was running when the process ended.
+    pub fn start(mut options: HostsOptions) -> Arc<Self> {
+        let host = |(name, address): (String, Ipv4Addr)| {
+            let memory = Mutex::new(options.memories.remove(&name).unwrap_or_default());
+            Arc::new(Host { name, address, memory, ended: Notify::new(), config: OnceLock::new() })
+        };
+        let hosts: Vec<_> = options.machines.into_iter().map(host).collect();
+        let this = Arc::new(Self {
+            by_address: hosts.iter().map(|h| (h.address, h.clone())).collect(),
+            hosts,
+            keyring: options.keyring,
+            pace: options.pace,
+            journal: options.journal,
+            on_end: options.on_end,
+            tasks: TaskTracker::new(),
+            cancel: options.cancel,
+        });
+        for host in &this.hosts {
+            let running: Vec<_> = host.memory().running().cloned().collect();
+            for attempt in running {
+                this.carry_on(host.clone(), attempt);
+            }
+        }
+        this
+    }
+
+    pub fn at(&self, address: Ipv4Addr) -> Option<Arc<Host>> {
+        self.by_address.get(&address).cloned()
+    }
+
+    pub fn all(&self) -> &[Arc<Host>] {
+        &self.hosts
+    }
+
+    /// What the SSH server of a host is configured with; its key is made at the first connection.
+    pub fn config(&self, host: &Host) -> Arc<server::Config> {
+        let make = || {
+            Arc::new(server::Config {
+                server_id: russh::SshId::Standard("SSH-2.0-Quarterdeck_simulated".into()),
+                methods: MethodSet::from(&[MethodKind::PublicKey][..]),
+                keys: vec![self.keyring.host(&host.name)],
+                auth_rejection_time: Duration::from_millis(200),
+                auth_rejection_time_initial: Some(Duration::ZERO),
+                inactivity_timeout: None,
+                // Somebody who went away without a word is found out.
+                keepalive_interval: Some(Duration::from_mins(5)),
+                nodelay: true,
+                ..server::Config::default()
+            })
+        };
+        host.config.get_or_init(make).clone()
+    }
+
+    /// Answers a request for a step, and begins it if that is the answer.
+    pub fn ask(self: &Arc<Self>, host: &Arc<Host>, header: &StepHeader) -> io::Result<Decision> {
+        let mut memory = host.memory();
+        let decision = memory.decide(header, &self.pace, now());
+        match &decision {
+            Decision::Begin(attempt) => {
+                self.journal.write(&host.name, &Record::Begin(attempt.clone()))?;
+                memory.begin(attempt.clone());
+                self.carry_on(host.clone(), attempt.clone());
+            }
+            Decision::Refuse(_) => {}
+            _ => {
+                if memory.raise_fence(header.fence) {
+                    self.journal.write(&host.name, &Record::Fence(header.fence))?;
+                }
+            }
+        }
+        Ok(decision)
+    }
+
+    /// Lets an attempt come to its end, whether or not anybody listens.
+    fn carry_on(self: &Arc<Self>, host: Arc<Host>, attempt: Attempt) {
+        let this = self.clone();
+        self.tasks.spawn(async move {
+            let work = async {
+                tokio::time::sleep(until(attempt.ends_at())).await;
+                (this.on_end)(host.name.clone(), attempt.clone()).await;
+            };
+            if this.cancel.run_until_cancelled(work).await.is_none() {
+                return;
+            }
+            if let Err(error) = this.journal.write(&host.name, &Record::End(attempt.clone())) {
+                tracing::warn!(host = host.name, %error, "the journal of simulated hosts cannot be written");
+            }
+            host.memory().end(&attempt);
+            host.ended.notify_waiters();
+        });
+    }
+}
+
+impl Host {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A copy of what it remembers.
+    pub fn remembers(&self) -> Memory {
+        self.memory().clone()
+    }
+
+    /// Returns when the attempt has ended.
+    pub async fn wait_for(&self, attempt: &Attempt) {
+        loop {
+            let ended = self.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            if self.memory().has_ended(attempt) {
+                return;
+            }
+            ended.await;
+        }
+    }
+}
+
+impl Decision {
+    /// What the start line says, and which attempt is to be followed, if one is.
+    pub fn start(&self) -> (Start, Option<&Attempt>) {
+        match self {
+            Self::Refuse(_) => (Start::Fresh, None),
+            Self::Receipt(_) => (Start::Receipt, None),
+            Self::Replay(attempt) | Self::Attach(attempt) => (Start::Attached, Some(attempt)),
+            Self::Begin(attempt) => (Start::Fresh, Some(attempt)),
+        }
+    }
+}
+
+/// Milliseconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_millis() as u64)
+}
+
+/// How long it is until a moment in milliseconds since 1970; nothing if it has passed.
+pub fn until(moment: u64) -> Duration {
+    Duration::from_millis(moment.saturating_sub(now()))
+}
