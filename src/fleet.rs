@@ -1,1 +1,24 @@
 //! The console's read model: watches to index to immutable snapshot.
+//!
+//! [`watch`] starts one watch for each kind and returns a [`Feed`]; an [`Index`] takes changes in, at a cost that is
+//! proportional to what changed, and publishes an [`Arc<Snapshot>`](Snapshot) that never changes again. The console
+//! draws from snapshots only. Nothing here writes to the API server, and nothing here draws.
+
+pub mod connection;
+mod counts;
+mod history;
+mod index;
+mod intern;
+mod machines;
+mod rows;
+mod snapshot;
+pub mod testing;
+
+pub use connection::{Connection, Contact, Line};
+pub use counts::StateCounts;
+pub use history::{PhaseHistory, PhaseStatistics};
+pub use index::{Change, Index, Kind};
+pub use intern::Interner;
+pub use machines::{Machines, natural};
+pub use rows::{ClusterRow, EventRow, Health, MachineRow, NodeRow, OperationRow, PhaseRow, PoolRow};
+pub use snapshot::{ClusterNode, PoolNode, Selection, Snapshot};

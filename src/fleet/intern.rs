@@ -1,0 +1,44 @@
+//! One copy of each word that many rows share: names of clusters, pools and phases, versions, labels.
+
+use std::{collections::HashSet, sync::Arc};
+
+/// Distinct words that are kept; later ones are simply not shared. Host names as label values would fill it otherwise.
+const CAPACITY: usize = 65_536;
+
+/// Hands out shared copies of words. Words are never forgotten, so its size is bounded by [`CAPACITY`].
+#[derive(Debug, Default)]
+pub struct Interner {
+    words: HashSet<Arc<str>>,
+}
+
+impl Interner {
+    /// The shared copy of `word`.
+    pub fn share(&mut self, word: &str) -> Arc<str> {
+        if let Some(known) = self.words.get(word) {
+            return known.clone();
+        }
+        let fresh: Arc<str> = word.into();
+        if self.words.len() < CAPACITY {
+            self.words.insert(fresh.clone());
+        }
+        fresh
+    }
+
+    /// The shared copy of a word that may be missing; an empty word counts as missing.
+    pub fn share_some(&mut self, word: Option<&str>) -> Option<Arc<str>> {
+        word.filter(|w| !w.is_empty()).map(|w| self.share(w))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_words_are_one_copy() {
+        let mut interner = Interner::default();
+        let (a, b) = (interner.share("gpu"), interner.share("gpu"));
+        assert!(Arc::ptr_eq(&a, &b));
+        assert_eq!(interner.share_some(Some("")), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! The row of a Kubernetes Event about one of our kinds.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Event;
+
+use crate::{api::GROUP, fleet::Interner};
+
+/// What happened to something, how often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventRow {
+    pub uid: Arc<str>,
+    /// When it last happened.
+    pub at: Timestamp,
+    pub first_at: Timestamp,
+    /// How often, since `first_at`.
+    pub count: u32,
+    /// It is a warning, not just news.
+    pub warning: bool,
+    pub reason: Arc<str>,
+    pub message: Arc<str>,
+    /// What it is about: `Machine`, `NodePool`, `Operation`, `Cluster`, …
+    pub kind: Arc<str>,
+    pub name: Arc<str>,
+    pub object_uid: Arc<str>,
+    /// Who says so.
+    pub source: Option<Arc<str>>,
+}
+
+impl EventRow {
+    /// `None` for events about kinds of others, and for those without any time.
+    pub fn project(event: Event, interner: &mut Interner) -> Option<Self> {
+        let about = event.involved_object;
+        if !about.api_version.as_deref().is_some_and(|v| v.starts_with(GROUP)) {
+            return None;
+        }
+        let micro = event.event_time.map(|t| t.0);
+        let series = event.series.as_ref();
+        let created = event.metadata.creation_timestamp.map(|t| t.0);
+        let first_at = event.first_timestamp.map(|t| t.0).or(micro).or(created)?;
+        let last = series.and_then(|s| s.last_observed_time.as_ref()).map(|t| t.0);
+        let count = series.and_then(|s| s.count).or(event.count).unwrap_or(1);
+        Some(Self {
+            uid: event.metadata.uid.unwrap_or_default().into(),
+            at: last.or(event.last_timestamp.map(|t| t.0)).unwrap_or(first_at).max(first_at),
+            first_at,
+            count: u32::try_from(count).unwrap_or(1).max(1),
+            warning: event.type_.as_deref() == Some("Warning"),
+            reason: interner.share(event.reason.as_deref().unwrap_or_default()),
+            message: event.message.unwrap_or_default().into(),
+            kind: interner.share(about.kind.as_deref().unwrap_or_default()),
+            name: interner.share(about.name.as_deref().unwrap_or_default()),
+            object_uid: about.uid.unwrap_or_default().into(),
+            source: interner.share_some(
+                event.reporting_component.as_deref().or(event.source.as_ref().and_then(|s| s.component.as_deref())),
+            ),
+        })
+    }
+}

@@ -1,0 +1,322 @@
+//! The row of a machine. There may be 100,000 of them, so it holds only what lists, filters and plans read.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+
+use super::{Health, instant};
+use crate::{
+    api::{
+        Capacity, ClaimReference, DrainStatus, Machine, MachineSpec, MachineState, MachineStatus, NodeStatus,
+        PhaseState, PhaseStatus, labels,
+    },
+    fleet::Interner,
+};
+
+/// One machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MachineRow {
+    pub uid: Arc<str>,
+    pub name: Arc<str>,
+    pub namespace: Arc<str>,
+    /// The version that this row was made from: a precondition for writes.
+    pub resource_version: Box<str>,
+    pub created_at: Option<Timestamp>,
+    pub state: MachineState,
+    pub health: Health,
+    pub state_since: Option<Timestamp>,
+    /// Why it is in this state, for people; a drain's first blocker if nothing else is said.
+    pub message: Option<Arc<str>>,
+    /// The phase that runs, or the one that failed, and since when.
+    pub phase: Option<Arc<str>>,
+    pub phase_since: Option<Timestamp>,
+    /// Name of the cluster whose pool claimed it.
+    pub cluster: Option<Arc<str>>,
+    /// Name of the `NodePool` that claimed it.
+    pub pool: Option<Arc<str>>,
+    /// Name and UID of the `MachineSet` that claimed it.
+    pub set: Option<Arc<str>>,
+    pub set_uid: Option<Arc<str>>,
+    pub claimed_at: Option<Timestamp>,
+    /// The operation that works on it, or last did.
+    pub operation: Option<Arc<str>>,
+    pub address: Arc<str>,
+    pub port: u16,
+    pub user: Option<Arc<str>>,
+    pub capacity: Option<Box<Capacity>>,
+    /// Its labels, ordered by key.
+    pub labels: Box<[(Arc<str>, Arc<str>)]>,
+    pub node: Option<Box<NodeRow>>,
+    /// The phases of its operation. Kept for machines that move, that failed, or that moved while we watched (the last
+    /// few thousand of them); empty for all others, whose phases are read from the API when they are asked for.
+    pub phases: Box<[PhaseRow]>,
+    /// When its last phase ended, whether or not `phases` are kept.
+    pub phases_ended_at: Option<Timestamp>,
+    /// The drain under way, or one that ended in quarantine.
+    pub drain: Option<Box<DrainStatus>>,
+    pub paused: bool,
+    /// It leaves first when its pool shrinks.
+    pub marked_for_deletion: bool,
+    pub deleting: bool,
+    pub simulated: bool,
+}
+
+/// What the business cluster says of a machine's node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeRow {
+    pub name: Option<Arc<str>>,
+    pub uid: Option<Arc<str>>,
+    /// `None`: nobody knows.
+    pub ready: Option<bool>,
+    pub reason: Option<Arc<str>>,
+    pub unschedulable: bool,
+    /// kubelet's version.
+    pub version: Option<Arc<str>>,
+    pub since: Option<Timestamp>,
+}
+
+/// One phase on one machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhaseRow {
+    pub name: Arc<str>,
+    pub state: PhaseState,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    pub steps_done: u16,
+    pub steps: u16,
+    pub step: Option<Arc<str>>,
+    pub message: Option<Arc<str>>,
+}
+
+impl PhaseRow {
+    /// How long it took, or has taken until `now`; `None` if it has not begun.
+    pub fn elapsed(&self, now: Timestamp) -> Option<std::time::Duration> {
+        let end = self.finished_at.unwrap_or(now);
+        self.started_at.map(|start| end.duration_since(start).try_into().unwrap_or_default())
+    }
+
+    fn project(phase: PhaseStatus, interner: &mut Interner) -> Self {
+        let steps = |n: i32| u16::try_from(n.max(0)).unwrap_or(u16::MAX);
+        Self {
+            name: interner.share(&phase.name),
+            state: phase.state,
+            started_at: instant(phase.started_at.as_ref()),
+            finished_at: instant(phase.finished_at.as_ref()),
+            steps_done: steps(phase.steps_done),
+            steps: steps(phase.steps),
+            step: interner.share_some(phase.step.as_deref()),
+            message: phase.message.filter(|m| !m.is_empty()).map(Into::into),
+        }
+    }
+
+    fn restore(&self) -> PhaseStatus {
+        PhaseStatus {
+            name: self.name.to_string(),
+            state: self.state,
+            started_at: self.started_at.map(Time),
+            finished_at: self.finished_at.map(Time),
+            steps_done: i32::from(self.steps_done),
+            steps: i32::from(self.steps),
+            step: self.step.as_deref().map(Into::into),
+            message: self.message.as_deref().map(Into::into),
+        }
+    }
+}
+
+impl NodeRow {
+    fn project(node: &NodeStatus, interner: &mut Interner) -> Self {
+        Self {
+            name: node.name.as_deref().map(Into::into),
+            uid: node.uid.as_deref().map(Into::into),
+            ready: match node.ready.as_str() {
+                "True" => Some(true),
+                "False" => Some(false),
+                _ => None,
+            },
+            reason: interner.share_some(node.reason.as_deref()),
+            unschedulable: node.unschedulable,
+            version: interner.share_some(node.kubelet_version.as_deref().map(|v| v.trim_start_matches('v'))),
+            since: instant(node.since.as_ref()),
+        }
+    }
+
+    fn restore(&self) -> NodeStatus {
+        let ready = match self.ready {
+            Some(true) => "True",
+            Some(false) => "False",
+            None => "Unknown",
+        };
+        NodeStatus {
+            name: self.name.as_deref().map(Into::into),
+            uid: self.uid.as_deref().map(Into::into),
+            ready: ready.to_owned(),
+            reason: self.reason.as_deref().map(Into::into),
+            unschedulable: self.unschedulable,
+            kubelet_version: self.version.as_deref().map(Into::into),
+            since: self.since.map(Time),
+        }
+    }
+}
+
+impl MachineRow {
+    /// Takes what lists, filters and plans need; the rest is dropped.
+    pub fn project(machine: Machine, interner: &mut Interner) -> Self {
+        let Machine { metadata, spec, status } = machine;
+        let status = status.unwrap_or_default();
+        let state =
+            status.state.unwrap_or(if spec.claim_ref.is_some() { MachineState::Claimed } else { MachineState::Idle });
+        let health = health(state, &spec, &status);
+        let claim = spec.claim_ref.as_ref();
+        let current = status.phases.iter().find(|p| Some(&p.name) == status.current_phase.as_ref());
+        let has = |map: Option<&BTreeMap<String, String>>, key: &str| map.is_some_and(|m| m.contains_key(key));
+        Self {
+            state,
+            health,
+            state_since: instant(status.state_since.as_ref()),
+            message: message(&status).map(|m| interner.share(m)),
+            phase: interner.share_some(status.current_phase.as_deref()),
+            phase_since: current.and_then(|p| instant(p.started_at.as_ref())),
+            cluster: claim.map(|c| interner.share(&c.cluster_name)),
+            pool: claim.map(|c| interner.share(&c.pool_name)),
+            set: claim.map(|c| interner.share(&c.name)),
+            set_uid: claim.map(|c| interner.share(&c.uid)),
+            claimed_at: claim.and_then(|c| instant(c.claimed_at.as_ref())),
+            operation: interner.share_some(status.operation.as_deref()),
+            address: spec.address.as_str().into(),
+            port: spec.port(),
+            user: interner.share_some(spec.user.as_deref()),
+            capacity: spec.capacity.map(Box::new),
+            node: status.node.as_ref().map(|n| Box::new(NodeRow::project(n, interner))),
+            phases_ended_at: status.phases.iter().filter_map(|p| instant(p.finished_at.as_ref())).max(),
+            phases: status.phases.into_iter().map(|p| PhaseRow::project(p, interner)).collect(),
+            drain: status.drain.filter(|d| state == MachineState::Draining || d.skipped_at.is_some()).map(Box::new),
+            paused: spec.paused,
+            marked_for_deletion: has(metadata.annotations.as_ref(), labels::DELETE_MACHINE),
+            deleting: metadata.deletion_timestamp.is_some(),
+            simulated: has(metadata.labels.as_ref(), labels::SIMULATED)
+                || has(metadata.annotations.as_ref(), labels::SIMULATED),
+            created_at: instant(metadata.creation_timestamp.as_ref()),
+            namespace: interner.share(metadata.namespace.as_deref().unwrap_or_default()),
+            uid: metadata.uid.unwrap_or_default().into(),
+            name: metadata.name.unwrap_or_default().into(),
+            resource_version: metadata.resource_version.unwrap_or_default().into(),
+            labels: metadata
+                .labels
+                .unwrap_or_default()
+                .iter()
+                .map(|(k, v)| (interner.share(k), interner.share(v)))
+                .collect(),
+        }
+    }
+
+    /// The value of one of its labels.
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.labels.binary_search_by(|(k, _)| (**k).cmp(key)).ok().map(|at| &*self.labels[at].1)
+    }
+
+    /// It can be claimed now.
+    pub fn is_available(&self) -> bool {
+        self.state == MachineState::Idle && self.pool.is_none() && !self.paused && !self.deleting
+    }
+
+    /// Its node is Ready; `None`: it has none, or nobody knows.
+    pub fn node_ready(&self) -> Option<bool> {
+        self.node.as_ref().and_then(|n| n.ready)
+    }
+
+    /// The name of its node.
+    pub fn node_name(&self) -> Option<&str> {
+        self.node.as_ref().and_then(|n| n.name.as_deref())
+    }
+
+    /// kubelet's version, without the `v`.
+    pub fn version(&self) -> Option<&str> {
+        self.node.as_ref().and_then(|n| n.version.as_deref())
+    }
+
+    /// It has been in its state for longer than that state should take.
+    pub fn is_stuck(&self, now: Timestamp) -> bool {
+        match (self.state.patience(), self.state_since) {
+            (Some(patience), Some(since)) => {
+                std::time::Duration::try_from(now.duration_since(since)).is_ok_and(|d| d > patience)
+            }
+            _ => false,
+        }
+    }
+
+    /// The resource, as far as the row knows it: enough for a plan, not for a replacement (facts and conditions lack).
+    pub fn to_machine(&self) -> Machine {
+        let labels: BTreeMap<String, String> =
+            self.labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let marks = self.marked_for_deletion.then(|| [(labels::DELETE_MACHINE.to_owned(), "true".to_owned())].into());
+        Machine {
+            metadata: ObjectMeta {
+                name: Some(self.name.to_string()),
+                namespace: Some(self.namespace.to_string()),
+                uid: Some(self.uid.to_string()),
+                resource_version: Some(self.resource_version.to_string()),
+                creation_timestamp: self.created_at.map(Time),
+                deletion_timestamp: self.deleting.then(|| Time(self.created_at.unwrap_or_default())),
+                labels: Some(labels),
+                annotations: marks,
+                ..ObjectMeta::default()
+            },
+            spec: MachineSpec {
+                address: self.address.to_string(),
+                port: Some(i32::from(self.port)),
+                user: self.user.as_deref().map(Into::into),
+                capacity: self.capacity.as_deref().cloned(),
+                claim_ref: self.claim(),
+                paused: self.paused,
+            },
+            status: Some(MachineStatus {
+                state: Some(self.state),
+                state_since: self.state_since.map(Time),
+                message: self.message.as_deref().map(Into::into),
+                current_phase: self.phase.as_deref().map(Into::into),
+                operation: self.operation.as_deref().map(Into::into),
+                phases: self.phases.iter().map(PhaseRow::restore).collect(),
+                node: self.node.as_ref().map(|n| n.restore()),
+                drain: self.drain.as_deref().cloned(),
+                ..MachineStatus::default()
+            }),
+        }
+    }
+
+    fn claim(&self) -> Option<ClaimReference> {
+        Some(ClaimReference {
+            name: self.set.as_deref()?.to_owned(),
+            uid: self.set_uid.as_deref()?.to_owned(),
+            cluster_name: self.cluster.as_deref()?.to_owned(),
+            pool_name: self.pool.as_deref()?.to_owned(),
+            claimed_at: self.claimed_at.map(Time),
+        })
+    }
+}
+
+/// The status message, or the first thing that blocks a drain, or why the node is not Ready.
+fn message(status: &MachineStatus) -> Option<&str> {
+    let blocker = || status.drain.as_ref().and_then(|d| d.blockers.first()).map(|b| b.message.as_str());
+    let not_ready = || status.node.as_ref().filter(|n| n.ready != "True").and_then(|n| n.reason.as_deref());
+    status.message.as_deref().or_else(blocker).or_else(not_ready).filter(|m| !m.is_empty())
+}
+
+fn health(state: MachineState, spec: &MachineSpec, status: &MachineStatus) -> Health {
+    let cordoned = status.node.as_ref().is_some_and(|n| n.unschedulable);
+    let drain = status.drain.as_ref();
+    match state {
+        MachineState::Failed => Health::Bad,
+        // Nobody could ask: that is not the machine's fault yet.
+        MachineState::NotReady if status.node.as_ref().is_some_and(|n| n.ready == "Unknown") => Health::Warning,
+        MachineState::NotReady => Health::Bad,
+        MachineState::Draining if drain.is_some_and(|d| !d.blockers.is_empty() || d.skipped_at.is_some()) => {
+            Health::Warning
+        }
+        MachineState::Ready if cordoned => Health::Warning,
+        MachineState::Idle if spec.claim_ref.is_some() => Health::Moving,
+        MachineState::Idle => Health::Idle,
+        MachineState::Ready => Health::Good,
+        _ => Health::Moving,
+    }
+}

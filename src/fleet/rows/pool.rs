@@ -1,0 +1,129 @@
+//! The row of a pool.
+
+use std::sync::Arc;
+
+use crate::{
+    api::{ConditionStatus, NodePool, PoolPhase, Role, condition_status, find_condition, labels},
+    fleet::{Health, Interner, StateCounts},
+};
+
+/// One pool. Pools are few, so the whole resource is kept (without managed fields): what a plan, a diff and `y` read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PoolRow {
+    pub uid: Arc<str>,
+    /// Name of the `NodePool`: unique in its namespace.
+    pub name: Arc<str>,
+    /// The name without the cluster's, as an administrator writes it: `gpu` of `eu-1-gpu`.
+    pub short_name: Arc<str>,
+    pub cluster: Arc<str>,
+    pub role: Role,
+    /// The version that its nodes should have; `None`: that of the cluster.
+    pub version: Option<Arc<str>>,
+    /// Nodes wanted, and as the controllers count them.
+    pub desired: usize,
+    pub replicas: usize,
+    pub ready: usize,
+    pub phase: Option<PoolPhase>,
+    /// What stands in the way or goes on, in one sentence: the message of the condition that matters most.
+    pub message: Option<Arc<str>>,
+    pub paused: bool,
+    pub hold: bool,
+    pub production: bool,
+    /// `None`: machines are claimed for this pool and it is not there.
+    pub resource: Option<Arc<NodePool>>,
+}
+
+impl PoolRow {
+    /// Takes a pool in. `resource.metadata.managedFields` are dropped.
+    pub fn project(mut pool: NodePool, interner: &mut Interner) -> Self {
+        pool.metadata.managed_fields = None;
+        let count = |n: i32| usize::try_from(n).unwrap_or(0);
+        let name = pool.metadata.name.clone().unwrap_or_default();
+        let cluster = pool.spec.cluster_name.clone();
+        let status = pool.status.clone().unwrap_or_default();
+        let marks = [pool.metadata.labels.as_ref(), pool.metadata.annotations.as_ref()];
+        let environment = marks.into_iter().flatten().find_map(|m| m.get(labels::ENVIRONMENT));
+        let production = environment.is_some_and(|e| e == "production");
+        Self {
+            uid: pool.metadata.uid.as_deref().unwrap_or_default().into(),
+            short_name: short_name(&name, &cluster).into(),
+            cluster: interner.share(&cluster),
+            role: pool.spec.role,
+            version: interner.share_some(pool.spec.version.as_deref()),
+            desired: count(pool.spec.replicas),
+            replicas: count(status.replicas),
+            ready: count(status.ready_replicas),
+            phase: status.phase,
+            message: pool_message(&pool).map(Into::into),
+            paused: pool.spec.paused,
+            hold: pool.spec.hold,
+            production,
+            name: interner.share(&name),
+            resource: Some(Arc::new(pool)),
+        }
+    }
+
+    /// Stands for a pool that machines are claimed for and that does not exist (yet, or any more).
+    pub(in crate::fleet) fn missing(cluster: &Arc<str>, name: &Arc<str>) -> Self {
+        Self {
+            uid: format!("missing:{name}").into(),
+            short_name: short_name(name, cluster).into(),
+            cluster: cluster.clone(),
+            role: Role::Worker,
+            version: None,
+            desired: 0,
+            replicas: 0,
+            ready: 0,
+            phase: None,
+            message: Some("the pool does not exist, but machines are claimed for it".into()),
+            paused: false,
+            hold: false,
+            production: false,
+            resource: None,
+            name: name.clone(),
+        }
+    }
+
+    /// The version under which the row was read: a precondition for writes.
+    pub fn resource_version(&self) -> Option<&str> {
+        self.resource.as_ref()?.metadata.resource_version.as_deref()
+    }
+
+    /// How urgent the pool is, its machines included.
+    pub fn health(&self, machines: &StateCounts) -> Health {
+        let own = match self.phase {
+            _ if self.resource.is_none() => Health::Warning,
+            Some(PoolPhase::Blocked | PoolPhase::Degraded) => Health::Warning,
+            Some(PoolPhase::ScalingUp | PoolPhase::ScalingDown | PoolPhase::Deleting) => Health::Moving,
+            None if self.desired != self.replicas => Health::Moving,
+            _ => Health::Good,
+        };
+        own.min(machines.worst())
+    }
+}
+
+fn short_name<'a>(name: &'a str, cluster: &str) -> &'a str {
+    name.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-')).filter(|s| !s.is_empty()).unwrap_or(name)
+}
+
+/// The message of the first condition that explains why the pool is not simply Ready.
+fn pool_message(pool: &NodePool) -> Option<String> {
+    let conditions = &pool.status.as_ref()?.conditions;
+    let active = ["Paused", "ScalingUp", "ScalingDown"];
+    let explained = |c: &str| find_condition(conditions, c).map(|c| c.message.clone()).filter(|m| !m.is_empty());
+    let blocked = conditions.iter().find(|c| {
+        c.type_.starts_with("Scaling") && c.status == "False" && c.reason.ends_with("Exceeded") && !c.message.is_empty()
+    });
+    blocked.map(|c| c.message.clone()).or_else(|| {
+        active
+            .into_iter()
+            .filter(|c| condition_status(conditions, c) == ConditionStatus::True)
+            .find_map(explained)
+            .or_else(|| {
+                ["Ready", "Available"]
+                    .into_iter()
+                    .filter(|c| condition_status(conditions, c) == ConditionStatus::False)
+                    .find_map(explained)
+            })
+    })
+}

@@ -1,0 +1,407 @@
+//! A fleet in a few lines of text, for tests of whatever draws from a [`Snapshot`]: no server, no watch, no clock.
+//!
+//! One line is one object. A pool belongs to the cluster above it, a machine to the pool above it; `idle` machines
+//! belong to nobody. What is not a known word and has a `=` becomes a label. A value with spaces stands in `"…"`.
+//!
+//! ```text
+//! cluster eu-1 version=1.34.2 phase=Running production simulated
+//! pool gpu replicas=3 role=Worker phase=Ready selector.gpu=h100 paused
+//! machine m-1 Ready node=n-1 kubelet=1.34.2 rack=r12
+//! machine m-2 Provisioning phases=Preflight:ok:20,Kubelet:run:12,Join op=eu-1-gpu-up since=32
+//! machine m-3 Failed phases=Preflight:ok:20,Kubelet:fail:9 message="kubelet does not start"
+//! operation eu-1-gpu-up ScaleUp Running 1/3 by=alice reason="launch" machines=m-2,m-3
+//! event Warning DrainBlocked Machine/m-3 "pdb web/api allows 0" ago=5 count=37
+//! idle 4 spare- gpu=h100 rack=r13
+//! offline "the server does not answer"
+//! ```
+//!
+//! The UID of an object is `uid-` and its name. The time is [`NOW`]; `since`, `ago` and the numbers of phases are
+//! seconds, the last phase that has begun ends (or runs) at [`NOW`].
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::core::v1::{Event, ObjectReference},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+};
+
+use super::{
+    Change, Connection, Contact, EventRow, Index, Interner, Kind, Line, MachineRow, OperationRow, PoolRow, Snapshot,
+};
+use crate::api::{
+    ClaimReference, Cluster, ClusterDeployment, ClusterDeploymentSpec, ClusterSpec, ClusterStatus, Machine,
+    MachineReference, MachineSpec, MachineState, MachineStatus, NodePool, NodePoolSpec, NodePoolStatus, NodeStatus,
+    Operation, OperationProgress, OperationSpec, OperationStatus, PhaseState, PhaseStatus, labels,
+};
+
+/// What time it is in such a fleet.
+pub const NOW: Timestamp = Timestamp::constant(1_795_262_400, 0); // 2026-11-21T12:00:00Z
+
+/// The snapshot of the fleet that `text` describes.
+///
+/// # Panics
+/// On a line that it does not understand, with that line.
+pub fn snapshot(text: &str) -> Arc<Snapshot> {
+    fleet(text).publish()
+}
+
+/// An index that holds that fleet, to apply further changes to.
+pub fn fleet(text: &str) -> Index {
+    let mut builder = Builder::default();
+    for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
+        assert!(builder.line(line).is_some(), "cannot read this line of a fleet: {line}");
+    }
+    builder.finish()
+}
+
+#[derive(Default)]
+struct Builder {
+    index: Index,
+    interner: Interner,
+    cluster: String,
+    pool: String,
+    simulated: bool,
+    line: Line,
+    events: usize,
+}
+
+/// The words of a line: bare ones in order, and `key=value`.
+struct Words {
+    bare: Vec<String>,
+    values: BTreeMap<String, String>,
+}
+
+impl Words {
+    fn of(line: &str) -> Self {
+        let mut words = Self { bare: Vec::new(), values: BTreeMap::new() };
+        let mut quoted = false;
+        let parts = line.split(|c: char| {
+            quoted ^= c == '"';
+            c == ' ' && !quoted
+        });
+        for part in parts.filter(|p| !p.is_empty()) {
+            let clean = |s: &str| s.trim_matches('"').to_owned();
+            match part.split_once('=').filter(|_| !part.starts_with('"')) {
+                Some((key, value)) => drop(words.values.insert(key.to_owned(), clean(value))),
+                None => words.bare.push(clean(part)),
+            }
+        }
+        words
+    }
+
+    fn take(&mut self, key: &str) -> Option<String> {
+        self.values.remove(key)
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.bare.iter().any(|w| w == name)
+    }
+
+    fn at(&self, index: usize) -> Option<String> {
+        self.bare.get(index).cloned()
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(word: &str) -> Option<T> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).ok()
+}
+
+fn ago(seconds: i64) -> Time {
+    Time(NOW - SignedDuration::from_secs(seconds))
+}
+
+fn metadata(name: &str) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some("fleet".to_owned()),
+        uid: Some(format!("uid-{name}")),
+        resource_version: Some("1".to_owned()),
+        creation_timestamp: Some(ago(3600)),
+        ..ObjectMeta::default()
+    }
+}
+
+impl Builder {
+    fn line(&mut self, line: &str) -> Option<()> {
+        let mut words = Words::of(line);
+        match words.bare.first()?.as_str() {
+            "cluster" => self.cluster(&mut words),
+            "pool" => self.pool(&mut words),
+            "machine" => self.machine(&mut words),
+            "idle" => self.idle(&words),
+            "operation" => self.operation(&mut words),
+            "event" => self.event(&mut words),
+            "connecting" => Some(self.line = Line::Connecting),
+            "offline" => {
+                let error = words.at(1).unwrap_or_else(|| "the server does not answer".to_owned()).into();
+                let next = NOW + SignedDuration::from_secs(12);
+                Some(self.line = Line::Offline { since: ago(180).0, attempt: 4, next, error })
+            }
+            _ => None,
+        }
+    }
+
+    fn cluster(&mut self, words: &mut Words) -> Option<()> {
+        self.cluster = words.at(1)?;
+        self.simulated = words.flag("simulated");
+        let mut meta = metadata(&self.cluster);
+        let mut marks = BTreeMap::new();
+        if words.flag("production") {
+            marks.insert(labels::ENVIRONMENT.to_owned(), "production".to_owned());
+        }
+        if self.simulated {
+            marks.insert(labels::SIMULATED.to_owned(), "true".to_owned());
+        }
+        meta.labels = Some(marks);
+        let version = words.take("version").unwrap_or_else(|| "1.34.2".to_owned());
+        let spec =
+            ClusterDeploymentSpec { version: version.clone(), paused: words.flag("paused"), ..Default::default() };
+        let phase = words.take("phase").unwrap_or_else(|| "Running".to_owned());
+        let status = ClusterStatus {
+            phase: Some(parsed(&phase)?),
+            version: Some(version),
+            endpoint: Some(format!("https://{}.example", self.cluster)),
+            last_probe_time: Some(ago(2)),
+            ..ClusterStatus::default()
+        };
+        let mut observed = meta.clone();
+        observed.uid = Some(format!("uid-observed-{}", self.cluster));
+        self.index.apply(Change::Deployment(Arc::new(ClusterDeployment { metadata: meta, spec, status: None })));
+        let cluster = Cluster {
+            metadata: observed,
+            spec: ClusterSpec { deployment_name: self.cluster.clone() },
+            status: Some(status),
+        };
+        self.index.apply(Change::Cluster(Arc::new(cluster)));
+        Some(())
+    }
+
+    fn pool(&mut self, words: &mut Words) -> Option<()> {
+        self.pool = format!("{}-{}", self.cluster, words.at(1)?);
+        let selector =
+            words.values.iter().filter_map(|(k, v)| Some((k.strip_prefix("selector.")?.to_owned(), v.clone())));
+        let replicas = words.values.get("replicas").map_or(Some(0), |n| n.parse().ok())?;
+        let spec = NodePoolSpec {
+            cluster_name: self.cluster.clone(),
+            replicas,
+            machine_selector: selector.collect(),
+            role: words.values.get("role").map_or(Some(Default::default()), |r| parsed(r))?,
+            version: words.take("version"),
+            paused: words.flag("paused"),
+            ..NodePoolSpec::default()
+        };
+        let phase = words.take("phase").map_or(Some(None), |p| parsed(&p).map(Some))?;
+        let status = NodePoolStatus { replicas, phase, ..NodePoolStatus::default() };
+        let pool = NodePool { metadata: metadata(&self.pool), spec, status: Some(status) };
+        self.index.apply(Change::Pool(Arc::new(PoolRow::project(pool, &mut self.interner))));
+        Some(())
+    }
+
+    fn idle(&mut self, words: &Words) -> Option<()> {
+        let (count, prefix) = (words.at(1)?.parse::<usize>().ok()?, words.at(2)?);
+        for n in 1..=count {
+            let mut machine = host(&format!("{prefix}{n}"), words.values.clone());
+            machine.status = Some(MachineStatus { state: Some(MachineState::Idle), ..MachineStatus::default() });
+            self.put(machine);
+        }
+        Some(())
+    }
+
+    fn machine(&mut self, words: &mut Words) -> Option<()> {
+        let state: MachineState = parsed(&words.at(2)?)?;
+        let phases = words.take("phases").map_or(Some(Vec::new()), |p| phases(&p))?;
+        let current = phases.iter().rfind(|p| p.state != PhaseState::Pending).map(|p| p.name.clone());
+        let serves = matches!(state, MachineState::Ready | MachineState::NotReady | MachineState::Draining);
+        let node = words.take("node").or_else(|| serves.then(|| format!("{}-node", words.bare[1])));
+        let kubelet = words.take("kubelet").unwrap_or_else(|| "1.34.2".to_owned());
+        let ready = if state == MachineState::NotReady { "False" } else { "True" };
+        let status = MachineStatus {
+            state: Some(state),
+            state_since: Some(ago(words.take("since").map_or(Some(60), |s| s.parse().ok())?)),
+            message: words.take("message"),
+            current_phase: words.take("phase").or(current).filter(|_| state != MachineState::Ready),
+            operation: words.take("op"),
+            phases,
+            node: node.map(|name| NodeStatus {
+                uid: Some(format!("uid-{name}")),
+                name: Some(name),
+                ready: ready.to_owned(),
+                unschedulable: state == MachineState::Draining || words.flag("cordoned"),
+                kubelet_version: Some(kubelet),
+                ..NodeStatus::default()
+            }),
+            ..MachineStatus::default()
+        };
+        let mut machine = host(&words.at(1)?, std::mem::take(&mut words.values));
+        machine.spec.claim_ref = (state != MachineState::Idle).then(|| ClaimReference {
+            name: format!("{}-abc12", self.pool),
+            uid: format!("uid-{}-abc12", self.pool),
+            cluster_name: self.cluster.clone(),
+            pool_name: self.pool.clone(),
+            claimed_at: Some(ago(600)),
+        });
+        machine.spec.paused = words.flag("paused");
+        machine.status = Some(status);
+        self.put(machine);
+        Some(())
+    }
+
+    fn put(&mut self, mut machine: Machine) {
+        if self.simulated {
+            let labels = machine.metadata.labels.get_or_insert_default();
+            labels.insert(labels::SIMULATED.to_owned(), "true".to_owned());
+        }
+        self.index.apply(Change::Machine(Arc::new(MachineRow::project(machine, &mut self.interner))));
+    }
+
+    fn operation(&mut self, words: &mut Words) -> Option<()> {
+        let counts = words.at(4).unwrap_or_else(|| "0/1".to_owned());
+        let (done, total) = counts.split_once('/')?;
+        let (succeeded, total) = (done.parse().ok()?, total.parse().ok()?);
+        let machines = words.take("machines").unwrap_or_default();
+        let machine = |name: &str| MachineReference { name: name.to_owned(), uid: format!("uid-{name}") };
+        let state = parsed(&words.at(3)?)?;
+        let spec = OperationSpec {
+            type_: parsed(&words.at(2)?)?,
+            cluster_name: self.cluster.clone(),
+            pool_name: Some(self.pool.clone()),
+            machines: machines.split(',').filter(|n| !n.is_empty()).map(machine).collect(),
+            runbook: "node-join".to_owned(),
+            requested_by: words.take("by"),
+            reason: words.take("reason"),
+            paused: words.flag("paused"),
+            ..OperationSpec::default()
+        };
+        let failed = words.take("failed").map_or(Some(0), |n| n.parse().ok())?;
+        let name = words.at(1)?;
+        let over = crate::api::OperationState::is_final(state);
+        let status = OperationStatus {
+            state: Some(state),
+            job_name: Some(format!("op-{name}-1")),
+            run: 1,
+            started_at: Some(ago(120)),
+            finished_at: over.then(|| ago(10)),
+            progress: Some(OperationProgress { total, succeeded, failed, ..OperationProgress::default() }),
+            message: words.take("message"),
+            ..OperationStatus::default()
+        };
+        let operation = Operation { metadata: metadata(&name), spec, status: Some(status) };
+        self.index.apply(Change::Operation(Arc::new(OperationRow::project(operation, &mut self.interner))));
+        Some(())
+    }
+
+    fn event(&mut self, words: &mut Words) -> Option<()> {
+        self.events += 1;
+        let about = words.at(3)?;
+        let (kind, name) = about.split_once('/')?;
+        let at = ago(words.take("ago").map_or(Some(self.events as i64), |s| s.parse().ok())?);
+        let event = Event {
+            metadata: metadata(&format!("event-{}", self.events)),
+            type_: Some(words.at(1)?),
+            reason: Some(words.at(2)?),
+            message: words.at(4),
+            count: words.take("count").map_or(Some(Some(1)), |n| n.parse().ok().map(Some))?,
+            first_timestamp: Some(at.clone()),
+            last_timestamp: Some(at),
+            involved_object: ObjectReference {
+                api_version: Some(format!("{}/{}", crate::api::GROUP, crate::api::VERSION)),
+                kind: Some(kind.to_owned()),
+                name: Some(name.to_owned()),
+                uid: Some(format!("uid-{name}")),
+                ..ObjectReference::default()
+            },
+            ..Event::default()
+        };
+        self.index.apply(Change::Event(Arc::new(EventRow::project(event, &mut self.interner)?)));
+        Some(())
+    }
+
+    fn finish(mut self) -> Index {
+        let contact = Contact::default();
+        contact.touch(NOW);
+        let line = if self.line == Line::Connecting { Line::Live } else { self.line };
+        self.index.apply(Change::Connection(Connection { line, contact, refused: Arc::default() }));
+        for kind in Kind::ALL {
+            self.index.apply(Change::Complete(kind));
+        }
+        self.index
+    }
+}
+
+fn host(name: &str, labels: BTreeMap<String, String>) -> Machine {
+    let mut metadata = metadata(name);
+    metadata.labels = Some(labels);
+    let spec = MachineSpec { address: format!("{name}.example"), ..MachineSpec::default() };
+    Machine { metadata, spec, status: None }
+}
+
+/// `Preflight:ok:20,Kubelet:run:12,Join`: the last one that has begun reaches until now.
+fn phases(text: &str) -> Option<Vec<PhaseStatus>> {
+    let mut end = 0;
+    let mut phases = text
+        .rsplit(',')
+        .map(|part| {
+            let mut fields = part.split(':');
+            let name = fields.next()?.to_owned();
+            let state = match fields.next() {
+                None => PhaseState::Pending,
+                Some("ok") => PhaseState::Succeeded,
+                Some("run") => PhaseState::Running,
+                Some("fail") => PhaseState::Failed,
+                Some("skip") => PhaseState::Skipped,
+                Some(_) => return None,
+            };
+            let seconds: i64 = fields.next().map_or(Some(0), |s| s.parse().ok())?;
+            let ended = matches!(state, PhaseState::Succeeded | PhaseState::Failed);
+            let finished_at = ended.then(|| ago(end));
+            let begun = ended || state == PhaseState::Running;
+            end += seconds;
+            let steps_done = if state == PhaseState::Succeeded { 3 } else { i32::from(begun) };
+            let started_at = begun.then(|| ago(end));
+            Some(PhaseStatus { name, state, started_at, finished_at, steps_done, steps: 3, ..PhaseStatus::default() })
+        })
+        .collect::<Option<Vec<_>>>()?;
+    phases.reverse();
+    Some(phases)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::Health;
+
+    const FLEET: &str = r#"
+        cluster eu-1 production simulated
+        pool gpu replicas=3 selector.gpu=h100
+        machine m-1 Ready rack=r12
+        machine m-2 Provisioning phases=Preflight:ok:20,Kubelet:run:12,Join
+        machine m-3 Failed phases=Preflight:ok:20,Kubelet:fail:9 message="kubelet does not start"
+        operation eu-1-gpu-up ScaleUp Running 1/3 by=alice reason="more room" machines=m-2,m-3
+        event Warning DrainBlocked Machine/m-3 "pdb web/api allows 0" count=37
+        cluster eu-0
+        pool general replicas=1
+        machine m-4 Ready
+        idle 4 spare- gpu=h100
+        idle 2 other-
+    "#;
+
+    #[test]
+    fn reads_its_own_example() {
+        let fleet = snapshot(FLEET);
+        let names: Vec<_> = fleet.clusters.iter().map(|c| (&*c.row.name, c.health)).collect();
+        assert_eq!(names, [("eu-1", Health::Bad), ("eu-0", Health::Good)]);
+        let pool = fleet.pool("uid-eu-1-gpu").unwrap();
+        let machines: Vec<_> = pool.machines.iter().map(|m| &*m.name).collect();
+        assert_eq!((machines, &*pool.row.short_name), (vec!["m-3", "m-2", "m-1"], "gpu"));
+        assert_eq!((fleet.capacity(&pool.row), fleet.idle.len(), fleet.counts.total()), (4, 6, 10));
+        let kubelet = &fleet.machine("uid-m-2").unwrap().phases[1];
+        assert_eq!(kubelet.elapsed(NOW).unwrap().as_secs(), 12);
+        assert!(fleet.machine("uid-m-1").unwrap().phases.is_empty());
+        assert_eq!(fleet.history.phase("Preflight").unwrap().p50.as_secs(), 20);
+        assert_eq!(fleet.operations[0].reason.as_deref(), Some("more room"));
+        assert_eq!((fleet.events[0].count, fleet.events[0].warning), (37, true));
+        assert_eq!(NOW.to_string(), "2026-11-21T12:00:00Z");
+        assert!(fleet.complete && fleet.connection.line.is_live() && fleet.is_simulated());
+    }
+}
