@@ -1,2 +1,153 @@
-//! The embedded meta cluster: API server, Job runner, simulated machines and business clusters.
+//! The embedded meta cluster: an API server in this process, its Job runner, simulated machines and business clusters.
+//!
+//! [`ApiServer`] is usable by [`kube::Client`] without any network, and by `kubectl` through a [`Listener`]. It is one
+//! program for the demo, for the tests and for day zero. It deliberately does without a second copy of Kubernetes: no
+//! scheduler, no admission webhooks, no access control, no protobuf, no conversion between versions.
+
+mod builtin;
+mod definition;
+mod deletion;
+mod events;
+mod http;
+mod kind;
+mod lifecycle;
+mod names;
+mod object;
+mod options;
+mod reading;
+mod refusal;
+mod routes;
+mod selector;
 pub mod simulation;
+mod store;
+mod strategy;
+mod watching;
+mod writing;
+
+#[cfg(test)]
+mod tests;
+
+use std::{convert::Infallible, path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde_json::{Value, json};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use futures::FutureExt;
+use kind::{Kind, Kinds};
+use store::Store;
+
+pub use refusal::{Cause, Refusal};
+
+/// Why a server could not be opened or set up.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cannot open the data directory: {0}")]
+    Store(#[from] store::Error),
+    #[error("cannot install {name}: {refusal}")]
+    Install { name: String, refusal: Refusal },
+}
+
+/// Where a server keeps its objects, and what it is called in messages.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `None` keeps everything in memory.
+    pub directory: Option<PathBuf>,
+    pub name: String,
+}
+
+/// One API server. Clones are the same server; it ends when the last clone and the last client are gone.
+#[derive(Clone)]
+pub struct ApiServer {
+    shared: Arc<Shared>,
+    /// Background tasks hold a server without this, and stop when the last one goes.
+    _life: Option<Arc<DropGuard>>,
+}
+
+struct Shared {
+    name: String,
+    store: Store,
+    kinds: ArcSwap<Kinds>,
+}
+
+impl ApiServer {
+    /// Opens a server. Has to be called within a tokio runtime: it starts its background tasks there.
+    pub fn open(options: Options) -> Result<Self, Error> {
+        let kinds = Kinds::new(builtin::kinds());
+        let store = match &options.directory {
+            None => Store::in_memory(),
+            Some(directory) => Store::open(directory)?,
+        };
+        let shared = Shared { name: options.name, store, kinds: ArcSwap::from_pointee(kinds) };
+        let inner = Self { shared: Arc::new(shared), _life: None };
+        inner.restore();
+        let stop = CancellationToken::new();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(lifecycle::run(inner.clone())));
+        Ok(Self { _life: Some(Arc::new(stop.drop_guard())), ..inner })
+    }
+
+    /// What it was called when it was opened.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// A client that calls this server directly: no HTTP, no TLS, no retries.
+    pub fn client(&self) -> kube::Client {
+        let server = self.clone();
+        let service = tower::service_fn(move |request| {
+            let server = server.clone();
+            async move { Ok::<_, Infallible>(http::serve(&server, request).await) }
+        });
+        kube::Client::new(service, "default")
+    }
+
+    /// Creates definitions, or replaces those that are there; their kinds are served when this returns.
+    pub async fn install(&self, definitions: Vec<CustomResourceDefinition>) -> Result<(), Error> {
+        for definition in definitions {
+            let name = definition.metadata.name.clone().unwrap_or_default();
+            let value = json!(definition);
+            writing::install(self, value).await.map_err(|refusal| Error::Install { name, refusal })?;
+        }
+        Ok(())
+    }
+
+    fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    fn kinds(&self) -> arc_swap::Guard<Arc<Kinds>> {
+        self.shared.kinds.load()
+    }
+
+    /// Serves the kind of a stored definition, or stops to.
+    fn register(&self, definition: &Value) {
+        let Some(kind) = definition::kind(definition) else { return };
+        self.store().reindex(&kind.collection, &kind.selectable);
+        self.shared.kinds.rcu(|kinds| {
+            let mut kinds = Kinds::clone(kinds);
+            kinds.insert(kind.clone());
+            kinds
+        });
+    }
+
+    fn unregister(&self, group: &str, plural: &str) {
+        self.shared.kinds.rcu(|kinds| {
+            let mut kinds = Kinds::clone(kinds);
+            kinds.remove(group, plural);
+            kinds
+        });
+    }
+
+    /// Serves the kinds whose definitions were stored, and makes sure of the first namespaces.
+    fn restore(&self) {
+        let kinds: Vec<Arc<Kind>> = self.kinds().collections().cloned().collect();
+        kinds.iter().for_each(|kind| self.store().reindex(&kind.collection, &kind.selectable));
+        let (definitions, _) = self.store().list(definition::COLLECTION, None, None);
+        definitions.iter().for_each(|definition| self.register(&definition.value()));
+        for name in builtin::NAMESPACES {
+            // Accepted at once; that it is stored need not be waited for, since the next start would do it again.
+            let _ = writing::namespace(self, name).now_or_never();
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! HTTP in, HTTP out: reads a request into a [`Call`], finds who answers it, and writes the answer or the refusal.
+
+use std::convert::Infallible;
+
+use bytes::Bytes;
+use futures::Stream;
+use http::{HeaderMap, Method, Request, Response, header};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxBody};
+use serde_json::{Value, json};
+
+use super::{
+    ApiServer, deletion,
+    kind::Kind,
+    options::Query,
+    reading,
+    refusal::Refusal,
+    routes::{self, Resource, Route},
+    watching, writing,
+};
+
+/// The largest request that is read, as in kube-apiserver.
+const MAX_BODY_BYTES: usize = 3 << 20;
+
+pub type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// A request to a resource, read once.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub method: Method,
+    pub resource: Resource,
+    pub query: Query,
+    pub accept: Accept,
+    pub content_type: String,
+    pub user_agent: String,
+    pub body: Bytes,
+}
+
+/// The shape in which an object or a list is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accept {
+    Json,
+    Table,
+    PartialMetadata,
+    Discovery,
+}
+
+/// An answer before it is written.
+pub struct Reply {
+    code: u16,
+    content_type: &'static str,
+    body: Body,
+    /// Shown by kubectl, one line each.
+    warnings: Vec<String>,
+}
+
+impl Reply {
+    pub fn json(code: u16, value: &Value) -> Self {
+        Self::bytes(code, serde_json::to_vec(value).expect("a JSON value serialises"))
+    }
+
+    /// What is JSON already.
+    pub fn bytes(code: u16, bytes: impl Into<Bytes>) -> Self {
+        Self { code, content_type: "application/json", body: full(bytes.into()), warnings: Vec::new() }
+    }
+
+    pub fn text(code: u16, text: impl Into<Bytes>) -> Self {
+        Self { code, content_type: "text/plain; charset=utf-8", body: full(text.into()), warnings: Vec::new() }
+    }
+
+    pub fn stream(content_type: &'static str, stream: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        use futures::StreamExt;
+        let frames = stream.map(|bytes| Ok(Frame::data(bytes)));
+        Self { code: 200, content_type, body: BodyExt::boxed_unsync(StreamBody::new(frames)), warnings: Vec::new() }
+    }
+
+    pub fn warn(self, warnings: Vec<String>) -> Self {
+        Self { warnings, ..self }
+    }
+
+    pub fn with_type(self, content_type: &'static str) -> Self {
+        Self { content_type, ..self }
+    }
+}
+
+fn full(bytes: Bytes) -> Body {
+    Full::new(bytes).boxed_unsync()
+}
+
+/// Answers one request. Whatever goes wrong becomes a `Status`.
+pub async fn serve<B>(server: &ApiServer, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let reply = match answer(server, request).await {
+        Ok(reply) => reply,
+        Err(refusal) => refused(&refusal),
+    };
+    let mut response = Response::builder().status(reply.code).header(header::CONTENT_TYPE, reply.content_type);
+    for warning in &reply.warnings {
+        let text: String =
+            warning.chars().map(|c| if c == '"' || c == '\\' || c.is_control() { '\'' } else { c }).collect();
+        response = response.header(header::WARNING, format!("299 - \"{text}\""));
+    }
+    response.body(reply.body).unwrap_or_else(|_| Response::new(full(Bytes::new())))
+}
+
+/// The answer that a refusal is.
+pub fn refused(refusal: &Refusal) -> Reply {
+    Reply::json(refusal.code, &refusal.status())
+}
+
+async fn answer<B>(server: &ApiServer, request: Request<B>) -> Result<Reply, Refusal>
+where
+    B: http_body::Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (head, body) = request.into_parts();
+    let query = Query::parse(head.uri.query().unwrap_or_default())?;
+    let accept = accept(&head.headers)?;
+    match routes::parse(head.uri.path()) {
+        None => Ok(Reply::text(404, "404 page not found\n")),
+        Some(Route::Resource(resource)) => {
+            let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
+            let body = body.map_err(|e| Refusal::new(413, "RequestEntityTooLarge", e.to_string()))?.to_bytes();
+            let text = |name| head.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
+            let (content_type, user_agent) = (text(header::CONTENT_TYPE), text(header::USER_AGENT));
+            dispatch(server, Call { method: head.method, resource, query, accept, content_type, user_agent, body })
+                .await
+        }
+        Some(_) if head.method != Method::GET => Err(Refusal::method_not_allowed()),
+        Some(Route::Health) => Ok(Reply::text(200, "ok")),
+        Some(Route::Version) => Ok(Reply::json(200, &version())),
+        Some(_) => Err(Refusal::no_resource()),
+    }
+}
+
+fn version() -> Value {
+    json!({
+        "major": "1", "minor": "33", "gitVersion": "v1.33.0+quarterdeck", "gitCommit": "", "gitTreeState": "clean",
+        "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "rustc", "platform": "embedded",
+    })
+}
+
+async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
+    let Resource { group, version, plural, name, subresource, .. } = &call.resource;
+    let Some(kind) = server.kinds().find(group, version, plural).cloned() else {
+        return match server.kinds().iter().any(|k| k.group == *group && k.version == *version) {
+            true => Err(Refusal::no_resource()),
+            false => Ok(Reply::text(404, "404 page not found\n")),
+        };
+    };
+    let kind: &Kind = &kind;
+    match (call.method.as_str(), name.is_some(), subresource.as_deref()) {
+        ("GET", false, None) if call.query.watch => watching::watch(server, kind, &call),
+        ("GET", false, None) => reading::list(server, kind, &call),
+        ("GET", true, None) if call.query.watch => watching::watch(server, kind, &call),
+        ("GET", true, None) => reading::one(server, kind, &call),
+        ("GET", true, Some("status")) if kind.status => reading::one(server, kind, &call),
+        ("POST", false, None) => writing::create(server, kind, &call).await,
+        ("PUT", true, None | Some("status" | "finalize")) => writing::replace(server, kind, &call).await,
+        ("PATCH", true, None | Some("status")) => writing::patch(server, kind, &call).await,
+        ("DELETE", true, None) => deletion::one(server, kind, &call).await,
+        ("DELETE", false, None) => deletion::many(server, kind, &call).await,
+        (_, _, None) => Err(Refusal::method_not_allowed()),
+        _ => Err(Refusal::no_resource()),
+    }
+}
+
+/// The first media type that can be served.
+fn accept(headers: &HeaderMap) -> Result<Accept, Refusal> {
+    let Some(wanted) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
+        return Ok(Accept::Json);
+    };
+    wanted.split(',').find_map(media_type).ok_or_else(|| {
+        let message = "only the following media types are accepted: application/json, application/json;as=Table, \
+                       application/json;as=PartialObjectMetadata";
+        Refusal::new(406, "NotAcceptable", message)
+    })
+}
+
+fn media_type(text: &str) -> Option<Accept> {
+    let mut parts = text.split(';').map(str::trim);
+    if !matches!(parts.next()?, "application/json" | "*/*" | "application/*" | "text/plain" | "application/yaml") {
+        return None;
+    }
+    let shape = parts.find_map(|part| part.strip_prefix("as="));
+    match shape {
+        None => Some(Accept::Json),
+        Some("Table") => Some(Accept::Table),
+        Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Some(Accept::PartialMetadata),
+        Some("APIGroupDiscoveryList") if text.contains("v=v2;") || text.ends_with("v=v2") => Some(Accept::Discovery),
+        Some(_) => None,
+    }
+}
