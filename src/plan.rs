@@ -15,4 +15,4 @@ mod work;
 #[cfg(test)]
 mod notation;
 
-pub use work::Work;
+pub use work::{Work, machine_state as machine_state_of, reservation as reservation_of, state as state_of};

@@ -1,0 +1,201 @@
+//! Makes the `Cluster` and the `NodePool`s of a `ClusterDeployment`.
+//!
+//! `replicas` of a pool count at its creation only: afterwards the `NodePool` is what people scale. A pool that is no
+//! longer listed stays: nothing is deleted because a line went missing.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{ListParams, PostParams},
+    runtime::controller::Action,
+};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{
+    Cluster, ClusterDeployment, ClusterDeploymentStatus, ClusterSpec, ConditionStatus, NodePool, NodePoolSpec,
+    PoolSpec, condition, labels, set_condition,
+};
+
+use super::{
+    Context, Error,
+    context::{drive, watched},
+    write,
+};
+
+pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
+    let controller = context
+        .controller::<ClusterDeployment>()
+        .owns(context.all::<Cluster>(), watched())
+        .owns(context.all::<NodePool>(), watched());
+    drive(controller, reconcile, context, cancel).await;
+}
+
+struct Observed {
+    cluster: Option<Cluster>,
+    /// Pools that this deployment owns, by name.
+    pools: BTreeMap<String, NodePool>,
+}
+
+async fn reconcile(deployment: Arc<ClusterDeployment>, context: Arc<Context>) -> Result<Action, Error> {
+    if deployment.metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let observed = observe(&context, &deployment).await?;
+    let wanted = plan(&deployment, &observed);
+    if !deployment.spec.paused {
+        act(&context, &deployment, &observed, &wanted).await?;
+    }
+    report(&context, &deployment, &observed, &wanted).await?;
+    Ok(Action::await_change())
+}
+
+async fn observe(context: &Context, deployment: &ClusterDeployment) -> Result<Observed, Error> {
+    let namespace = deployment.namespace().unwrap_or_default();
+    let pools: Api<NodePool> = context.api(&namespace);
+    let pools = pools.list(&ListParams::default()).await?.items;
+    Ok(Observed {
+        cluster: context.api::<Cluster>(&namespace).get_opt(&deployment.name_any()).await?,
+        pools: pools
+            .into_iter()
+            .filter(|p| p.spec.cluster_name == deployment.name_any())
+            .map(|p| (p.name_any(), p))
+            .collect(),
+    })
+}
+
+/// What is to be made, and what is to be brought in line.
+struct Wanted {
+    create: Vec<NodePool>,
+    change: Vec<(NodePool, Value)>,
+}
+
+fn plan(deployment: &ClusterDeployment, observed: &Observed) -> Wanted {
+    let mut wanted = Wanted { create: Vec::new(), change: Vec::new() };
+    for pool in &deployment.spec.pools {
+        let name = format!("{}-{}", deployment.name_any(), pool.name);
+        match observed.pools.get(&name) {
+            None => wanted.create.push(new_pool(deployment, pool, name)),
+            Some(existing) => {
+                wanted.change.extend(difference(pool, &existing.spec).map(|patch| (existing.clone(), patch)));
+            }
+        }
+    }
+    wanted
+}
+
+fn new_pool(deployment: &ClusterDeployment, pool: &PoolSpec, name: String) -> NodePool {
+    let mut object = NodePool::new(
+        &name,
+        NodePoolSpec {
+            cluster_name: deployment.name_any(),
+            role: pool.role,
+            replicas: pool.replicas,
+            machine_selector: pool.machine_selector.clone(),
+            template: pool.template.clone(),
+            drain: pool.drain.clone(),
+            ..NodePoolSpec::default()
+        },
+    );
+    object.metadata.owner_references = deployment.controller_owner_ref(&()).map(|owner| vec![owner]);
+    object.metadata.labels = Some(inherited(deployment));
+    object.metadata.annotations = deployment
+        .annotations()
+        .get(labels::REQUESTED_BY)
+        .map(|by| BTreeMap::from([(labels::REQUESTED_BY.to_owned(), by.clone())]));
+    object
+}
+
+/// Labels that go down from a deployment to what it owns.
+fn inherited(deployment: &ClusterDeployment) -> BTreeMap<String, String> {
+    let mut inherited = BTreeMap::from([(labels::CLUSTER.to_owned(), deployment.name_any())]);
+    for key in [labels::SIMULATED, labels::ENVIRONMENT] {
+        inherited.extend(deployment.labels().get(key).map(|value| (key.to_owned(), value.clone())));
+    }
+    inherited
+}
+
+/// What the deployment says otherwise than the pool, `replicas` aside.
+fn difference(wanted: &PoolSpec, pool: &NodePoolSpec) -> Option<Value> {
+    let equal = wanted.machine_selector == pool.machine_selector
+        && wanted.template == pool.template
+        && wanted.drain == pool.drain;
+    (!equal).then(|| {
+        // A list of one map has to lose the keys that are gone: in a merge patch they are written as null.
+        let mut selector = json!(wanted.machine_selector);
+        let mut node_labels = json!(wanted.template.labels);
+        for key in pool.machine_selector.keys().filter(|k| !wanted.machine_selector.contains_key(*k)) {
+            selector[key] = Value::Null;
+        }
+        for key in pool.template.labels.keys().filter(|k| !wanted.template.labels.contains_key(*k)) {
+            node_labels[key] = Value::Null;
+        }
+        let template = json!({ "labels": node_labels, "taints": wanted.template.taints });
+        let drain = json!({ "timeoutSeconds": wanted.drain.timeout_seconds, "onTimeout": wanted.drain.on_timeout });
+        json!({ "spec": { "machineSelector": selector, "template": template, "drain": drain } })
+    })
+}
+
+async fn act(
+    context: &Context,
+    deployment: &ClusterDeployment,
+    observed: &Observed,
+    wanted: &Wanted,
+) -> Result<(), Error> {
+    let namespace = deployment.namespace().unwrap_or_default();
+    if observed.cluster.is_none() {
+        let mut cluster = Cluster::new(&deployment.name_any(), ClusterSpec { deployment_name: deployment.name_any() });
+        cluster.metadata.owner_references = deployment.controller_owner_ref(&()).map(|owner| vec![owner]);
+        cluster.metadata.labels = Some(inherited(deployment));
+        created(context.api(&namespace).create(&PostParams::default(), &cluster).await)?;
+    }
+    let pools: Api<NodePool> = context.api(&namespace);
+    for pool in &wanted.create {
+        if created(pools.create(&PostParams::default(), pool).await)? {
+            let note = format!("pool {} with {} replicas", pool.name_any(), pool.spec.replicas);
+            context.events.normal(deployment, "PoolCreated", note).await;
+        }
+    }
+    for (pool, patch) in &wanted.change {
+        write::object(&pools, pool, patch.clone()).await?;
+    }
+    Ok(())
+}
+
+/// That it exists already is as good: an earlier attempt got through without its answer.
+pub(super) fn created<K>(result: Result<K, kube::Error>) -> Result<bool, Error> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn report(
+    context: &Context,
+    deployment: &ClusterDeployment,
+    observed: &Observed,
+    wanted: &Wanted,
+) -> Result<(), Error> {
+    let now = context.now();
+    let generation = deployment.metadata.generation;
+    let before = deployment.status.clone().unwrap_or_default();
+    let mut after = ClusterDeploymentStatus {
+        pools: i32::try_from(observed.pools.len()).unwrap_or(i32::MAX),
+        observed_generation: generation,
+        ..before.clone()
+    };
+    let paused = deployment.spec.paused;
+    let pause = if paused { "Paused" } else { "NotPaused" };
+    set_condition(&mut after.conditions, condition("Paused", paused.into(), pause, "", generation, now));
+    let ready = if wanted.create.is_empty() && observed.cluster.is_some() {
+        condition("Ready", ConditionStatus::True, "Ready", "", generation, now)
+    } else {
+        let message = format!("{} pools are yet to be made", wanted.create.len());
+        condition("Ready", ConditionStatus::False, "NotReady", message, generation, now)
+    };
+    set_condition(&mut after.conditions, ready);
+    write::status(&context.api(&deployment.namespace().unwrap_or_default()), deployment, &before, &after).await?;
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! What every controller has at hand, and how it fails.
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    core::NamespaceResourceScope,
+    runtime::{
+        Controller,
+        controller::{self, Action},
+        watcher,
+    },
+};
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use crate::tenant::{self, Tenants};
+
+use super::{
+    Config,
+    events::Events,
+    fence::{Fence, Refused},
+};
+
+/// Most objects of one kind that are reconciled at once.
+const CONCURRENCY: u16 = 16;
+
+/// What every controller has at hand.
+pub struct Context {
+    /// Shut for writes while the Lease is not held.
+    pub client: Client,
+    pub tenants: Tenants,
+    pub events: Events,
+    pub fence: Fence,
+    namespace: Option<String>,
+}
+
+/// What makes a reconcile end early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}", said(.0))]
+    Api(#[source] Box<kube::Error>),
+    #[error("{}", .0.sentence())]
+    Tenant(#[from] tenant::Error),
+    #[error("runbook {0} is neither compiled in nor in a ConfigMap runbook-{0}")]
+    NoRunbook(String),
+    #[error("{0}")]
+    Missing(String),
+}
+
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        Self::Api(Box::new(error))
+    }
+}
+
+impl Error {
+    /// Somebody else wrote first: look again.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Api(e) if matches!(&**e, kube::Error::Api(s) if s.code == 409))
+    }
+
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Api(e) if matches!(&**e, kube::Error::Api(s) if s.code == 404))
+    }
+
+    fn is_fenced(&self) -> bool {
+        matches!(self, Self::Api(e) if matches!(&**e, kube::Error::Service(s) if s.is::<Refused>()))
+    }
+
+    /// When to try again. Nothing is given up: what only a person can mend is looked at once a minute.
+    fn retry_after(&self) -> Duration {
+        match self {
+            _ if self.is_conflict() => Duration::from_millis(50),
+            Self::Api(_) => Duration::from_secs(3),
+            Self::Tenant(error) => error.retry_after().unwrap_or(Duration::from_mins(1)),
+            Self::NoRunbook(_) | Self::Missing(_) => Duration::from_mins(1),
+        }
+    }
+}
+
+/// What the server said, without the debug dump that the client's error appends.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl Context {
+    pub fn new(config: &Config, fence: &Fence) -> Self {
+        let client = fence.wrap(config.client.clone());
+        let wrap = fence.clone();
+        Self {
+            tenants: Tenants::new(client.clone(), Arc::new(move |client| wrap.wrap(client)), config.dial.clone()),
+            events: Events::new(client.clone(), &config.identity),
+            fence: fence.clone(),
+            namespace: config.namespace.clone(),
+            client,
+        }
+    }
+
+    /// Objects of one namespace.
+    pub fn api<K>(&self, namespace: &str) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client.clone(), namespace)
+    }
+
+    /// All objects that we look after.
+    pub fn all<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        match &self.namespace {
+            Some(namespace) => Api::namespaced(self.client.clone(), namespace),
+            None => Api::all(self.client.clone()),
+        }
+    }
+
+    /// Now, in whole seconds: that is what the API keeps, and a status must compare equal to what was stored.
+    #[expect(clippy::unused_self, reason = "the clock belongs to the context, so that it has one place")]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_second(Timestamp::now().as_second()).expect("the present is within the range of timestamps")
+    }
+
+    /// A controller of `K` with our bounds.
+    pub fn controller<K>(&self) -> Controller<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + Debug
+            + Send
+            + Sync
+            + 'static,
+    {
+        Controller::new(self.all(), watcher::Config::default())
+            .with_config(controller::Config::default().concurrency(CONCURRENCY))
+    }
+}
+
+/// Runs a controller until cancelled. Failures are logged, never fatal.
+pub async fn drive<K, F>(
+    controller: Controller<K>,
+    reconcile: impl FnMut(Arc<K>, Arc<Context>) -> F,
+    context: Arc<Context>,
+    cancel: CancellationToken,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    F: Future<Output = Result<Action, Error>> + Send + 'static,
+{
+    let retry = |object: Arc<K>, error: &Error, _: Arc<Context>| {
+        if error.is_conflict() || error.is_fenced() {
+            tracing::debug!(kind = %K::kind(&()), name = %object.name_any(), %error, "looks again");
+        } else {
+            tracing::warn!(kind = %K::kind(&()), name = %object.name_any(), %error, "tries again");
+        }
+        Action::requeue(error.retry_after())
+    };
+    controller
+        .graceful_shutdown_on(cancel.cancelled_owned())
+        .run(reconcile, retry, context)
+        .for_each(|outcome| async move {
+            if let Err(error) = outcome {
+                tracing::debug!(kind = %K::kind(&()), %error, "reconcile");
+            }
+        })
+        .await;
+}
+
+/// How everything is watched.
+pub fn watched() -> watcher::Config {
+    watcher::Config::default()
+}

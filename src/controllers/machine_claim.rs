@@ -1,0 +1,37 @@
+//! Claiming a machine and letting it go: the two writes on which "in at most one cluster, ever" rests.
+//!
+//! Both hold only for the machine as it was read, so of two who want it one gets a conflict.
+
+use kube::Api;
+use serde_json::{Value, json};
+
+use crate::api::{ClaimReference, Machine, labels};
+
+use super::{Error, write};
+
+/// Binds an unclaimed machine. A conflict means that it changed since it was read: somebody else may have it.
+pub async fn claim(api: &Api<Machine>, machine: &Machine, claim: &ClaimReference) -> Result<Machine, Error> {
+    debug_assert!(machine.spec.claim_ref.is_none(), "only a free machine is claimed");
+    let patch = json!({
+        "metadata": { "labels": { labels::CLUSTER: claim.cluster_name, labels::POOL: claim.pool_name } },
+        "spec": { "claimRef": claim },
+    });
+    write::object(api, machine, patch).await
+}
+
+/// Frees a machine. What the controllers wrote on it goes with the claim.
+pub async fn release(api: &Api<Machine>, machine: &Machine) -> Result<Machine, Error> {
+    let patch = json!({
+        "metadata": {
+            "labels": { labels::CLUSTER: Value::Null, labels::POOL: Value::Null, labels::OPERATION: Value::Null },
+            "annotations": { labels::DELETE_MACHINE: Value::Null },
+        },
+        "spec": { "claimRef": Value::Null },
+    });
+    write::object(api, machine, patch).await
+}
+
+/// Reserves a machine for an operation.
+pub async fn reserve(api: &Api<Machine>, machine: &Machine, operation: &str) -> Result<Machine, Error> {
+    write::object(api, machine, json!({ "metadata": { "labels": { labels::OPERATION: operation } } })).await
+}

@@ -1,0 +1,359 @@
+//! Carries out what `plan::scale` says for one set: claims idle machines, starts the operation that makes nodes of them,
+//! and the one that takes nodes away.
+//!
+//! It decides from live lists. Operations have names that follow from the machines in them, so that a crash between
+//! deciding and writing cannot make two.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{
+    Api, ResourceExt,
+    api::{ListParams, PostParams},
+    runtime::{controller::Action, reflector::ObjectRef},
+};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    api::{
+        ClaimReference, ClusterDeployment, ConditionStatus, Machine, MachineReference, MachineSet, MachineSetStatus,
+        MachineState, NodePool, Operation, OperationSpec, OperationState, OperationType, condition, labels,
+        set_condition,
+    },
+    plan::{
+        Work,
+        scale::{self, Demand, Plan},
+        state_of,
+    },
+};
+
+use super::{
+    Context, Error,
+    cluster_deployment::created,
+    context::{drive, watched},
+    machine_claim, node_pool, write,
+};
+
+/// Writes under way at once.
+const WRITES: usize = 16;
+/// Most machines in one operation: its ConfigMap has to stay below 1 MiB.
+const MACHINES_PER_OPERATION: usize = 500;
+
+pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
+    let controller = context.controller::<MachineSet>();
+    let (for_machines, for_pools, for_deployments) = (controller.store(), controller.store(), controller.store());
+    let controller = controller
+        .watches(context.all::<Machine>(), watched(), move |machine| {
+            let namespace = machine.namespace();
+            let concerned = |set: &Arc<MachineSet>| match &machine.spec.claim_ref {
+                Some(claim) => claim.pool_name == set.spec.pool_name,
+                // A free machine concerns the sets that miss some.
+                None => set.status.as_ref().is_none_or(|s| s.replicas < set.spec.replicas),
+            };
+            let sets = for_machines.state().into_iter().filter(|s| s.namespace() == namespace && concerned(s));
+            sets.map(|s| ObjectRef::from_obj(&*s)).collect::<Vec<_>>()
+        })
+        .watches(context.all::<Operation>(), watched(), |operation| {
+            let namespace = operation.namespace().unwrap_or_default();
+            operation.spec.machine_set.map(|set| ObjectRef::new(&set).within(&namespace))
+        })
+        .watches(context.all::<NodePool>(), watched(), move |pool| {
+            let same = |s: &Arc<MachineSet>| s.spec.pool_name == pool.name_any() && s.namespace() == pool.namespace();
+            for_pools.state().into_iter().filter(same).map(|s| ObjectRef::from_obj(&*s)).collect::<Vec<_>>()
+        })
+        .watches(context.all::<ClusterDeployment>(), watched(), move |deployment| {
+            let same = |s: &Arc<MachineSet>| {
+                s.spec.cluster_name == deployment.name_any() && s.namespace() == deployment.namespace()
+            };
+            for_deployments.state().into_iter().filter(same).map(|s| ObjectRef::from_obj(&*s)).collect::<Vec<_>>()
+        });
+    drive(controller, reconcile, context, cancel).await;
+}
+
+struct Observed {
+    pool: NodePool,
+    deployment: Option<ClusterDeployment>,
+    machines: Vec<Machine>,
+    operations: Vec<Operation>,
+}
+
+impl Observed {
+    fn machine(&self, reference: &MachineReference) -> Option<&Machine> {
+        self.machines.iter().find(|m| m.metadata.uid.as_deref() == Some(&reference.uid))
+    }
+
+    fn members<'a>(&'a self, set: &'a MachineSet) -> impl Iterator<Item = &'a Machine> {
+        self.machines.iter().filter(|m| {
+            let claim = m.spec.claim_ref.as_ref();
+            claim.is_some_and(|c| c.pool_name == set.spec.pool_name && c.cluster_name == set.spec.cluster_name)
+        })
+    }
+}
+
+async fn reconcile(set: Arc<MachineSet>, context: Arc<Context>) -> Result<Action, Error> {
+    let sets: Api<MachineSet> = context.api(&set.namespace().unwrap_or_default());
+    let Some(set) = sets.get_opt(&set.name_any()).await? else { return Ok(Action::await_change()) };
+    let Some(observed) = observe(&context, &set).await? else { return Ok(Action::await_change()) };
+    let plan = plan(&set, &observed);
+    let acted = act(&context, &set, &observed, &plan).await?;
+    report(&context, &set, &observed, &plan).await?;
+    // What was done comes back as an event; a conflict on the way is worth another look soon.
+    Ok(if acted.conflicts { Action::requeue(std::time::Duration::from_millis(200)) } else { Action::await_change() })
+}
+
+async fn observe(context: &Context, set: &MachineSet) -> Result<Option<Observed>, Error> {
+    let namespace = set.namespace().unwrap_or_default();
+    let Some(pool) = context.api::<NodePool>(&namespace).get_opt(&set.spec.pool_name).await? else { return Ok(None) };
+    // Operations before machines: a machine that an operation has let go of meanwhile is then only seen too late.
+    let operations = context.api::<Operation>(&namespace).list(&ListParams::default()).await?.items;
+    let machines = context.api::<Machine>(&namespace).list(&ListParams::default()).await?.items;
+    let deployment = context.api(&namespace).get_opt(&set.spec.cluster_name).await?;
+    Ok(Some(Observed { pool, deployment, machines, operations }))
+}
+
+fn plan(set: &MachineSet, observed: &Observed) -> Plan {
+    let leaving_for_good =
+        set.metadata.deletion_timestamp.is_some() || observed.pool.metadata.deletion_timestamp.is_some();
+    let demand = Demand {
+        replicas: set.spec.replicas,
+        selector: &set.spec.machine_selector,
+        order: set.spec.deletion_order,
+        paused: leaving_for_good
+            || set.spec.replicas != observed.pool.spec.replicas
+            || node_pool::is_paused(&observed.pool, observed.deployment.as_ref()),
+        parallelism: observed
+            .deployment
+            .as_ref()
+            .and_then(|d| d.spec.executor.parallelism)
+            .map_or(scale::DEFAULT_PARALLELISM, |n| n.unsigned_abs() as usize),
+        ..Demand::of(&observed.pool)
+    };
+    scale::plan(&demand, &observed.machines, &observed.operations)
+}
+
+/// What acting came across.
+#[derive(Default)]
+struct Acted {
+    conflicts: bool,
+}
+
+async fn act(context: &Context, set: &MachineSet, observed: &Observed, plan: &Plan) -> Result<Acted, Error> {
+    let mut acted = Acted::default();
+    if matches!(plan.halt, Some(scale::Halt::Paused)) || observed.deployment.is_none() {
+        return Ok(acted);
+    }
+    let machines: Api<Machine> = context.api(&set.namespace().unwrap_or_default());
+    acted.conflicts |= each(observed, &plan.releases, |m| machine_claim::release(&machines, m)).await?;
+    let claim = ClaimReference {
+        name: set.name_any(),
+        uid: set.metadata.uid.clone().unwrap_or_default(),
+        cluster_name: set.spec.cluster_name.clone(),
+        pool_name: set.spec.pool_name.clone(),
+        claimed_at: Some(Time(context.now())),
+    };
+    acted.conflicts |= each(observed, &plan.claims, |m| machine_claim::claim(&machines, m, &claim)).await?;
+    if !plan.claims.is_empty() {
+        // The machines come back claimed, and join one operation together.
+        return Ok(acted);
+    }
+    for machines in plan.joins.chunks(MACHINES_PER_OPERATION) {
+        start(context, set, observed, OperationType::ScaleUp, machines).await?;
+    }
+    if plan.halt.is_none() {
+        let victims: Vec<_> = plan.victims.iter().map(|v| v.machine.clone()).collect();
+        for machines in victims.chunks(MACHINES_PER_OPERATION) {
+            start(context, set, observed, OperationType::ScaleDown, machines).await?;
+        }
+    }
+    Ok(acted)
+}
+
+/// Does `write` to each machine, some at a time. Answers whether any of them had changed meanwhile.
+async fn each<'a, F>(
+    observed: &'a Observed,
+    references: &[MachineReference],
+    write: impl Fn(&'a Machine) -> F,
+) -> Result<bool, Error>
+where
+    F: Future<Output = Result<Machine, Error>> + Send + 'a,
+{
+    let writes: Vec<BoxFuture<'_, _>> = references
+        .iter()
+        .filter_map(|r| observed.machine(r))
+        .map(|machine| {
+            let writing = write(machine);
+            let checked = async move {
+                match writing.await {
+                    Ok(_) => Ok(false),
+                    Err(error) if error.is_conflict() || error.is_not_found() => Ok(true),
+                    Err(error) => Err(error),
+                }
+            };
+            checked.boxed()
+        })
+        .collect();
+    stream::iter(writes).buffer_unordered(WRITES).try_fold(false, async |any, one| Ok(any | one)).await
+}
+
+/// Creates the operation for these machines, unless it is there.
+async fn start(
+    context: &Context,
+    set: &MachineSet,
+    observed: &Observed,
+    type_: OperationType,
+    machines: &[MachineReference],
+) -> Result<(), Error> {
+    let operation = operation(set, observed, type_, machines);
+    let api: Api<Operation> = context.api(&set.namespace().unwrap_or_default());
+    if created(api.create(&PostParams::default(), &operation).await)? {
+        let verb = if type_ == OperationType::ScaleUp { "joining" } else { "releasing" };
+        let note = format!("{}: {verb} {}", operation.name_any(), some_names(machines));
+        context.events.normal(&observed.pool, type_.as_str(), note).await;
+    }
+    Ok(())
+}
+
+fn operation(set: &MachineSet, observed: &Observed, type_: OperationType, machines: &[MachineReference]) -> Operation {
+    let annotation = |key: &str| observed.pool.annotations().get(key).cloned();
+    let runbooks = observed.deployment.as_ref().map(|d| d.spec.executor.runbooks.clone()).unwrap_or_default();
+    let runbook = match type_ {
+        OperationType::ScaleDown => runbooks.reset.unwrap_or_else(|| "node-reset".to_owned()),
+        _ => runbooks.join.unwrap_or_else(|| "node-join".to_owned()),
+    };
+    let mut operation = Operation::new(
+        &name(set, observed, type_, machines),
+        OperationSpec {
+            type_,
+            cluster_name: set.spec.cluster_name.clone(),
+            pool_name: Some(set.spec.pool_name.clone()),
+            machine_set: Some(set.name_any()),
+            machines: machines.to_vec(),
+            runbook,
+            requested_by: annotation(labels::REQUESTED_BY),
+            reason: annotation(labels::REASON),
+            from_replicas: set.status.as_ref().map(|s| s.replicas),
+            to_replicas: Some(set.spec.replicas),
+            ..OperationSpec::default()
+        },
+    );
+    // No owner: the record outlives the pool.
+    operation.metadata.labels = Some(BTreeMap::from([
+        (labels::CLUSTER.to_owned(), set.spec.cluster_name.clone()),
+        (labels::POOL.to_owned(), set.spec.pool_name.clone()),
+    ]));
+    for key in [labels::SIMULATED, labels::ENVIRONMENT] {
+        let value = observed.deployment.as_ref().and_then(|d| d.labels().get(key)).cloned();
+        operation.labels_mut().extend(value.map(|v| (key.to_owned(), v)));
+    }
+    operation
+}
+
+/// The name follows from the machines and their claims: whoever decides the same again finds it there.
+///
+/// If an operation of that name is over, the next one is numbered.
+fn name(set: &MachineSet, observed: &Observed, type_: OperationType, machines: &[MachineReference]) -> String {
+    let mut claims: Vec<String> = machines
+        .iter()
+        .map(|reference| {
+            let claim = observed.machine(reference).and_then(|m| m.spec.claim_ref.as_ref());
+            let since = claim.and_then(|c| c.claimed_at.as_ref()).map_or(0, |t| t.0.as_second());
+            format!("{}@{since}", reference.uid)
+        })
+        .collect();
+    claims.sort();
+    let digest: String = Sha256::digest(claims.join(",")).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let verb = if type_ == OperationType::ScaleDown { "down" } else { "up" };
+    // It becomes part of the name of a Job, which is a label value: 63 characters, with `op-` and a run.
+    let pool: String = set.spec.pool_name.chars().take(36).collect();
+    let base = format!("{}-{verb}-{digest}", pool.trim_end_matches(['-', '.']));
+    let over = |name: &str| observed.operations.iter().any(|o| o.name_any() == name && state_of(o).is_final());
+    let numbered = (2..).map(|n| format!("{base}-{n}"));
+    std::iter::once(base.clone()).chain(numbered).find(|name| !over(name)).unwrap_or(base)
+}
+
+fn some_names(machines: &[MachineReference]) -> String {
+    let named: Vec<_> = machines.iter().take(5).map(|m| m.name.as_str()).collect();
+    match machines.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+async fn report(context: &Context, set: &MachineSet, observed: &Observed, plan: &Plan) -> Result<(), Error> {
+    let members: Vec<_> = observed.members(set).collect();
+    let ready = members.iter().filter(|m| m.status.as_ref().and_then(|s| s.state) == Some(MachineState::Ready)).count();
+    let current = observed
+        .operations
+        .iter()
+        .filter(|o| o.spec.machine_set.as_deref() == Some(&set.name_any()) && !state_of(o).is_final())
+        .max_by_key(|o| (o.metadata.creation_timestamp.as_ref().map(|t| t.0), o.name_any()));
+    let before = set.status.clone().unwrap_or_default();
+    let mut after = MachineSetStatus {
+        replicas: i32::try_from(members.len()).unwrap_or(i32::MAX),
+        ready_replicas: i32::try_from(ready).unwrap_or(i32::MAX),
+        selector: Some(format!("{}={}", labels::POOL, set.spec.pool_name)),
+        current_operation: current.map(ResourceExt::name_any),
+        observed_generation: set.metadata.generation,
+        ..before.clone()
+    };
+    for next in conditions(set, observed, plan, &members, context.now()) {
+        set_condition(&mut after.conditions, next);
+    }
+    write::status(&context.api(&set.namespace().unwrap_or_default()), set, &before, &after).await?;
+    Ok(())
+}
+
+fn conditions(
+    set: &MachineSet,
+    observed: &Observed,
+    plan: &Plan,
+    members: &[&Machine],
+    now: Timestamp,
+) -> [Condition; 2] {
+    use ConditionStatus::{False, True};
+    let work = Work::of(&observed.operations);
+    let joining = members.iter().filter(|m| !work.is_leaving(m)).filter(|m| {
+        let state = m.status.as_ref().and_then(|s| s.state).unwrap_or_default();
+        matches!(
+            state,
+            MachineState::Idle | MachineState::Claimed | MachineState::Provisioning | MachineState::Deployed
+        )
+    });
+    let joining = joining.count() + plan.claims.len();
+    let up = if observed.deployment.is_none() {
+        (False, "NoClusterDeployment", format!("there is no ClusterDeployment {}", set.spec.cluster_name))
+    } else if let Some(message) = plan.shortfall_message() {
+        (False, "NotEnoughMachines", message)
+    } else if joining > 0 {
+        (True, "ScalingUp", format!("{joining} machines are on their way"))
+    } else {
+        (False, "NotScalingUp", String::new())
+    };
+    let failed = members.iter().filter(|m| {
+        let operation = work.latest(m);
+        work.is_leaving(m) && operation.is_some_and(|o| state_of(o) == OperationState::Failed)
+    });
+    let failed = failed.count();
+    let leaving = plan.leaving as usize;
+    let down = if let Some(halt) = plan.halt.as_ref().filter(|_| !plan.victims.is_empty()) {
+        (False, halt.reason(), halt.message())
+    } else if failed > 0 && failed == leaving {
+        (
+            False,
+            "ReleaseFailed",
+            format!("{failed} machines could not be released: look at their operation and retry it"),
+        )
+    } else if leaving + plan.victims.len() + plan.waiting.len() > 0 {
+        let waiting = plan.waiting.len();
+        let waits = if waiting > 0 { format!(", {waiting} after their operation") } else { String::new() };
+        (True, "ScalingDown", format!("{} machines are leaving{waits}", leaving + plan.victims.len() + waiting))
+    } else {
+        (False, "NotScalingDown", String::new())
+    };
+    [("ScalingUp", up), ("ScalingDown", down)].map(|(type_, (status, reason, message))| {
+        condition(type_, status, reason, message, set.metadata.generation, now)
+    })
+}

@@ -1,0 +1,278 @@
+//! One `MachineSet` for a pool, its replicas kept in line, and the sum of it all in the status of the pool.
+//!
+//! A new template or version does not touch nodes that exist: the pool says `UpToDate=False` and goes on with the
+//! revision that it has. Rolling a new revision out is an operation of its own kind, never a side effect of an edit.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{ListParams, PostParams},
+    runtime::{controller::Action, reflector::ObjectRef},
+};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{
+    ClusterDeployment, ConditionStatus, Machine, MachineSet, MachineSetSpec, MachineState, NodePool, NodePoolStatus,
+    PoolPhase, condition, condition_status, find_condition, labels, set_condition,
+};
+
+use super::{
+    Context, Error,
+    cluster_deployment::created,
+    context::{drive, watched},
+    write,
+};
+
+pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
+    let controller = context.controller::<NodePool>();
+    let pools = controller.store();
+    let controller = controller
+        .owns(context.all::<MachineSet>(), watched())
+        .watches(context.all::<Machine>(), watched(), |machine| {
+            let namespace = machine.namespace().unwrap_or_default();
+            machine.spec.claim_ref.map(|claim| ObjectRef::new(&claim.pool_name).within(&namespace))
+        })
+        .watches(context.all::<ClusterDeployment>(), watched(), move |deployment| {
+            let same = |p: &Arc<NodePool>| {
+                p.spec.cluster_name == deployment.name_any() && p.namespace() == deployment.namespace()
+            };
+            pools.state().into_iter().filter(same).map(|p| ObjectRef::from_obj(&*p)).collect::<Vec<_>>()
+        });
+    drive(controller, reconcile, context, cancel).await;
+}
+
+struct Observed {
+    deployment: Option<ClusterDeployment>,
+    set: Option<MachineSet>,
+    /// Machines that are claimed for the pool.
+    machines: Vec<Machine>,
+}
+
+async fn reconcile(pool: Arc<NodePool>, context: Arc<Context>) -> Result<Action, Error> {
+    let pools: Api<NodePool> = context.api(&pool.namespace().unwrap_or_default());
+    let Some(pool) = pools.get_opt(&pool.name_any()).await? else { return Ok(Action::await_change()) };
+    let observed = observe(&context, &pool).await?;
+    if pool.metadata.deletion_timestamp.is_none() && !is_paused(&pool, observed.deployment.as_ref()) {
+        act(&context, &pool, &observed).await?;
+    }
+    report(&context, &pool, &observed).await?;
+    Ok(Action::await_change())
+}
+
+/// The pool, or the cluster that it belongs to, is to be left alone.
+pub(super) fn is_paused(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> bool {
+    pool.spec.paused || deployment.is_some_and(|d| d.spec.paused)
+}
+
+async fn observe(context: &Context, pool: &NodePool) -> Result<Observed, Error> {
+    let namespace = pool.namespace().unwrap_or_default();
+    let sets = context.api::<MachineSet>(&namespace).list(&ListParams::default()).await?.items;
+    let machines = context.api::<Machine>(&namespace).list(&ListParams::default()).await?.items;
+    let mut ours: Vec<_> = sets.into_iter().filter(|s| owned_by(s, pool)).collect();
+    ours.sort_by_key(|s| s.metadata.creation_timestamp.as_ref().map(|t| t.0));
+    Ok(Observed {
+        deployment: context.api(&namespace).get_opt(&pool.spec.cluster_name).await?,
+        set: ours.into_iter().find(|s| s.metadata.deletion_timestamp.is_none()),
+        machines: machines.into_iter().filter(|m| is_member(m, pool)).collect(),
+    })
+}
+
+fn owned_by(set: &MachineSet, pool: &NodePool) -> bool {
+    set.owner_references().iter().any(|o| Some(&o.uid) == pool.metadata.uid.as_ref())
+}
+
+fn is_member(machine: &Machine, pool: &NodePool) -> bool {
+    let claim = machine.spec.claim_ref.as_ref();
+    claim.is_some_and(|c| c.pool_name == pool.name_any() && c.cluster_name == pool.spec.cluster_name)
+}
+
+async fn act(context: &Context, pool: &NodePool, observed: &Observed) -> Result<(), Error> {
+    let namespace = pool.namespace().unwrap_or_default();
+    let sets: Api<MachineSet> = context.api(&namespace);
+    let Some(set) = &observed.set else {
+        created(sets.create(&PostParams::default(), &new_set(pool, observed.deployment.as_ref())).await)?;
+        return Ok(());
+    };
+    let spec = &set.spec;
+    if spec.replicas != pool.spec.replicas
+        || spec.machine_selector != pool.spec.machine_selector
+        || spec.deletion_order != pool.spec.deletion_order
+    {
+        let mut selector = json!(pool.spec.machine_selector);
+        for key in spec.machine_selector.keys().filter(|k| !pool.spec.machine_selector.contains_key(*k)) {
+            selector[key] = serde_json::Value::Null;
+        }
+        let patch = json!({ "spec": {
+            "replicas": pool.spec.replicas,
+            "machineSelector": selector,
+            "deletionOrder": pool.spec.deletion_order,
+        }});
+        write::object(&sets, set, patch).await?;
+    }
+    use_up_approval(context, pool, set, observed).await
+}
+
+/// An approval holds for one shrink: once that is through, or another number is wanted, it is taken away, so that it
+/// cannot let a later shrink pass that nobody looked at.
+async fn use_up_approval(
+    context: &Context,
+    pool: &NodePool,
+    set: &MachineSet,
+    observed: &Observed,
+) -> Result<(), Error> {
+    let Some(approved) = pool.annotations().get(labels::APPROVED_REPLICAS) else { return Ok(()) };
+    let reached = i32::try_from(observed.machines.len()).is_ok_and(|n| n <= pool.spec.replicas)
+        && set.spec.replicas == pool.spec.replicas;
+    if reached || approved.parse() != Ok(pool.spec.replicas) {
+        let patch = json!({ "metadata": { "annotations": { labels::APPROVED_REPLICAS: null } } });
+        write::object(&context.api(&pool.namespace().unwrap_or_default()), pool, patch).await?;
+    }
+    Ok(())
+}
+
+fn new_set(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> MachineSet {
+    let revision = revision(pool);
+    let mut set = MachineSet::new(
+        &format!("{}-{revision}", pool.name_any()),
+        MachineSetSpec {
+            cluster_name: pool.spec.cluster_name.clone(),
+            pool_name: pool.name_any(),
+            revision: revision.clone(),
+            role: pool.spec.role,
+            replicas: pool.spec.replicas,
+            version: pool.spec.version.clone().or_else(|| deployment.map(|d| d.spec.version.clone())),
+            machine_selector: pool.spec.machine_selector.clone(),
+            template: pool.spec.template.clone(),
+            deletion_order: pool.spec.deletion_order,
+        },
+    );
+    set.metadata.owner_references = pool.controller_owner_ref(&()).map(|owner| vec![owner]);
+    set.metadata.labels = Some(BTreeMap::from([
+        (labels::CLUSTER.to_owned(), pool.spec.cluster_name.clone()),
+        (labels::POOL.to_owned(), pool.name_any()),
+        (labels::REVISION.to_owned(), revision),
+    ]));
+    set
+}
+
+/// Digest of what nodes of the pool are made like.
+fn revision(pool: &NodePool) -> String {
+    let made_like = json!({ "template": pool.spec.template, "version": pool.spec.version });
+    let digest = Sha256::digest(made_like.to_string());
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn report(context: &Context, pool: &NodePool, observed: &Observed) -> Result<(), Error> {
+    let before = pool.status.clone().unwrap_or_default();
+    let after = summary(pool, observed, before.clone(), context.now());
+    if write::status(&context.api(&pool.namespace().unwrap_or_default()), pool, &before, &after).await? {
+        tell(context, pool, &before, &after).await;
+    }
+    Ok(())
+}
+
+/// The status of the pool, from what its machines and its set say.
+fn summary(pool: &NodePool, observed: &Observed, before: NodePoolStatus, now: jiff::Timestamp) -> NodePoolStatus {
+    let generation = pool.metadata.generation;
+    let with = |wanted: MachineState| {
+        let count =
+            observed.machines.iter().filter(|m| m.status.as_ref().and_then(|s| s.state) == Some(wanted)).count();
+        i32::try_from(count).unwrap_or(i32::MAX)
+    };
+    let (ready, failed) = (with(MachineState::Ready), with(MachineState::Failed));
+    let replicas = i32::try_from(observed.machines.len()).unwrap_or(i32::MAX);
+    let paused = is_paused(pool, observed.deployment.as_ref());
+    let mut conditions = before.conditions.clone();
+    let mut say = |type_: &str, status: ConditionStatus, reason: &str, message: String| {
+        set_condition(&mut conditions, condition(type_, status, reason, message, generation, now));
+    };
+    say("Paused", paused.into(), if paused { "Paused" } else { "NotPaused" }, String::new());
+    let enough = ready >= pool.spec.replicas;
+    let numbers = format!("{ready} of {} machines are Ready", pool.spec.replicas);
+    say("Available", enough.into(), if enough { "Available" } else { "NotAvailable" }, numbers.clone());
+    let settled = enough && replicas == pool.spec.replicas && failed == 0;
+    say("Ready", settled.into(), if settled { "Ready" } else { "NotReady" }, numbers);
+    let current = observed.set.as_ref().map(|s| s.spec.revision.clone());
+    let up_to_date = current.as_ref().is_none_or(|r| *r == revision(pool));
+    let outdated = "the template or version has changed; nodes that exist keep theirs until an upgrade is started";
+    say(
+        "UpToDate",
+        up_to_date.into(),
+        if up_to_date { "UpToDate" } else { "NotUpToDate" },
+        if up_to_date { String::new() } else { outdated.to_owned() },
+    );
+    let of_set =
+        observed.set.as_ref().and_then(|s| s.status.as_ref()).map(|s| s.conditions.as_slice()).unwrap_or_default();
+    for type_ in ["ScalingUp", "ScalingDown"] {
+        if let Some(theirs) = find_condition(of_set, type_) {
+            let mut ours = theirs.clone();
+            ours.observed_generation = generation;
+            ours.last_transition_time = k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now);
+            set_condition(&mut conditions, ours);
+        }
+    }
+    NodePoolStatus {
+        replicas,
+        ready_replicas: ready,
+        updated_replicas: if up_to_date { replicas } else { 0 },
+        unavailable_replicas: (pool.spec.replicas - ready).max(0),
+        failed_replicas: failed,
+        selector: Some(format!("{}={}", labels::POOL, pool.name_any())),
+        phase: Some(phase(pool, paused, &conditions, failed)),
+        current_machine_set: observed.set.as_ref().map(ResourceExt::name_any),
+        observed_generation: generation,
+        conditions,
+    }
+}
+
+/// Reasons with which a set says that it is not scaling because there is nothing to scale.
+const AT_REST: [&str; 2] = ["NotScalingUp", "NotScalingDown"];
+
+fn phase(
+    pool: &NodePool,
+    paused: bool,
+    conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+    failed: i32,
+) -> PoolPhase {
+    let is = |type_| condition_status(conditions, type_) == ConditionStatus::True;
+    let blocked = |type_| {
+        find_condition(conditions, type_).is_some_and(|c| c.status == "False" && !AT_REST.contains(&c.reason.as_str()))
+    };
+    if pool.metadata.deletion_timestamp.is_some() {
+        PoolPhase::Deleting
+    } else if paused {
+        PoolPhase::Paused
+    } else if blocked("ScalingUp") || blocked("ScalingDown") {
+        PoolPhase::Blocked
+    } else if is("ScalingDown") {
+        PoolPhase::ScalingDown
+    } else if is("ScalingUp") {
+        PoolPhase::ScalingUp
+    } else if is("Ready") {
+        PoolPhase::Ready
+    } else if failed > 0 || !is("Available") {
+        PoolPhase::Degraded
+    } else {
+        PoolPhase::Ready
+    }
+}
+
+/// What people want to hear of: that a pool got where it should, or that something stands in the way.
+async fn tell(context: &Context, pool: &NodePool, before: &NodePoolStatus, after: &NodePoolStatus) {
+    let became = |phase| after.phase == Some(phase) && before.phase != Some(phase) && before.phase.is_some();
+    if became(PoolPhase::Ready) {
+        context.events.normal(pool, "PoolReady", format!("{} machines are Ready", after.ready_replicas)).await;
+    }
+    if became(PoolPhase::Blocked) {
+        let why = ["ScalingDown", "ScalingUp"].into_iter().find_map(|type_| {
+            find_condition(&after.conditions, type_)
+                .filter(|c| c.status == "False" && !AT_REST.contains(&c.reason.as_str()))
+        });
+        if let Some(why) = why {
+            context.events.warning(pool, &why.reason, why.message.clone()).await;
+        }
+    }
+}

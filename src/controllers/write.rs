@@ -1,0 +1,91 @@
+//! Writes that hold only for the object as it was read, and only if they change something.
+
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+
+use crate::api::{Machine, NodeStatus, labels};
+
+use super::Error;
+
+/// Patches what differs between two statuses of `object`. Answers whether anything did.
+///
+/// The patch names the UID and the resourceVersion that were read: if anybody wrote in between, the answer is a
+/// conflict and the decision is made again.
+pub async fn status<K, S>(api: &Api<K>, object: &K, before: &S, after: &S) -> Result<bool, Error>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+    S: Serialize,
+{
+    let before = serde_json::to_value(before).expect("a status serialises");
+    let after = serde_json::to_value(after).expect("a status serialises");
+    let Some(changes) = difference(&before, &after) else { return Ok(false) };
+    let patch = bound(object, json!({ "status": changes }));
+    api.patch_status(&object.name_any(), &parameters(), &Patch::Merge(patch)).await?;
+    Ok(true)
+}
+
+/// Patches the object itself, under the same terms.
+pub async fn object<K>(api: &Api<K>, object: &K, patch: Value) -> Result<K, Error>
+where
+    K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
+{
+    Ok(api.patch(&object.name_any(), &parameters(), &Patch::Merge(bound(object, patch))).await?)
+}
+
+/// Writes what a node says, whatever else has changed on the machine: this part of the status has one writer, and it
+/// decides nothing. Still bound to the UID.
+pub async fn node_again(api: &Api<Machine>, machine: &Machine, node: Option<&NodeStatus>) -> Result<(), Error> {
+    let patch = json!({ "metadata": { "uid": machine.metadata.uid }, "status": { "node": node } });
+    api.patch_status(&machine.name_any(), &parameters(), &Patch::Merge(patch)).await?;
+    Ok(())
+}
+
+fn parameters() -> PatchParams {
+    PatchParams { field_manager: Some(labels::CONTROLLER_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+fn bound<K: Resource>(object: &K, mut patch: Value) -> Value {
+    patch["metadata"]["uid"] = json!(object.meta().uid);
+    patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
+    patch
+}
+
+/// The merge patch that makes `after` of `before`; `None` if they are equal.
+fn difference(before: &Value, after: &Value) -> Option<Value> {
+    let (Value::Object(old), Value::Object(new)) = (before, after) else {
+        return (before != after).then(|| after.clone());
+    };
+    let mut patch = Map::new();
+    for key in old.keys().filter(|k| !new.contains_key(*k)) {
+        patch.insert(key.clone(), Value::Null);
+    }
+    for (key, value) in new {
+        match old.get(key) {
+            Some(last) => patch.extend(difference(last, value).map(|d| (key.clone(), d))),
+            None => drop(patch.insert(key.clone(), value.clone())),
+        }
+    }
+    (!patch.is_empty()).then_some(Value::Object(patch))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(before: &str, after: &str, patch: Option<&str>) {
+        let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+        assert_eq!(difference(&value(before), &value(after)), patch.map(value), "{before} to {after}");
+    }
+
+    #[test]
+    fn only_what_differs_is_written_and_nothing_if_nothing_does() {
+        check(r#"{"a":1,"b":[1]}"#, r#"{"a":1,"b":[1]}"#, None);
+        check(r#"{"a":1,"b":[1]}"#, r#"{"a":2,"b":[1]}"#, Some(r#"{"a":2}"#));
+        check(r#"{"a":1,"b":[1]}"#, r#"{"b":[1,2]}"#, Some(r#"{"a":null,"b":[1,2]}"#));
+        check(r#"{"a":{"x":1,"y":2}}"#, r#"{"a":{"x":1,"y":3},"c":0}"#, Some(r#"{"a":{"y":3},"c":0}"#));
+    }
+}
