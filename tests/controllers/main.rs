@@ -1,0 +1,4 @@
+//! The controllers against the embedded API server: scaling up and down, and what must always hold.
+
+mod scaling;
+mod world;
