@@ -208,7 +208,7 @@ impl Errand {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, net::Ipv4Addr, sync::Mutex};
+    use std::{net::Ipv4Addr, sync::Mutex};
 
     use russh::{
         client,

@@ -1,0 +1,289 @@
+//! Carries out what is due in a simulated business cluster: follows its objects, and acts after the time that a real one
+//! would take. Between changes it sleeps; leases are renewed once in a while, not every ten seconds.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use futures::{Stream, StreamExt, stream};
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, ReplicaSet},
+    coordination::v1::Lease,
+    core::v1::{Node, Pod},
+};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
+    runtime::{WatchStreamExt, watcher},
+};
+use serde_json::{Value, json};
+use tokio::{task::JoinSet, time::Instant};
+
+use super::{
+    model::{Act, Model},
+    objects::{self, Readiness},
+};
+use crate::embedded::simulation::{dice::Dice, timing::Pace};
+
+/// Acts under way at once, most of which wait for their time.
+const PARALLEL: usize = 256;
+/// After a call that failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// Leases say that they last this long, and are renewed at half of it.
+pub const LEASE_SECONDS: u64 = 3600;
+
+/// Something that changed.
+enum News {
+    Node(Node),
+    NodeGone(Node),
+    Pod(Pod),
+    PodGone(Pod),
+    ReplicaSet(ReplicaSet),
+    DaemonSet(DaemonSet),
+    SetGone(Option<String>),
+}
+
+/// What an act led to.
+enum Done {
+    Node(Node),
+    Pod(Pod),
+    Gone(String),
+    Failed,
+}
+
+/// Runs until it is dropped.
+pub async fn run(client: Client, pace: Pace, cluster: String) {
+    let mut kubelet = Kubelet {
+        client: client.clone(),
+        pace,
+        cluster,
+        model: Model::default(),
+        begun: BTreeSet::new(),
+        calls: JoinSet::new(),
+        settled: false,
+        acts: 0,
+    };
+    let mut news = std::pin::pin!(news(client).ready_chunks(256));
+    let mut leases = tokio::time::interval_at(Instant::now() + lease_pause(), lease_pause());
+    loop {
+        tokio::select! {
+            Some(some) = news.next() => some.into_iter().for_each(|one| kubelet.hear(one)),
+            Some(done) = kubelet.calls.join_next() => kubelet.conclude(done),
+            _ = leases.tick() => kubelet.renew().await,
+            else => return,
+        }
+        kubelet.begin();
+    }
+}
+
+fn lease_pause() -> Duration {
+    Duration::from_secs(LEASE_SECONDS / 2)
+}
+
+struct Kubelet {
+    client: Client,
+    pace: Pace,
+    cluster: String,
+    model: Model,
+    /// Acts under way.
+    begun: BTreeSet<Act>,
+    calls: JoinSet<(Act, Done)>,
+    /// Nothing was due once: from then on things take their time.
+    settled: bool,
+    acts: u64,
+}
+
+impl Kubelet {
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Node(node) => self.model.node(&node),
+            News::NodeGone(node) => drop(self.model.nodes.remove(&node.name_any())),
+            News::Pod(pod) => self.model.pod(&pod),
+            News::PodGone(pod) => drop(self.model.pods.remove(&pod.uid().unwrap_or_default())),
+            News::ReplicaSet(set) => self.model.replica_set(&set),
+            News::DaemonSet(set) => self.model.daemon_set(&set),
+            News::SetGone(uid) => drop(self.model.sets.remove(&uid.unwrap_or_default())),
+        }
+    }
+
+    fn conclude(&mut self, done: Result<(Act, Done), tokio::task::JoinError>) {
+        let Ok((act, done)) = done else { return };
+        self.begun.remove(&act);
+        match done {
+            Done::Node(node) => self.model.node(&node),
+            Done::Pod(pod) => self.model.pod(&pod),
+            Done::Gone(uid) => drop(self.model.pods.remove(&uid)),
+            Done::Failed => {}
+        }
+    }
+
+    fn begin(&mut self) {
+        let due = self.model.due();
+        self.settled |= due.is_empty() && !self.model.pods.is_empty();
+        for act in due {
+            if self.begun.len() >= PARALLEL {
+                return;
+            }
+            if !self.begun.contains(&act) {
+                let delay = self.delay(&act);
+                if let Some(call) = self.call(&act) {
+                    self.begun.insert(act.clone());
+                    self.calls.spawn(async move {
+                        tokio::time::sleep(delay).await;
+                        match call.await {
+                            Ok(done) => (act, done),
+                            Err(error) => {
+                                tracing::debug!(?act, %error, "a simulated cluster could not act");
+                                tokio::time::sleep(RETRY).await;
+                                (act, Done::Failed)
+                            }
+                        }
+                    });
+                }
+            }
+        }
+    }
+
+    /// How long it takes in the real world, at the demo's speed.
+    fn delay(&mut self, act: &Act) -> Duration {
+        self.acts += 1;
+        let mut dice = Dice::new(self.pace.seed, &["kubelet", &self.cluster, &self.acts.to_string()]);
+        let seconds = match act {
+            Act::Finish { grace, .. } => dice.around(2.5, 0.5).min(*grace as f64),
+            Act::NodeReady { .. } => dice.around(7.0, 0.3),
+            Act::NodeLost { .. } => dice.around(4.0, 0.3),
+            _ if !self.settled => 0.0,
+            Act::Create { .. } | Act::Remove { .. } | Act::Bind { .. } => 0.05,
+            Act::Start { .. } => dice.around(2.0, 0.4),
+        };
+        Duration::from_millis(self.pace.scaled(seconds))
+    }
+
+    fn call(&self, act: &Act) -> Option<futures::future::BoxFuture<'static, Result<Done, kube::Error>>> {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let patch = PatchParams::default();
+        Some(match act {
+            Act::Create { set, node, .. } => {
+                let set = self.model.sets.get(set)?;
+                let pods: Api<Pod> = Api::namespaced(self.client.clone(), &set.namespace);
+                let pod = new_pod(set, node.as_deref());
+                Box::pin(async move { pods.create(&PostParams::default(), &pod).await.map(Done::Pod) })
+            }
+            Act::Bind { pod, node } => {
+                let (pods, name) = self.pod(pod)?;
+                let bound = Patch::Merge(json!({"spec": {"nodeName": node}}));
+                Box::pin(async move { pods.patch(&name, &patch, &bound).await.map(Done::Pod) })
+            }
+            Act::Start { pod } => {
+                let (pods, name) = self.pod(pod)?;
+                let address = self.pod_address(pod);
+                Box::pin(async move {
+                    let status = Patch::Merge(running(&pods.get(&name).await?, &address));
+                    pods.patch_status(&name, &patch, &status).await.map(Done::Pod)
+                })
+            }
+            Act::Remove { pod } => {
+                let (pods, name) = self.pod(pod)?;
+                let how = DeleteParams::default().preconditions(of(pod));
+                let uid = pod.clone();
+                Box::pin(async move {
+                    let left = pods.delete(&name, &how).await?;
+                    Ok(left.left().map_or(Done::Gone(uid), Done::Pod))
+                })
+            }
+            Act::Finish { pod, .. } => {
+                let (pods, name) = self.pod(pod)?;
+                let how = DeleteParams::default().grace_period(0).preconditions(of(pod));
+                let uid = pod.clone();
+                Box::pin(async move {
+                    match pods.delete(&name, &how).await {
+                        Ok(_) => Ok(Done::Gone(uid)),
+                        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Done::Gone(uid)),
+                        Err(error) => Err(error),
+                    }
+                })
+            }
+            Act::NodeReady { node } | Act::NodeLost { node } => {
+                let readiness = if matches!(act, Act::NodeReady { .. }) { Readiness::Ready } else { Readiness::Lost };
+                let (name, status) = (node.clone(), json!({"status": {"conditions": objects::conditions(readiness)}}));
+                Box::pin(async move { nodes.patch_status(&name, &patch, &Patch::Merge(status)).await.map(Done::Node) })
+            }
+        })
+    }
+
+    fn pod(&self, uid: &str) -> Option<(Api<Pod>, String)> {
+        let row = self.model.pods.get(uid)?;
+        Some((Api::namespaced(self.client.clone(), &row.namespace), row.name.clone()))
+    }
+
+    fn pod_address(&self, uid: &str) -> String {
+        let n = Dice::new(self.pace.seed, &[uid]).roll();
+        format!("10.{}.{}.{}", n % 200 + 20, n >> 8 & 0xff, (n >> 16) % 254 + 1)
+    }
+
+    async fn renew(&self) {
+        let leases: Api<Lease> = Api::namespaced(self.client.clone(), "kube-node-lease");
+        for name in self.model.nodes.iter().filter(|(_, n)| n.kubelet).map(|(name, _)| name) {
+            let renewed = Patch::Merge(json!({"spec": {"renewTime": objects::renewed()}}));
+            if let Err(error) = leases.patch(name, &PatchParams::default(), &renewed).await {
+                tracing::debug!(node = name, %error, "the lease of a simulated node was not renewed");
+            }
+        }
+    }
+}
+
+fn of(uid: &str) -> Preconditions {
+    Preconditions { uid: Some(uid.to_owned()), resource_version: None }
+}
+
+fn new_pod(set: &super::model::SetRow, node: Option<&str>) -> Pod {
+    let mut pod = Pod { spec: set.template.spec.clone(), ..Pod::default() };
+    pod.metadata.labels = set.template.metadata.as_ref().and_then(|m| m.labels.clone());
+    pod.metadata.generate_name = Some(format!("{}-", set.name));
+    pod.metadata.namespace = Some(set.namespace.clone());
+    pod.metadata.owner_references = Some(vec![set.owner.clone()]);
+    if let (Some(spec), Some(node)) = (&mut pod.spec, node) {
+        spec.node_name = Some(node.to_owned());
+    }
+    pod
+}
+
+fn running(pod: &Pod, address: &str) -> Value {
+    let containers: Vec<_> = pod
+        .spec
+        .iter()
+        .flat_map(|s| &s.containers)
+        .map(|c| (c.name.clone(), c.image.clone().unwrap_or_default()))
+        .collect();
+    objects::running(&containers, "", address)
+}
+
+/// Everything that changes in the cluster.
+fn news(client: Client) -> impl Stream<Item = News> {
+    let config = watcher::Config::default;
+    let nodes = watcher(Api::<Node>::all(client.clone()), config()).default_backoff();
+    let pods = watcher(Api::<Pod>::all(client.clone()), config()).default_backoff();
+    let replicas = watcher(Api::<ReplicaSet>::all(client.clone()), config()).default_backoff();
+    let daemons = watcher(Api::<DaemonSet>::all(client), config()).default_backoff();
+    let all: [stream::BoxStream<'static, News>; 4] = [
+        nodes.filter_map(|e| async { changed(e, News::Node, News::NodeGone) }).boxed(),
+        pods.filter_map(|e| async { changed(e, News::Pod, News::PodGone) }).boxed(),
+        replicas.filter_map(|e| async { changed(e, News::ReplicaSet, |s| News::SetGone(s.uid())) }).boxed(),
+        daemons.filter_map(|e| async { changed(e, News::DaemonSet, |s| News::SetGone(s.uid())) }).boxed(),
+    ];
+    stream::select_all(all)
+}
+
+fn changed<K>(
+    event: Result<watcher::Event<K>, watcher::Error>,
+    there: impl Fn(K) -> News,
+    gone: impl Fn(K) -> News,
+) -> Option<News> {
+    match event {
+        Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => Some(there(object)),
+        Ok(watcher::Event::Delete(object)) => Some(gone(object)),
+        Ok(watcher::Event::Init | watcher::Event::InitDone) => None,
+        Err(error) => {
+            tracing::debug!(%error, "a watch in a simulated cluster");
+            None
+        }
+    }
+}
