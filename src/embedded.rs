@@ -9,8 +9,12 @@ mod definition;
 mod deletion;
 mod events;
 mod http;
+pub mod jobs;
 mod kind;
+mod kubeconfig;
 mod lifecycle;
+mod listener;
+mod logs;
 mod names;
 mod object;
 mod options;
@@ -25,6 +29,8 @@ mod watching;
 mod writing;
 
 #[cfg(test)]
+mod listener_tests;
+#[cfg(test)]
 mod tests;
 
 use std::{convert::Infallible, path::PathBuf, sync::Arc};
@@ -36,8 +42,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use futures::FutureExt;
 use kind::{Kind, Kinds};
+use logs::Logs;
 use store::Store;
 
+pub use listener::{Error as ListenerError, Identity, Listener, write_private};
 pub use refusal::{Cause, Refusal};
 
 /// Why a server could not be opened or set up.
@@ -69,6 +77,7 @@ struct Shared {
     name: String,
     store: Store,
     kinds: ArcSwap<Kinds>,
+    logs: Logs,
 }
 
 impl ApiServer {
@@ -79,7 +88,12 @@ impl ApiServer {
             None => Store::in_memory(),
             Some(directory) => Store::open(directory)?,
         };
-        let shared = Shared { name: options.name, store, kinds: ArcSwap::from_pointee(kinds) };
+        let shared = Shared {
+            name: options.name,
+            store,
+            kinds: ArcSwap::from_pointee(kinds),
+            logs: Logs::new(options.directory),
+        };
         let inner = Self { shared: Arc::new(shared), _life: None };
         inner.restore();
         let stop = CancellationToken::new();
@@ -114,6 +128,10 @@ impl ApiServer {
 
     fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    fn logs(&self) -> &Logs {
+        &self.shared.logs
     }
 
     fn kinds(&self) -> arc_swap::Guard<Arc<Kinds>> {

@@ -98,7 +98,12 @@ pub async fn delete(server: &ApiServer, kind: &Kind, key: &Key, options: &Delete
             }
         };
         match done {
-            Ok(outcome) => return Ok(outcome),
+            Ok(outcome) => {
+                if let (Outcome::Gone(object), "pods") = (&outcome, kind.collection.as_str()) {
+                    server.logs().remove(&object.index.uid);
+                }
+                return Ok(outcome);
+            }
             Err(store::Error::Stale) => {}
             Err(error) => return Err(Refusal::internal(error)),
         }

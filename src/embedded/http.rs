@@ -98,6 +98,11 @@ where
         Ok(reply) => reply,
         Err(refusal) => refused(&refusal),
     };
+    respond(reply)
+}
+
+/// Writes an answer.
+pub fn respond(reply: Reply) -> Response<Body> {
     let mut response = Response::builder().status(reply.code).header(header::CONTENT_TYPE, reply.content_type);
     for warning in &reply.warnings {
         let text: String =
@@ -160,6 +165,7 @@ async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
         ("GET", true, None) if call.query.watch => watching::watch(server, kind, &call),
         ("GET", true, None) => reading::one(server, kind, &call),
         ("GET", true, Some("status")) if kind.status => reading::one(server, kind, &call),
+        ("GET", true, Some("log")) if kind.collection == "pods" => log(server, kind, &call),
         ("POST", false, None) => writing::create(server, kind, &call).await,
         ("PUT", true, None | Some("status" | "finalize")) => writing::replace(server, kind, &call).await,
         ("PATCH", true, None | Some("status")) => writing::patch(server, kind, &call).await,
@@ -168,6 +174,13 @@ async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
         (_, _, None) => Err(Refusal::method_not_allowed()),
         _ => Err(Refusal::no_resource()),
     }
+}
+
+fn log(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
+    let key = reading::key(kind, call)?;
+    let pod = server.store().read(&kind.collection, &key).ok_or_else(|| Refusal::not_found(kind, &key.name))?;
+    let lines = server.logs().read(&pod.index.uid, &call.query.log).map_err(Refusal::internal)?;
+    Ok(Reply::stream("text/plain; charset=utf-8", lines))
 }
 
 /// The first media type that can be served.
