@@ -37,6 +37,15 @@ pub fn leave_out(test: &str, needs: &str) {
     writeln!(io::stderr(), "left out: {test} (needs {needs})").expect("standard error is there");
 }
 
+/// Some tests make accounts. That takes root, which nobody has to be in order to run all tests.
+pub fn is_root(test: &str) -> bool {
+    let root = shell("id -u") == "0";
+    if !root {
+        writeln!(io::stderr(), "left out: {test} (needs root, to make an account)").expect("standard error is there");
+    }
+    root
+}
+
 /// Returns from the test, with a note, unless OpenSSH's server is installed.
 #[macro_export]
 macro_rules! needs_sshd {
@@ -313,23 +322,19 @@ fn descendants(of: u32) -> Vec<u32> {
     found.split_off(1)
 }
 
-/// An account of this machine for the time of a test. Only root can make one.
+/// An account of this machine for the time of a test. Only root can make one: see [`is_root`].
 pub struct Account {
     pub name: String,
     pub password: String,
 }
 
 impl Account {
-    /// `None` if we are not root.
-    pub fn create(purpose: &str) -> Option<Self> {
-        if shell("id -u") != "0" {
-            return None;
-        }
+    pub fn create(purpose: &str) -> Self {
         let name = format!("qd-{purpose}-{}", process::id() % 100_000);
         let password = format!("P4ss-{}", process::id());
         shell(&format!("flock /run/lock/quarterdeck-accounts useradd -M -d /tmp -s /bin/sh {name}"));
         shell(&format!("echo '{name}:{password}' | flock /run/lock/quarterdeck-accounts chpasswd"));
-        Some(Self { name, password })
+        Self { name, password }
     }
 
     /// Lets it use sudo with its password.
