@@ -29,6 +29,9 @@ pub const CORDONED_BY: &str = "quarterdeck.dev/cordoned-by";
 /// On an operation: the person asks that what failed is tried again; any new value counts.
 pub const RETRY: &str = "quarterdeck.dev/retry";
 
+/// On an operation: it is paused because its pool or cluster is; so the pause ends with theirs.
+pub const PAUSED_BY: &str = "quarterdeck.dev/paused-by";
+
 /// Field manager and reporting component of the controllers.
 pub const CONTROLLER_MANAGER: &str = "quarterdeck-controller";
 /// Field manager of the executor.

@@ -76,14 +76,16 @@ async fn begin(
     };
     let now = context.now();
     let known = machine.status.as_ref().and_then(|s| s.node.as_ref());
-    let (node, completed_at) = match &found {
+    let (node, completed_at) = match found {
         Ok(Some(node)) => (NodeReference { name: node.name_any(), uid: node.uid().unwrap_or_default() }, None),
         // It never became a node, or its node is gone: a live look saw that there is nothing to empty.
         Ok(None) => (NodeReference::default(), Some(Time(now))),
-        Err(_) => match known.and_then(|n| n.name.clone().zip(n.uid.clone())) {
+        // Two nodes answer to it: nothing is assumed about which is meant.
+        Err(error @ tenant::Error::Ambiguous { .. }) => return Err(error.into()),
+        Err(error) => match known.and_then(|n| n.name.clone().zip(n.uid.clone())) {
             // The clock of the deadline runs although the cluster cannot be asked.
             Some((name, uid)) => (NodeReference { name, uid }, None),
-            None => return Err(found.err().map_or_else(|| Error::Missing(identity), Error::Tenant)),
+            None => return Err(error.into()),
         },
     };
     let drain = DrainStatus {

@@ -106,8 +106,9 @@ fn plan(machine: &Machine, operation: Option<&Operation>, now: Timestamp) -> Mac
         return after;
     }
     after.operation = operation.map(ResourceExt::name_any).or(before.operation.clone());
-    let handed_over = matches!(next.state, MachineState::Claimed | MachineState::Draining)
-        && (before.operation != after.operation || before.state == Some(MachineState::Failed));
+    let again = matches!(next.state, MachineState::Claimed | MachineState::Draining)
+        && before.state == Some(MachineState::Failed);
+    let handed_over = before.operation != after.operation || again;
     if handed_over {
         // Phases belong to one run of one operation: those of the last one must not speak for this one.
         after.phases.clear();

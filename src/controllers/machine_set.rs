@@ -50,8 +50,8 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
             let namespace = machine.namespace();
             let concerned = |set: &Arc<MachineSet>| match &machine.spec.claim_ref {
                 Some(claim) => claim.pool_name == set.spec.pool_name,
-                // A free machine concerns the sets that miss some.
-                None => set.status.as_ref().is_none_or(|s| s.replicas < set.spec.replicas),
+                // A free machine concerns the sets that miss some, and the one that has just let it go.
+                None => set.status.as_ref().is_none_or(|s| s.replicas != set.spec.replicas),
             };
             let sets = for_machines.state().into_iter().filter(|s| s.namespace() == namespace && concerned(s));
             sets.map(|s| ObjectRef::from_obj(&*s)).collect::<Vec<_>>()

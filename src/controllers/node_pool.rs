@@ -28,12 +28,18 @@ use super::{
 
 pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
     let controller = context.controller::<NodePool>();
-    let pools = controller.store();
+    let (pools, for_machines) = (controller.store(), controller.store());
     let controller = controller
         .owns(context.all::<MachineSet>(), watched())
-        .watches(context.all::<Machine>(), watched(), |machine| {
-            let namespace = machine.namespace().unwrap_or_default();
-            machine.spec.claim_ref.map(|claim| ObjectRef::new(&claim.pool_name).within(&namespace))
+        .watches(context.all::<Machine>(), watched(), move |machine| {
+            let namespace = machine.namespace();
+            let concerned = |pool: &Arc<NodePool>| match &machine.spec.claim_ref {
+                Some(claim) => claim.pool_name == pool.name_any(),
+                // One that was just let go no longer says by whom.
+                None => pool.status.as_ref().is_none_or(|s| s.replicas != pool.spec.replicas),
+            };
+            let found = for_machines.state().into_iter().filter(|p| p.namespace() == namespace && concerned(p));
+            found.map(|p| ObjectRef::from_obj(&*p)).collect::<Vec<_>>()
         })
         .watches(context.all::<ClusterDeployment>(), watched(), move |deployment| {
             let same = |p: &Arc<NodePool>| {

@@ -14,6 +14,7 @@ use kube::{
     api::{DeleteParams, ListParams, PostParams},
     runtime::{controller::Action, reflector::ObjectRef},
 };
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -88,6 +89,9 @@ async fn reconcile(operation: Arc<Operation>, context: Arc<Context>) -> Result<A
         return finished(&context, &operation).await;
     }
     let observed = observe(&context, &operation).await?;
+    if pass_pause_on(&api, &operation, &observed).await? {
+        return Ok(Action::await_change());
+    }
     let step = plan(&operation, &observed);
     let (status, action) = act(&context, &operation, &observed, &step).await?;
     report(&context, &operation, &observed, status).await?;
@@ -132,6 +136,35 @@ fn is_paused(operation: &Operation, observed: &Observed) -> bool {
     operation.spec.paused
         || observed.deployment.as_ref().is_some_and(|d| d.spec.paused)
         || observed.pool.as_ref().is_some_and(|p| node_pool::is_paused(p, None))
+}
+
+/// A pause of the pool or of the cluster is passed on to the operation, whose executor looks at nothing else, and taken
+/// back with it. A pause that a person set on the operation itself stays.
+async fn pass_pause_on(api: &Api<Operation>, operation: &Operation, observed: &Observed) -> Result<bool, Error> {
+    let above = observed.deployment.as_ref().is_some_and(|d| d.spec.paused)
+        || observed.pool.as_ref().is_some_and(|p| node_pool::is_paused(p, None));
+    let ours = operation.annotations().contains_key(labels::PAUSED_BY);
+    if above && !operation.spec.paused {
+        let annotations = json!({ labels::PAUSED_BY: labels::CONTROLLER_MANAGER });
+        write::object(
+            api,
+            operation,
+            json!({ "metadata": { "annotations": annotations }, "spec": { "paused": true } }),
+        )
+        .await?;
+        return Ok(true);
+    }
+    if !above && ours {
+        let annotations = json!({ labels::PAUSED_BY: null });
+        write::object(
+            api,
+            operation,
+            json!({ "metadata": { "annotations": annotations }, "spec": { "paused": false } }),
+        )
+        .await?;
+        return Ok(true);
+    }
+    Ok(false)
 }
 
 fn plan(operation: &Operation, observed: &Observed) -> Step {

@@ -90,6 +90,7 @@ impl Situation<'_> {
     fn is_done(&self, machine: &Machine) -> bool {
         if self.is_scale_down() {
             return reservation(machine) == Some(self.name())
+                && machine.status.as_ref().is_some_and(|s| s.operation.as_deref() == Some(self.name()))
                 && drained(machine, self.operation)
                 && machine.status.as_ref().is_some_and(phases_done);
         }
@@ -133,12 +134,14 @@ impl Situation<'_> {
 
     fn draining(&self) -> Step {
         let todo: Vec<_> = self.todo().collect();
-        let settled = |m: &&Machine| drained(m, self.operation) || drain_skipped(m, self.operation);
+        // The state too: a retry finds the receipt of the last run, and phases that are not wiped yet.
+        let empty = |m: &Machine| drained(m, self.operation) && machine_state(m) == MachineState::Draining;
+        let settled = |m: &&Machine| empty(m) || drain_skipped(m, self.operation);
         let waiting = todo.iter().filter(|m| !settled(m)).count();
         if waiting > 0 {
             return Step::Wait(format!("{waiting} of {} nodes are being emptied", todo.len()));
         }
-        let empty: Vec<_> = todo.into_iter().filter(|m| drained(m, self.operation)).map(reference).collect();
+        let empty: Vec<_> = todo.into_iter().filter(|m| empty(m)).map(reference).collect();
         match empty {
             empty if empty.is_empty() => self.verdict(),
             _ if self.paused => Step::Wait("paused".to_owned()),
