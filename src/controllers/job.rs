@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::{
     api::{
-        batch::v1::{Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyRule},
+        batch::v1::{
+            Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
+            PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
+        },
         core::v1::{
             ConfigMap, ConfigMapVolumeSource, Container, KeyToPath, PodSpec, PodTemplateSpec, ProjectedVolumeSource,
             SecretProjection, Volume, VolumeMount, VolumeProjection,
@@ -20,20 +23,16 @@ use crate::{
         labels,
     },
     runbook::job::{
-        INPUT_DIRECTORY, INPUT_KEY, InventoryMachine, JobInput, PASSWORD, PRIVATE_KEY, SECRET_DIRECTORY, SUDO_PASSWORD,
-        SshAccess,
+        EXIT_BAD_INPUT, EXIT_MACHINES_FAILED, HOST_KEY_FACT, INPUT_DIRECTORY, INPUT_KEY, InventoryMachine, JobInput,
+        PASSWORD, PRIVATE_KEY, SECRET_DIRECTORY, SUDO_PASSWORD, SshAccess,
     },
 };
 
 /// Starts of the pod before the Job is given up: each goes on where the last one stopped.
 const BACKOFF_LIMIT: i32 = 6;
-/// How the executor says that machines failed: starting it again would not help.
-const EXIT_MACHINES_FAILED: i32 = 1;
 /// In a real meta cluster it may talk to our kinds, and to nothing else.
 const SERVICE_ACCOUNT: &str = "quarterdeck-executor";
 const DEFAULT_IMAGE: &str = concat!("quarterdeck:", env!("CARGO_PKG_VERSION"));
-/// The fact under which the executor pins the key of a host.
-const HOST_KEY_FACT: &str = "hostKey";
 
 /// All that an operation is rendered from.
 pub struct Source<'a> {
@@ -185,17 +184,24 @@ pub fn job(source: &Source) -> Job {
 
 /// A pod that died is started again; one that reported failed machines is not.
 fn failure_policy() -> PodFailurePolicy {
-    PodFailurePolicy {
-        rules: vec![PodFailurePolicyRule {
-            action: "FailJob".to_owned(),
-            on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
-                container_name: Some("executor".to_owned()),
-                operator: "In".to_owned(),
-                values: vec![EXIT_MACHINES_FAILED],
-            }),
-            ..PodFailurePolicyRule::default()
-        }],
-    }
+    let evicted = PodFailurePolicyRule {
+        action: "Ignore".to_owned(),
+        on_pod_conditions: Some(vec![PodFailurePolicyOnPodConditionsPattern {
+            type_: "DisruptionTarget".to_owned(),
+            status: "True".to_owned(),
+        }]),
+        ..PodFailurePolicyRule::default()
+    };
+    let reported = PodFailurePolicyRule {
+        action: "FailJob".to_owned(),
+        on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
+            container_name: Some("executor".to_owned()),
+            operator: "In".to_owned(),
+            values: vec![EXIT_MACHINES_FAILED, EXIT_BAD_INPUT],
+        }),
+        ..PodFailurePolicyRule::default()
+    };
+    PodFailurePolicy { rules: vec![evicted, reported] }
 }
 
 fn metadata(source: &Source) -> ObjectMeta {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{
         ClusterDeployment, ConditionStatus, Machine, MachineState, MachineStatus, NodePool, Operation, OperationState,
-        PhaseState, condition, provider_id, set_condition,
+        condition, provider_id, set_condition,
     },
     plan::{
         machine::{is_releasable, next_state, phases_done},
@@ -112,9 +112,8 @@ fn plan(machine: &Machine, operation: Option<&Operation>, now: Timestamp) -> Mac
     if handed_over {
         // Phases belong to one run of one operation: those of the last one must not speak for this one.
         after.phases.clear();
+        after.current_phase = None;
     }
-    let now_at = after.phases.iter().find(|p| matches!(p.state, PhaseState::Running | PhaseState::Failed));
-    after.current_phase = now_at.map(|p| p.name.clone());
     conditions(&mut after, machine.metadata.generation, now);
     after
 }

@@ -177,6 +177,10 @@ impl Runner {
             )
             .await;
         }
+        if let Some(code) = report::given_up(job, &mine) {
+            let message = format!("a container ended with exit code {code}, on which the Job is given up");
+            return report::fail(&self.client, job, failures, "PodFailurePolicy", &message).await;
+        }
         if failures > usize::try_from(limit).unwrap_or_default() {
             return report::fail(
                 &self.client,

@@ -17,6 +17,12 @@ pub const PRIVATE_KEY: &str = "ssh-privatekey";
 pub const PASSPHRASE: &str = "passphrase";
 pub const PASSWORD: &str = "password";
 pub const SUDO_PASSWORD: &str = "sudo-password";
+/// The fact of a machine that holds the public key that its host showed first, as in a `.pub` file.
+pub const HOST_KEY_FACT: &str = "hostKey";
+/// Exit code of the executor: some machine failed. Starting it again would not help.
+pub const EXIT_MACHINES_FAILED: i32 = 1;
+/// Exit code of the executor: its input cannot be used.
+pub const EXIT_BAD_INPUT: i32 = 2;
 
 /// Everything that the executor needs to know, except secrets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

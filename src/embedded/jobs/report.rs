@@ -46,6 +46,26 @@ pub fn must_stop(job: &Job) -> bool {
     job.metadata.deletion_timestamp.is_some() || suspended || is_late(job)
 }
 
+/// The exit code for which its `podFailurePolicy` gives the Job up at once, if a pod ended with one.
+pub fn given_up(job: &Job, pods: &[Pod]) -> Option<i32> {
+    let rules = job.spec.iter().flat_map(|spec| &spec.pod_failure_policy).flat_map(|policy| &policy.rules);
+    let codes: Vec<_> =
+        rules.filter(|rule| rule.action == "FailJob").filter_map(|rule| rule.on_exit_codes.as_ref()).collect();
+    let ended = pods.iter().filter(|pod| counts_as_failure(pod)).filter_map(exit_code);
+    ended.into_iter().find(|code| {
+        codes.iter().any(|rule| match rule.operator.as_str() {
+            "In" => rule.values.contains(code),
+            "NotIn" => !rule.values.contains(code),
+            _ => false,
+        })
+    })
+}
+
+fn exit_code(pod: &Pod) -> Option<i32> {
+    let container = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
+    Some(container.state.as_ref()?.terminated.as_ref()?.exit_code)
+}
+
 /// Longer active than `activeDeadlineSeconds`.
 pub fn is_late(job: &Job) -> bool {
     let limit = job.spec.as_ref().and_then(|spec| spec.active_deadline_seconds);
