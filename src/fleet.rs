@@ -4,21 +4,27 @@
 //! proportional to what changed, and publishes an [`Arc<Snapshot>`](Snapshot) that never changes again. The console
 //! draws from snapshots only. Nothing here writes to the API server, and nothing here draws.
 
+mod backoff;
 pub mod connection;
 mod counts;
+mod fault;
 mod history;
+mod inbox;
 mod index;
 mod intern;
 mod machines;
 mod rows;
 mod snapshot;
 pub mod testing;
+mod watch;
 
 pub use connection::{Connection, Contact, Line};
 pub use counts::StateCounts;
+pub use fault::Fault;
 pub use history::{PhaseHistory, PhaseStatistics};
 pub use index::{Change, Index, Kind};
 pub use intern::Interner;
 pub use machines::{Machines, natural};
 pub use rows::{ClusterRow, EventRow, Health, MachineRow, NodeRow, OperationRow, PhaseRow, PoolRow};
 pub use snapshot::{ClusterNode, PoolNode, Selection, Snapshot};
+pub use watch::{Feed, watch};

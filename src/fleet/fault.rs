@@ -1,0 +1,114 @@
+//! Why the API server does not give us what we want, in one sentence with the way out.
+
+use kube::{Error, core::Status, runtime::watcher};
+
+/// What is wrong between us and the API server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("the API server cannot be reached: {detail}; is it running, and is the address in the kubeconfig right?")]
+    Unreachable { detail: String },
+    #[error(
+        "no secure connection to the API server: {detail}; check certificate-authority and server in the kubeconfig"
+    )]
+    Tls { detail: String },
+    #[error("the API server refuses our credentials ({detail}): they may have expired, log in again")]
+    Unauthorized { detail: String },
+    #[error("no permission to {verb} {resource}{place}: ask an administrator for this verb")]
+    Forbidden { verb: &'static str, resource: String, place: String },
+    #[error(
+        "the cluster does not have Quarterdeck's kinds (no {resource}): \
+         install them with  quarterdeck crds | kubectl apply -f -"
+    )]
+    NoKinds { resource: String },
+    /// The position in the watch is too old: a new list puts it right.
+    #[error("the watch fell behind and starts over")]
+    Expired,
+    #[error("the API server is busy: {detail}")]
+    Busy { detail: String },
+    #[error("the API server answered with something else: {detail}")]
+    Other { detail: String },
+}
+
+impl Fault {
+    /// What `error` means for a request that wanted to `verb` the resource (plural, as in RBAC) in a namespace.
+    pub fn of(error: &Error, verb: &'static str, resource: &str, namespace: Option<&str>) -> Self {
+        match error {
+            Error::Api(status) => Self::of_status(status, verb, resource, namespace),
+            Error::Auth(error) => Self::Unauthorized { detail: root(error) },
+            Error::SerdeError(error) => Self::Other { detail: error.to_string() },
+            other => Self::of_transport(other),
+        }
+    }
+
+    /// What an answer means.
+    pub fn of_status(status: &Status, verb: &'static str, resource: &str, namespace: Option<&str>) -> Self {
+        let named = status.details.as_ref().is_some_and(|d| !d.name.is_empty());
+        match status.code {
+            401 => Self::Unauthorized { detail: said(status, "401 Unauthorized") },
+            403 => {
+                let group = if resource == "events" { "" } else { ".quarterdeck.dev" };
+                let place = namespace.map_or_else(|| " in all namespaces".to_owned(), |n| format!(" in namespace {n}"));
+                Self::Forbidden { verb, resource: format!("{resource}{group}"), place }
+            }
+            404 if !named => Self::NoKinds { resource: resource.to_owned() },
+            410 => Self::Expired,
+            429 | 500 | 502..=504 => Self::Busy { detail: said(status, "try again later") },
+            code => Self::Other { detail: said(status, &format!("status {code}")) },
+        }
+    }
+
+    /// What a broken watch means.
+    pub fn of_watch(error: &watcher::Error, resource: &str, namespace: Option<&str>) -> Self {
+        use watcher::Error as E;
+        match error {
+            E::InitialListFailed(error) => Self::of(error, "list", resource, namespace),
+            E::WatchStartFailed(error) | E::WatchFailed(error) => Self::of(error, "watch", resource, namespace),
+            E::WatchError(status) => Self::of_status(status, "watch", resource, namespace),
+            E::NoResourceVersion => Self::Other { detail: error.to_string() },
+        }
+    }
+
+    fn of_transport(error: &Error) -> Self {
+        let detail = root(error);
+        let text = format!("{error} {detail}").to_lowercase();
+        if ["certificate", "tls", "unknownissuer", "handshake"].iter().any(|word| text.contains(word)) {
+            return Self::Tls { detail };
+        }
+        Self::Unreachable { detail }
+    }
+}
+
+fn said(status: &Status, otherwise: &str) -> String {
+    if status.message.is_empty() { otherwise.to_owned() } else { status.message.clone() }
+}
+
+/// The innermost cause: outer layers say "error trying to connect" only.
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: u16, message: &str, wanted: &str) {
+        let status = Status { code, message: message.to_owned(), ..Status::default() };
+        let fault = Fault::of(&Error::Api(Box::new(status)), "list", "machines", Some("fleet"));
+        let said = fault.to_string();
+        assert!(said.contains(wanted), "{said}");
+    }
+
+    #[test]
+    fn each_answer_has_a_sentence_with_a_way_out() {
+        check(401, "token has expired", "(token has expired): they may have expired, log in again");
+        check(403, "no", "no permission to list machines.quarterdeck.dev in namespace fleet");
+        check(404, "404 page not found", "quarterdeck crds | kubectl apply -f -");
+        check(410, "too old", "starts over");
+        check(503, "", "busy: try again later");
+        check(418, "teapot", "something else: teapot");
+    }
+}
