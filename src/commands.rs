@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+pub mod connect;
 pub mod exit;
 
 /// A terminal operations console, and the operator behind it, for fleets of Kubernetes clusters.

@@ -71,7 +71,11 @@ impl Fault {
     fn of_transport(error: &Error) -> Self {
         let detail = root(error);
         let text = format!("{error} {detail}").to_lowercase();
-        if ["certificate", "tls", "unknownissuer", "handshake"].iter().any(|word| text.contains(word)) {
+        // rustls comes wrapped by layers that keep only its words.
+        if ["certificate", "tls", "unknownissuer", "handshake", "corrupt message", "alert"]
+            .iter()
+            .any(|word| text.contains(word))
+        {
             return Self::Tls { detail };
         }
         Self::Unreachable { detail }

@@ -1,0 +1,279 @@
+//! A client for the meta cluster, or one sentence that says why there is none and what to do.
+
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, Config,
+    api::ListParams,
+    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+};
+use tokio::time::timeout;
+
+use super::{
+    Globals,
+    exit::{Ended, Exit},
+};
+use crate::{api::NodePool, fleet::Fault};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For the first answers, all retries of lower layers included.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error(
+        "there is no kubeconfig: {} does not exist, and this is not a pod. \
+         Name one with --kubeconfig or KUBECONFIG, or try  quarterdeck demo  which needs none", path.display()
+    )]
+    NoKubeconfig { path: PathBuf },
+    #[error("the kubeconfig {} does not exist: check --kubeconfig and KUBECONFIG", path.display())]
+    MissingFile { path: PathBuf },
+    #[error("the kubeconfig {} cannot be read: {reason}", path.display())]
+    UnreadableFile { path: PathBuf, reason: String },
+    #[error("the kubeconfig has no context {name}: it has {known}; choose one with --context")]
+    NoContext { name: String, known: String },
+    #[error("the kubeconfig has no current context: choose one with --context; it has {known}")]
+    NoCurrentContext { known: String },
+    #[error("the kubeconfig is not right: {reason}")]
+    BadKubeconfig { reason: String },
+    #[error("{fault}{}", server.as_ref().map_or_else(String::new, |s| format!(" (server: {s})")))]
+    Server { fault: Fault, server: Option<String> },
+    #[error(
+        "the namespace {namespace} does not exist: choose one with --namespace, or  kubectl create namespace {namespace}"
+    )]
+    NoNamespace { namespace: String },
+}
+
+impl ConnectError {
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Server { fault, .. } => exit_of(fault),
+            Self::NoNamespace { .. } => Exit::NotFound,
+            _ => Exit::BadInput,
+        }
+    }
+}
+
+impl From<ConnectError> for Ended {
+    fn from(error: ConnectError) -> Self {
+        Self::new(error.exit(), error.to_string())
+    }
+}
+
+/// The exit code of a fault.
+pub fn exit_of(fault: &Fault) -> Exit {
+    match fault {
+        Fault::Unauthorized { .. } | Fault::Forbidden { .. } => Exit::Forbidden,
+        Fault::Unreachable { .. } | Fault::Tls { .. } | Fault::NoKinds { .. } | Fault::Busy { .. } => Exit::Unreachable,
+        Fault::Expired | Fault::Other { .. } => Exit::Failed,
+    }
+}
+
+/// What a failed request means for the user: `verb` and `resource` (plural) are what was tried.
+pub fn failed(error: &kube::Error, verb: &'static str, resource: &str, namespace: Option<&str>) -> Ended {
+    let fault = Fault::of(error, verb, resource, namespace);
+    Ended::new(exit_of(&fault), fault.to_string())
+}
+
+/// A client for the meta cluster that has answered and has our kinds, and the namespace to work in.
+pub async fn client(globals: &Globals) -> Result<(Client, String), Ended> {
+    Ok(connect(globals, true).await?)
+}
+
+/// The same, without looking whether our kinds are there: for a controller that may have to wait for them.
+pub async fn bare_client(globals: &Globals) -> Result<(Client, String), Ended> {
+    Ok(connect(globals, false).await?)
+}
+
+async fn connect(globals: &Globals, checked: bool) -> Result<(Client, String), ConnectError> {
+    let mut config = config(globals).await?;
+    config.connect_timeout = Some(CONNECT_TIMEOUT);
+    // Each caller knows better what may be tried again, and says so on the screen.
+    config.default_retry = false;
+    if config.cluster_url.host().is_some_and(is_loopback) {
+        config.proxy_url = None;
+    }
+    let namespace = globals.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
+    let server = Some(config.cluster_url.to_string().trim_end_matches('/').to_owned());
+    let refuse = |fault| ConnectError::Server { fault, server: server.clone() };
+    let client = Client::try_from(config).map_err(|e| refuse(Fault::of(&e, "get", "version", None)))?;
+    if checked {
+        let late = || Fault::Unreachable { detail: format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()) };
+        let answer = timeout(ANSWER_TIMEOUT, look(&client, &namespace, globals.namespace.is_some())).await;
+        answer.map_err(|_| refuse(late()))?.map_err(|found| match found {
+            Found::Fault(fault) => refuse(fault),
+            Found::NoNamespace => ConnectError::NoNamespace { namespace: namespace.clone() },
+        })?;
+    }
+    Ok((client, namespace))
+}
+
+enum Found {
+    Fault(Fault),
+    NoNamespace,
+}
+
+/// One small list of ours: it answers at once whether the server is there, knows us, lets us, and has our kinds.
+async fn look(client: &Client, namespace: &str, named: bool) -> Result<(), Found> {
+    let pools = Api::<NodePool>::namespaced(client.clone(), namespace);
+    let listed = pools.list(&ListParams::default().limit(1)).await;
+    listed.map_err(|e| Found::Fault(Fault::of(&e, "list", "nodepools", Some(namespace))))?;
+    if named && let Err(kube::Error::Api(status)) = Api::<Namespace>::all(client.clone()).get(namespace).await {
+        // No permission to look at namespaces is no reason to stop.
+        if status.is_not_found() {
+            return Err(Found::NoNamespace);
+        }
+    }
+    Ok(())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|a| a.is_loopback())
+}
+
+async fn config(globals: &Globals) -> Result<Config, ConnectError> {
+    let named = globals.kubeconfig.clone();
+    let listed = std::env::var_os("KUBECONFIG").filter(|v| !v.is_empty());
+    let (kubeconfig, path) = match (named, listed) {
+        (Some(path), _) => (read(&path)?, path),
+        (None, Some(list)) => (merged(&list)?, PathBuf::from(list)),
+        (None, None) => {
+            let path = home_kubeconfig();
+            if !path.exists() {
+                return Config::incluster().map_err(|_| ConnectError::NoKubeconfig { path });
+            }
+            (read(&path)?, path)
+        }
+    };
+    let options = KubeConfigOptions { context: globals.context.clone(), ..KubeConfigOptions::default() };
+    let known = kubeconfig.contexts.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
+    let known = if known.is_empty() { "none at all".to_owned() } else { known };
+    Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| explain(error, &path, known))
+}
+
+fn home_kubeconfig() -> PathBuf {
+    etcetera::home_dir().unwrap_or_default().join(".kube/config")
+}
+
+fn read(path: &Path) -> Result<Kubeconfig, ConnectError> {
+    if !path.exists() {
+        return Err(ConnectError::MissingFile { path: path.to_owned() });
+    }
+    Kubeconfig::read_from(path).map_err(|error| explain(error, path, String::new()))
+}
+
+/// `KUBECONFIG` may list several files; those that do not exist are passed over, as kubectl does.
+fn merged(list: &std::ffi::OsStr) -> Result<Kubeconfig, ConnectError> {
+    let paths: Vec<_> = std::env::split_paths(list).filter(|p| !p.as_os_str().is_empty()).collect();
+    let mut merged: Option<Kubeconfig> = None;
+    for path in paths.iter().filter(|p| p.exists()) {
+        let next = read(path)?;
+        merged = Some(match merged {
+            None => next,
+            Some(first) => first.merge(next).map_err(|e| explain(e, path, String::new()))?,
+        });
+    }
+    merged.ok_or_else(|| ConnectError::MissingFile { path: paths.into_iter().next().unwrap_or_default() })
+}
+
+fn explain(error: KubeconfigError, path: &Path, known: String) -> ConnectError {
+    match error {
+        KubeconfigError::CurrentContextNotSet => ConnectError::NoCurrentContext { known },
+        KubeconfigError::LoadContext(name) if name.is_empty() => ConnectError::NoCurrentContext { known },
+        KubeconfigError::LoadContext(name) => ConnectError::NoContext { name, known },
+        KubeconfigError::ReadConfig(error, path) => ConnectError::UnreadableFile { path, reason: error.to_string() },
+        KubeconfigError::Parse(error) => {
+            let first = error.to_string().lines().next().unwrap_or_default().to_owned();
+            ConnectError::UnreadableFile { path: path.to_owned(), reason: first }
+        }
+        other => ConnectError::BadKubeconfig { reason: other.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+
+    fn kubeconfig(server: &str) -> String {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: one\ncontexts:\n- name: one\n  context: {{cluster: c, user: u}}\n\
+             clusters:\n- name: c\n  cluster: {{server: {server}}}\nusers:\n- name: u\n  user: {{token: t}}\n"
+        )
+    }
+
+    /// Connects with a kubeconfig of that content.
+    async fn attempt(content: Option<&str>, context: Option<&str>) -> Ended {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        if let Some(content) = content {
+            std::fs::write(&path, content).unwrap();
+        }
+        let globals = Globals { kubeconfig: Some(path), context: context.map(Into::into), namespace: None };
+        client(&globals).await.err().expect("there is nothing to connect to")
+    }
+
+    async fn check(content: Option<&str>, context: Option<&str>, exit: Exit, sentence: &str) {
+        let ended = attempt(content, context).await;
+        assert!(ended.message.contains(sentence), "{}", ended.message);
+        assert_eq!(ended.exit, exit, "{}", ended.message);
+    }
+
+    #[tokio::test]
+    async fn each_mistake_in_a_kubeconfig_has_its_sentence() {
+        check(None, None, Exit::BadInput, "does not exist: check --kubeconfig").await;
+        check(Some("{"), None, Exit::BadInput, "cannot be read").await;
+        check(Some("contexts: 7"), None, Exit::BadInput, "cannot be read").await;
+        check(Some("apiVersion: v1\nkind: Config\n"), None, Exit::BadInput, "no current context").await;
+        let good = kubeconfig("https://127.0.0.1:1");
+        check(Some(&good), Some("two"), Exit::BadInput, "has no context two: it has one;").await;
+        let dangling = good.replace("- name: c\n", "- name: d\n");
+        check(Some(&dangling), None, Exit::BadInput, "the kubeconfig is not right").await;
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_not_there_is_unreachable() {
+        let refused = kubeconfig("https://127.0.0.1:1");
+        check(Some(&refused), None, Exit::Unreachable, "cannot be reached").await;
+        check(Some(&refused), None, Exit::Unreachable, "127.0.0.1:1").await;
+    }
+
+    /// A server that gives the same answer to every request.
+    fn answering(status: &'static str, body: &'static str) -> String {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+            }
+        });
+        kubeconfig(&format!("http://{address}"))
+    }
+
+    #[tokio::test]
+    async fn each_refusal_of_a_server_has_its_sentence() {
+        let status = r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"token expired","reason":"Unauthorized","code":401}"#;
+        check(Some(&answering("401 Unauthorized", status)), None, Exit::Forbidden, "log in again").await;
+        let status =
+            r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"Forbidden","code":403}"#;
+        let sentence = "no permission to list nodepools.quarterdeck.dev in namespace default";
+        check(Some(&answering("403 Forbidden", status)), None, Exit::Forbidden, sentence).await;
+        let missing = answering("404 Not Found", "404 page not found\n");
+        check(Some(&missing), None, Exit::Unreachable, "quarterdeck crds | kubectl apply -f -").await;
+        let tls = answering("200 OK", "{}").replace("http://", "https://");
+        check(Some(&tls), None, Exit::Unreachable, "no secure connection").await;
+    }
+}
