@@ -5,6 +5,7 @@
 //! scheduler, no admission webhooks, no access control, no protobuf, no conversion between versions.
 
 mod builtin;
+mod cel;
 mod definition;
 mod deletion;
 mod events;
@@ -18,12 +19,17 @@ mod logs;
 mod names;
 mod object;
 mod options;
+pub mod patch;
 mod reading;
 mod refusal;
 mod routes;
+pub mod schema;
 mod selector;
+mod shape;
 pub mod simulation;
+pub mod ssa;
 mod store;
+pub mod strategic;
 mod strategy;
 mod watching;
 mod writing;
