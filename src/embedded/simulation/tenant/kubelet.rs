@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use futures::{Stream, StreamExt, stream};
+use futures::{Stream, StreamExt, future::BoxFuture, stream};
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, ReplicaSet},
     coordination::v1::Lease,
@@ -57,6 +57,7 @@ pub async fn run(client: Client, pace: Pace, cluster: String) {
         cluster,
         model: Model::default(),
         begun: BTreeSet::new(),
+        ended: BTreeSet::new(),
         calls: JoinSet::new(),
         settled: false,
         acts: 0,
@@ -85,6 +86,8 @@ struct Kubelet {
     model: Model,
     /// Acts under way.
     begun: BTreeSet<Act>,
+    /// Pods that we ended and whose end the watch has not told yet: older news of them must not bring them back.
+    ended: BTreeSet<String>,
     calls: JoinSet<(Act, Done)>,
     /// Nothing was due once: from then on things take their time.
     settled: bool,
@@ -96,8 +99,13 @@ impl Kubelet {
         match news {
             News::Node(node) => self.model.node(&node),
             News::NodeGone(node) => drop(self.model.nodes.remove(&node.name_any())),
+            News::Pod(pod) if self.ended.contains(&pod.uid().unwrap_or_default()) => {}
             News::Pod(pod) => self.model.pod(&pod),
-            News::PodGone(pod) => drop(self.model.pods.remove(&pod.uid().unwrap_or_default())),
+            News::PodGone(pod) => {
+                let uid = pod.uid().unwrap_or_default();
+                self.model.pods.remove(&uid);
+                self.ended.remove(&uid);
+            }
             News::ReplicaSet(set) => self.model.replica_set(&set),
             News::DaemonSet(set) => self.model.daemon_set(&set),
             News::SetGone(uid) => drop(self.model.sets.remove(&uid.unwrap_or_default())),
@@ -110,34 +118,26 @@ impl Kubelet {
         match done {
             Done::Node(node) => self.model.node(&node),
             Done::Pod(pod) => self.model.pod(&pod),
-            Done::Gone(uid) => drop(self.model.pods.remove(&uid)),
+            Done::Gone(uid) => {
+                if self.model.pods.remove(&uid).is_some() {
+                    self.ended.insert(uid);
+                }
+            }
             Done::Failed => {}
         }
     }
 
     fn begin(&mut self) {
-        let due = self.model.due();
-        self.settled |= due.is_empty() && !self.model.pods.is_empty();
+        let due = self.model.due(&self.begun);
+        self.settled |= due.is_empty() && self.begun.is_empty() && !self.model.pods.is_empty();
         for act in due {
             if self.begun.len() >= PARALLEL {
                 return;
             }
-            if !self.begun.contains(&act) {
-                let delay = self.delay(&act);
-                if let Some(call) = self.call(&act) {
-                    self.begun.insert(act.clone());
-                    self.calls.spawn(async move {
-                        tokio::time::sleep(delay).await;
-                        match call.await {
-                            Ok(done) => (act, done),
-                            Err(error) => {
-                                tracing::debug!(?act, %error, "a simulated cluster could not act");
-                                tokio::time::sleep(RETRY).await;
-                                (act, Done::Failed)
-                            }
-                        }
-                    });
-                }
+            let delay = self.delay(&act);
+            if let Some(call) = self.call(&act) {
+                self.begun.insert(act.clone());
+                self.calls.spawn(carry_out(act, delay, call));
             }
         }
     }
@@ -157,7 +157,7 @@ impl Kubelet {
         Duration::from_millis(self.pace.scaled(seconds))
     }
 
-    fn call(&self, act: &Act) -> Option<futures::future::BoxFuture<'static, Result<Done, kube::Error>>> {
+    fn call(&self, act: &Act) -> Option<Call> {
         let nodes: Api<Node> = Api::all(self.client.clone());
         let patch = PatchParams::default();
         Some(match act {
@@ -193,13 +193,7 @@ impl Kubelet {
                 let (pods, name) = self.pod(pod)?;
                 let how = DeleteParams::default().grace_period(0).preconditions(of(pod));
                 let uid = pod.clone();
-                Box::pin(async move {
-                    match pods.delete(&name, &how).await {
-                        Ok(_) => Ok(Done::Gone(uid)),
-                        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Done::Gone(uid)),
-                        Err(error) => Err(error),
-                    }
-                })
+                Box::pin(async move { pods.delete(&name, &how).await.map(|_| Done::Gone(uid)) })
             }
             Act::NodeReady { node } | Act::NodeLost { node } => {
                 let readiness = if matches!(act, Act::NodeReady { .. }) { Readiness::Ready } else { Readiness::Lost };
@@ -228,6 +222,23 @@ impl Kubelet {
             }
         }
     }
+}
+
+type Call = BoxFuture<'static, Result<Done, kube::Error>>;
+
+async fn carry_out(act: Act, delay: Duration, call: Call) -> (Act, Done) {
+    tokio::time::sleep(delay).await;
+    let done = match (call.await, act.pod()) {
+        (Ok(done), _) => done,
+        // Somebody else ended it.
+        (Err(kube::Error::Api(status)), Some(pod)) if status.code == 404 => Done::Gone(pod.to_owned()),
+        (Err(error), _) => {
+            tracing::debug!(?act, %error, "a simulated cluster could not act");
+            tokio::time::sleep(RETRY).await;
+            Done::Failed
+        }
+    };
+    (act, done)
 }
 
 fn of(uid: &str) -> Preconditions {

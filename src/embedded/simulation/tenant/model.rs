@@ -61,7 +61,7 @@ pub struct SetRow {
 /// One thing to do. Its form is also its identity: the same thing is not begun twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
-    /// The `nth` pod that is missing of a set, on a node already for daemon sets.
+    /// A pod that is missing of a set, on a node already for daemon sets; `nth` tells apart what is under way at once.
     Create {
         set: String,
         node: Option<String>,
@@ -160,12 +160,14 @@ impl Model {
         self.sets.insert(uid, SetRow { namespace, name, replicas, owner, template });
     }
 
-    /// Everything that is due now. What is under way already is named again: the caller knows.
-    pub fn due(&self) -> Vec<Act> {
+    /// Everything that is due now, beside what is under way already.
+    pub fn due(&self, begun: &BTreeSet<Act>) -> Vec<Act> {
         let mut acts: Vec<Act> = self.node_acts().collect();
         acts.extend(self.pods.iter().filter_map(|(uid, pod)| self.pod_act(uid, pod)));
-        acts.extend(self.bindings());
-        acts.extend(self.sets.iter().flat_map(|(uid, set)| self.set_acts(uid, set)));
+        acts.retain(|act| !begun.contains(act));
+        let busy: BTreeSet<&str> = begun.iter().filter_map(Act::pod).collect();
+        acts.extend(self.bindings(&busy));
+        acts.extend(self.sets.iter().flat_map(|(uid, set)| self.set_acts(uid, set, &busy, begun)));
         acts
     }
 
@@ -192,13 +194,14 @@ impl Model {
     }
 
     /// Places each waiting pod on the node with the fewest pods that it tolerates.
-    fn bindings(&self) -> Vec<Act> {
+    fn bindings(&self, busy: &BTreeSet<&str>) -> Vec<Act> {
         let mut load: BTreeMap<&str, usize> = self.nodes.keys().map(|name| (name.as_str(), 0)).collect();
         for node in self.pods.values().filter_map(|p| p.node.as_deref()) {
             *load.entry(node).or_default() += 1;
         }
         let mut acts = vec![];
-        for (uid, pod) in self.pods.iter().filter(|(_, p)| p.node.is_none() && p.grace.is_none()) {
+        let waiting = |p: &PodRow| p.node.is_none() && p.grace.is_none();
+        for (uid, pod) in self.pods.iter().filter(|(uid, p)| waiting(p) && !busy.contains(uid.as_str())) {
             let fits = |n: &&NodeRow| n.ready && n.kubelet && n.schedulable && n.taints.is_subset(&pod.tolerates);
             let open = self.nodes.iter().filter(|(_, n)| fits(n));
             if let Some((name, _)) =
@@ -211,24 +214,48 @@ impl Model {
         acts
     }
 
-    fn set_acts(&self, uid: &str, set: &SetRow) -> Vec<Act> {
+    fn set_acts(&self, uid: &str, set: &SetRow, busy: &BTreeSet<&str>, begun: &BTreeSet<Act>) -> Vec<Act> {
         let mine = self.pods.iter().filter(|(_, p)| p.owner.as_deref() == Some(uid) && !p.over);
+        let coming: Vec<_> = begun.iter().filter_map(|act| act.creates(uid)).collect();
         let Some(replicas) = set.replicas else {
-            let served: BTreeSet<_> = mine.filter_map(|(_, p)| p.node.as_deref()).collect();
+            let served: BTreeSet<_> =
+                mine.filter_map(|(_, p)| p.node.as_deref()).chain(coming.iter().filter_map(|c| c.0)).collect();
             let unserved = self.nodes.iter().filter(|(name, n)| n.kubelet && !served.contains(name.as_str()));
             return unserved
                 .map(|(name, _)| Act::Create { set: uid.to_owned(), node: Some(name.clone()), nth: 0 })
                 .collect();
         };
         let alive: Vec<_> = mine.filter(|(_, p)| p.grace.is_none()).collect();
-        let create = (alive.len()..replicas).map(|nth| Act::Create { set: uid.to_owned(), node: None, nth });
+        let missing = replicas.saturating_sub(alive.len() + coming.len());
+        let free = (0..).filter(|nth| coming.iter().all(|(_, taken)| taken != nth));
+        let create = free.take(missing).map(|nth| Act::Create { set: uid.to_owned(), node: None, nth });
         // Those that do not run leave first, then the youngest.
-        let mut leaving: Vec<_> =
-            alive.iter().map(|(pod, row)| (row.running, std::cmp::Reverse(row.revision), *pod)).collect();
+        let idle = alive.iter().filter(|(pod, _)| !busy.contains(pod.as_str()));
+        let mut leaving: Vec<_> = idle.map(|(pod, row)| (row.running, std::cmp::Reverse(row.revision), *pod)).collect();
         leaving.sort();
-        let excess = alive.len().saturating_sub(replicas);
+        let removing =
+            begun.iter().filter(|a| matches!(a, Act::Remove { pod } if alive.iter().any(|(uid, _)| *uid == pod)));
+        let excess = alive.len().saturating_sub(replicas + removing.count());
         let remove = leaving.into_iter().take(excess).map(|(_, _, pod)| Act::Remove { pod: pod.clone() });
         create.chain(remove).collect()
+    }
+}
+
+impl Act {
+    /// The pod that it is about, if that exists.
+    pub fn pod(&self) -> Option<&str> {
+        match self {
+            Self::Remove { pod } | Self::Bind { pod, .. } | Self::Start { pod } | Self::Finish { pod, .. } => Some(pod),
+            Self::Create { .. } | Self::NodeReady { .. } | Self::NodeLost { .. } => None,
+        }
+    }
+
+    /// The node and number of a pod that it creates for this set.
+    fn creates(&self, of: &str) -> Option<(Option<&str>, usize)> {
+        match self {
+            Self::Create { set, node, nth } if set == of => Some((node.as_deref(), *nth)),
+            _ => None,
+        }
     }
 }
 
@@ -290,14 +317,18 @@ mod tests {
             Act::NodeReady { node } => format!("ready {node}"),
             Act::NodeLost { node } => format!("lost {node}"),
         };
-        assert_eq!(model.due().into_iter().map(word).collect::<Vec<_>>().join(", "), expected, "{nodes} | {pods}");
+        assert_eq!(
+            model.due(&BTreeSet::new()).into_iter().map(word).collect::<Vec<_>>().join(", "),
+            expected,
+            "{nodes} | {pods}"
+        );
     }
 
     #[test]
     fn a_set_keeps_its_number_and_evicted_pods_are_replaced_elsewhere() {
         check("n1 n2", "a@n1 b@n2", 2, "");
-        check("n1 n2", "a@n1 b@n2", 3, "create2");
-        check("n1x n2", "a@n1- b@n2", 2, "finish a 30, create1");
+        check("n1 n2", "a@n1 b@n2", 3, "create0");
+        check("n1x n2", "a@n1- b@n2", 2, "finish a 30, create0");
         check("n1x n2", "c@--. b@n2", 2, "bind c n2");
         check("n1x n2", "c@n2. b@n2", 2, "start c");
         check("n1 n2", "a@n1 b@n2.", 1, "start b, remove b");
