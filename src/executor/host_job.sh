@@ -1,0 +1,69 @@
+# The job: it has the claim or does nothing. It stays when the connection goes, and leaves a result and a receipt.
+
+qd_watch() {
+  trap 'kill "$qd_nap" 2> /dev/null; exit 0' TERM
+  read -r qd_self qd_line < /proc/self/stat
+  sleep "$qd_timeout" &
+  qd_nap=$!
+  wait "$qd_nap"
+  : > "$qd_dir/late.$qd_g"
+  for qd_signal in TERM KILL; do
+    qd_members $$
+    for qd_pid in $qd_found; do
+      case $qd_pid in $$ | "$qd_self") ;; *) kill "-$qd_signal" "$qd_pid" 2> /dev/null ;; esac
+    done
+    sleep 2
+  done
+}
+
+qd_finish() {
+  qd_outcome=$1 qd_status=$2
+  # After a timeout the watchdog has more to do: what ignored TERM gets KILL.
+  [ -f "$qd_dir/late.$qd_g" ] || kill "$qd_watchdog" 2> /dev/null
+  if [ -f "$qd_dir/late.$qd_g" ] && [ "$qd_outcome" != done ] && [ "$qd_outcome" != skipped ]; then
+    qd_outcome=timedOut qd_status=124
+  fi
+  case $qd_outcome in
+    done | skipped)
+      printf '%s,"startedAt":"%s","finishedAt":"%s","outcome":"%s"}\n' "$qd_about" "$qd_from" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
+        "$qd_outcome" > "$qd_dir/receipt.$qd_g" && mv "$qd_dir/receipt.$qd_g" "$qd_dir/receipt" || exit 1
+      ;;
+  esac
+  printf '%s %s\n' "$qd_outcome" "$qd_status" > "$qd_dir/new.$qd_g" && mv "$qd_dir/new.$qd_g" "$qd_dir/result.$qd_g"
+  exit 0
+}
+
+# One script of the step. Not in a condition: there `set -e` would not count.
+qd_part() {
+  (
+    qd_environment
+    cd /
+    umask 022
+    set -eu
+    eval "$1"
+  ) < /dev/null
+}
+
+qd_stat $$
+ln -s "$$:$qd_born:$qd_boot:$qd_run:$qd_attempt:$qd_digest" "$qd_dir/claim.$qd_g" 2> /dev/null || exit 0
+exec > "$qd_output" 2>&1
+qd_from=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+qd_watch < /dev/null > /dev/null 2>&1 &
+qd_watchdog=$!
+if qd_fenced; then qd_finish fenced 0; fi
+if [ "$qd_checks" = yes ]; then
+  qd_part "$qd_check" > /dev/null 2>&1
+  [ $? -ne 0 ] || qd_finish skipped 0
+fi
+[ "$qd_probe" = no ] || qd_finish unknown 0
+if [ -n "$qd_act" ]; then
+  qd_part "$qd_act"
+  qd_status=$?
+  [ "$qd_status" -eq 0 ] || qd_finish failed "$qd_status"
+fi
+if [ -n "$qd_verify" ]; then
+  qd_part "$qd_verify"
+  qd_status=$?
+  [ "$qd_status" -eq 0 ] || qd_finish unverified "$qd_status"
+fi
+qd_finish done 0
