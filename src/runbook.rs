@@ -18,4 +18,4 @@ pub use lint::{Finding, Level, lint};
 pub use model::{Error, Phase, Runbook, Step, Strategy, TemplateFile, Upload, Variable, parse};
 pub use quote::quote;
 pub use select::Scope;
-pub use template::{Action, Facts, RenderError, Rendered, Renderer};
+pub use template::{Action, Facts, MachineFacts, RenderError, Rendered, Renderer};

@@ -1,11 +1,14 @@
 # The job: it has the claim or does nothing. It stays when the connection goes, and leaves a result and a receipt.
 
+# Ends what takes too long. It goes when the job does: it must not pass for something that is still at work.
 qd_watch() {
-  trap 'kill "$qd_nap" 2> /dev/null; exit 0' TERM
   read -r qd_self qd_line < /proc/self/stat
-  sleep "$qd_timeout" &
-  qd_nap=$!
-  wait "$qd_nap"
+  qd_left=$qd_timeout
+  while [ "$qd_left" -gt 0 ]; do
+    sleep 1
+    qd_stat $$ || exit 0
+    qd_left=$((qd_left - 1))
+  done
   : > "$qd_dir/late.$qd_g"
   for qd_signal in TERM KILL; do
     qd_members $$

@@ -45,6 +45,17 @@ impl Scripts {
         scripts
     }
 
+    /// Digest of all that would be done: another digest is another step.
+    pub fn digest(&self) -> String {
+        let parts = [&self.check, &self.act, &self.verify].into_iter().chain(self.env.iter().flat_map(|(k, v)| [k, v]));
+        let mut digest = Sha256::new();
+        for part in parts {
+            digest.update((part.len() as u64).to_be_bytes());
+            digest.update(part);
+        }
+        hex(&digest.finalize())
+    }
+
     /// A file is there if its digest and its mode are right; it is replaced whole or not at all.
     fn file(&mut self, path: &str, mode: &str, content: &[u8]) {
         use base64::Engine as _;
@@ -92,7 +103,8 @@ pub fn step(header: &StepHeader, scripts: &Scripts, state: &StateDirectory) -> S
     let mut text = String::with_capacity(8 * 1024 + scripts.act.len() * 2);
     text.push_str(&header.line());
     values(&mut text, header, scripts, state);
-    let _ = writeln!(text, "qd_nonce={} qd_offset={} qd_attempt={}", quote(&header.nonce), header.offset, header.attempt);
+    let _ =
+        writeln!(text, "qd_nonce={} qd_offset={} qd_attempt={}", quote(&header.nonce), header.offset, header.attempt);
     text.push_str(COMMON);
     launcher(&mut text, header, scripts, state);
     // A function, so that all of it is there before any of it runs.
@@ -120,8 +132,11 @@ fn values(text: &mut String, header: &StepHeader, scripts: &Scripts, state: &Sta
 /// The function that starts the job, whose text is a here-document.
 fn launcher(text: &mut String, header: &StepHeader, scripts: &Scripts, state: &StateDirectory) {
     let end = format!("QD_{}", component(&header.nonce));
-    let _ = writeln!(text, "qd_launch() {{\nqd_g=$qd_g qd_probe=$qd_probe setsid sh -s > /dev/null 2>&1 <<'{end}' &\n{{");
-    text.push_str("qd_value=$qd_g; unset qd_g; qd_g=$qd_value\nqd_value=$qd_probe; unset qd_probe; qd_probe=$qd_value\n");
+    let _ =
+        writeln!(text, "qd_launch() {{\nqd_g=$qd_g qd_probe=$qd_probe setsid sh -s > /dev/null 2>&1 <<'{end}' &\n{{");
+    text.push_str(
+        "qd_value=$qd_g; unset qd_g; qd_g=$qd_value\nqd_value=$qd_probe; unset qd_probe; qd_probe=$qd_value\n",
+    );
     values(text, header, scripts, state);
     let _ = writeln!(text, "qd_attempt={}", header.attempt);
     let output = if scripts.secret { "qd_output=/dev/null" } else { "qd_output=\"$qd_dir/output.$qd_g\"" };
@@ -175,7 +190,10 @@ mod tests {
     #[test]
     fn names_become_components_and_stay_apart() {
         assert_eq!(component("Join"), "Join");
-        assert_eq!(component("unpack containerd"), "unpack-containerd.".to_owned() + &component("unpack containerd")[18..]);
+        assert_eq!(
+            component("unpack containerd"),
+            "unpack-containerd.".to_owned() + &component("unpack containerd")[18..]
+        );
         assert_ne!(component("a b"), component("a-b"));
         assert_ne!(component("a b"), component("a/b"));
         assert!(!component("../x").contains('/'));

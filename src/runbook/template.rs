@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::quote::{Place, scan};
 use super::{Runbook, Step};
@@ -51,7 +50,7 @@ pub(super) const ROOTS: [(&str, &[&str]); 7] = [
 ];
 
 /// A step with its values filled in.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rendered {
     pub check: Option<String>,
     pub action: Action,
@@ -60,7 +59,7 @@ pub struct Rendered {
 }
 
 /// What a step does.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Only its check and its verification matter.
     Nothing,
@@ -76,14 +75,6 @@ pub enum Action {
         mode: String,
         source: String,
     },
-}
-
-impl Rendered {
-    /// Digest of all that would be done: another digest is another step.
-    pub fn digest(&self) -> String {
-        let json = serde_json::to_vec(self).expect("strings and maps of strings serialise");
-        Sha256::digest(&json).iter().fold(String::with_capacity(64), |hex, byte| format!("{hex}{byte:02x}"))
-    }
 }
 
 /// Why a template could not be filled in.
