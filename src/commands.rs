@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 pub mod connect;
+pub mod controller;
 pub mod exit;
 
 /// A terminal operations console, and the operator behind it, for fleets of Kubernetes clusters.
@@ -35,12 +36,15 @@ pub struct Globals {
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
-pub enum Command {}
+pub enum Command {
+    /// Run the controllers against a meta cluster.
+    Controller(controller::Args),
+}
 
 /// Carries out what was typed.
 pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
     match arguments.command {
         None => Ok(ExitCode::SUCCESS),
-        Some(command) => match command {},
+        Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,
     }
 }
