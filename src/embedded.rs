@@ -8,6 +8,7 @@ mod builtin;
 mod cel;
 mod definition;
 mod deletion;
+mod discovery;
 mod events;
 mod http;
 pub mod jobs;
@@ -18,11 +19,15 @@ mod listener;
 mod logs;
 mod names;
 mod object;
+mod openapi;
 mod options;
 pub mod patch;
+mod path;
 mod reading;
 mod refusal;
+mod review;
 mod routes;
+mod scale;
 pub mod schema;
 mod selector;
 mod shape;
@@ -31,9 +36,12 @@ pub mod ssa;
 mod store;
 pub mod strategic;
 mod strategy;
+mod table;
 mod watching;
 mod writing;
 
+#[cfg(test)]
+mod durability_tests;
 #[cfg(test)]
 mod listener_tests;
 #[cfg(test)]
@@ -130,6 +138,12 @@ impl ApiServer {
             writing::install(self, value).await.map_err(|refusal| Error::Install { name, refusal })?;
         }
         Ok(())
+    }
+
+    /// Ends a server that keeps its objects in a directory: what was accepted is stored, and the file is let go, so that
+    /// it can be opened again at once. Clients that still exist can read, not write.
+    pub fn close(&self) {
+        self.store().close();
     }
 
     fn store(&self) -> &Store {

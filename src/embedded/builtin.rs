@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::kind::{Kind, Scale};
+use super::{
+    kind::{Kind, Scale},
+    table,
+};
 
 /// What a row of the catalogue switches on.
 #[derive(Clone, Copy, Default)]
@@ -81,7 +84,7 @@ fn kind(&(group, version, name, plural, short_names, traits): &(&str, &str, &str
         }),
         generation: traits.generation,
         selectable: selectable(name).iter().map(|&path| path.to_owned()).collect(),
-        columns: Vec::new(),
+        columns: table::columns(name, group),
         document: None,
         collection: String::new(),
     };

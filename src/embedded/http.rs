@@ -10,13 +10,15 @@ use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxB
 use serde_json::{Value, json};
 
 use super::{
-    ApiServer, deletion,
+    ApiServer, deletion, discovery,
     kind::Kind,
+    openapi,
     options::Query,
     reading,
     refusal::Refusal,
+    review,
     routes::{self, Resource, Route},
-    watching, writing,
+    scale, watching, writing,
 };
 
 /// The largest request that is read, as in kube-apiserver.
@@ -137,10 +139,30 @@ where
                 .await
         }
         Some(_) if head.method != Method::GET => Err(Refusal::method_not_allowed()),
-        Some(Route::Health) => Ok(Reply::text(200, "ok")),
-        Some(Route::Version) => Ok(Reply::json(200, &version())),
-        Some(_) => Err(Refusal::no_resource()),
+        Some(route) => about(server, &route, accept).ok_or_else(Refusal::no_resource),
     }
+}
+
+/// Answers questions about the server itself.
+fn about(server: &ApiServer, route: &Route, accept: Accept) -> Option<Reply> {
+    let kinds = server.kinds();
+    let aggregated = accept == Accept::Discovery;
+    let value = match route {
+        Route::Health => return Some(Reply::text(200, "ok")),
+        Route::Version => version(),
+        Route::CoreVersions | Route::Groups if aggregated => {
+            let core = *route == Route::CoreVersions;
+            return Some(Reply::json(200, &discovery::aggregated(&kinds, core)).with_type(discovery::AGGREGATED));
+        }
+        Route::CoreVersions => discovery::core_versions(),
+        Route::Groups => discovery::group_list(&kinds),
+        Route::Group(group) => discovery::group(&kinds, group)?,
+        Route::GroupVersion(group, version) => discovery::resource_list(&kinds, group, version)?,
+        Route::OpenApi => openapi::index(&kinds),
+        Route::OpenApiOf(group, version) => openapi::document(&kinds, group, version)?,
+        Route::Resource(_) => return None,
+    };
+    Some(Reply::json(200, &value))
 }
 
 fn version() -> Value {
@@ -152,6 +174,9 @@ fn version() -> Value {
 
 async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
     let Resource { group, version, plural, name, subresource, .. } = &call.resource;
+    if let (Some(kind), "POST") = (review::find(group, plural), call.method.as_str()) {
+        return Ok(Reply::json(201, &review::answer(&kind, writing::decode(&call)?)));
+    }
     let Some(kind) = server.kinds().find(group, version, plural).cloned() else {
         return match server.kinds().iter().any(|k| k.group == *group && k.version == *version) {
             true => Err(Refusal::no_resource()),
@@ -166,6 +191,10 @@ async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
         ("GET", true, None) => reading::one(server, kind, &call),
         ("GET", true, Some("status")) if kind.status => reading::one(server, kind, &call),
         ("GET", true, Some("log")) if kind.collection == "pods" => log(server, kind, &call),
+        ("GET", true, Some("scale")) if let Some(paths) = &kind.scale => scale::get(server, kind, paths, &call),
+        ("PUT" | "PATCH", true, Some("scale")) if let Some(paths) = &kind.scale => {
+            scale::write(server, kind, paths, &call).await
+        }
         ("POST", false, None) => writing::create(server, kind, &call).await,
         ("PUT", true, None | Some("status" | "finalize")) => writing::replace(server, kind, &call).await,
         ("PATCH", true, None | Some("status")) => writing::patch(server, kind, &call).await,

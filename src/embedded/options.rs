@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{refusal::Refusal, routes::decode};
+use super::{refusal::Refusal, routes::decode, table::Include};
 
 /// What a query may say. Unknown parameters are ignored, as kube-apiserver does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,7 @@ pub struct Query {
     pub force: Option<bool>,
     pub propagation: Option<Propagation>,
     pub grace_period_seconds: Option<i64>,
+    pub include: Include,
     pub log: LogQuery,
 }
 
@@ -83,6 +84,7 @@ impl Query {
             "force" => self.force = Some(flag(value)),
             "propagationPolicy" => self.propagation = propagation(value)?,
             "gracePeriodSeconds" => self.grace_period_seconds = Some(number(key, value)?),
+            "includeObject" => self.include = include(value),
             "follow" => self.log.follow = flag(value),
             "tailLines" => self.log.tail_lines = Some(number(key, value)?),
             "sinceSeconds" => self.log.since_seconds = Some(number(key, value)?),
@@ -101,6 +103,14 @@ fn flag(value: &str) -> bool {
 
 fn number<T: std::str::FromStr>(key: &str, value: &str) -> Result<T, Refusal> {
     value.parse().map_err(|_| Refusal::bad_request(format!("{key}: {value:?} is not a number that fits")))
+}
+
+fn include(value: &str) -> Include {
+    match value {
+        "None" => Include::None,
+        "Object" => Include::Object,
+        _ => Include::Metadata,
+    }
 }
 
 fn dry_run(value: &str) -> Result<bool, Refusal> {

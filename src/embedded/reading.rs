@@ -13,12 +13,18 @@ use super::{
     object::{Key, Object},
     refusal::Refusal,
     selector::Selector,
+    table,
 };
 
 /// Answers with one object.
 pub fn one(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
     let key = key(kind, call)?;
     let object = server.store().read(&kind.collection, &key).ok_or_else(|| Refusal::not_found(kind, &key.name))?;
+    if call.accept == Accept::Table {
+        let metadata = json!({"resourceVersion": object.revision.to_string()});
+        let table = table::table(kind, &[object.value()], call.query.include, &metadata, true);
+        return Ok(Reply::json(200, &table));
+    }
     Ok(Reply::bytes(200, shown(kind, call.accept, &object)))
 }
 
@@ -54,13 +60,15 @@ pub fn partial(value: &Value) -> Value {
 pub struct Page {
     pub items: Vec<Arc<Object>>,
     pub metadata: Value,
-    /// The revision from which a watch goes on.
-    pub revision: u64,
 }
 
 /// Answers with a list.
 pub fn list(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
     let page = page(server, kind, call)?;
+    if call.accept == Accept::Table {
+        let objects: Vec<Value> = page.items.iter().map(|object| object.value()).collect();
+        return Ok(Reply::json(200, &table::table(kind, &objects, call.query.include, &page.metadata, true)));
+    }
     let (list_kind, api_version) = match call.accept {
         Accept::PartialMetadata => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
         _ => (kind.list_kind.as_str(), kind.api_version()),
@@ -109,7 +117,7 @@ pub fn page(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Page, Refusa
         let after = items.last().expect("the limit is not zero").key.clone();
         metadata["continue"] = Token { revision, after }.write().into();
     }
-    Ok(Page { items, metadata, revision })
+    Ok(Page { items, metadata })
 }
 
 fn single(server: &ApiServer, kind: &Kind, key: &Key) -> (Vec<Arc<Object>>, u64) {

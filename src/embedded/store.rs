@@ -43,7 +43,9 @@ pub enum Expected {
 #[derive(Debug)]
 pub struct Store {
     state: Arc<Mutex<State>>,
-    disk: Option<Disk>,
+    /// Taken out when the store is closed.
+    disk: Mutex<Option<Disk>>,
+    durable: bool,
 }
 
 #[derive(Debug, Default)]
@@ -82,7 +84,7 @@ struct Accepted {
 impl Store {
     /// Nothing is kept beyond the process.
     pub fn in_memory() -> Self {
-        Self { state: Arc::default(), disk: None }
+        Self { state: Arc::default(), disk: Mutex::new(None), durable: false }
     }
 
     /// Opens or makes the store in a directory. What is read has no selectable fields yet: see [`Store::reindex`].
@@ -96,7 +98,7 @@ impl Store {
             guard.collection(&row.collection).objects.insert(object.key.clone(), Arc::new(object));
         }
         drop(guard);
-        Ok(Self { state, disk: Some(disk) })
+        Ok(Self { state, disk: Mutex::new(Some(disk)), durable: true })
     }
 
     /// Reads the selectable fields of what a collection holds anew, where they are not the ones that were read before.
@@ -192,13 +194,13 @@ impl Store {
                 deleted,
                 done,
             };
-            let waiting = match &self.disk {
-                None => {
+            let waiting = match self.durable {
+                false => {
                     state.accepted = revision;
                     state.commit(vec![change(None)]);
                     None
                 }
-                Some(_) => {
+                true => {
                     home.pending.insert(key.clone(), (revision, (!deleted).then(|| object.clone())));
                     let (done, waiting) = oneshot::channel();
                     state.accepted = revision;
@@ -208,12 +210,22 @@ impl Store {
             };
             (object, waiting)
         };
-        if let (Some(waiting), Some(disk)) = (waiting, &self.disk) {
-            disk.wake();
+        if let Some(waiting) = waiting {
+            if let Some(disk) = &*self.disk.lock().unwrap_or_else(PoisonError::into_inner) {
+                disk.wake();
+            }
             let gone = |_| Error::Disk("the store is closed".to_owned());
             waiting.await.map_err(gone)?.map_err(Error::Disk)?;
         }
         Ok(object)
+    }
+
+    /// Finishes what was accepted and lets the file go. Later writes are refused.
+    pub fn close(&self) {
+        if self.durable {
+            lock(&self.state).failed = Some("the store is closed".to_owned());
+            drop(self.disk.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
     }
 
     /// Takes the events after a revision, at most `limit`; an empty answer means that there are none yet.

@@ -19,6 +19,7 @@ use super::{
     refusal::{Cause, Refusal},
     selector::Selector,
     store::{Event, Happening},
+    table::{self, Include},
 };
 
 /// How long a watch lasts if it does not say; kube-apiserver takes 30 to 60 minutes.
@@ -43,6 +44,9 @@ struct Watcher {
     news: Receiver<u64>,
     ends: Instant,
     next_bookmark: Instant,
+    /// Columns are sent with the first row only.
+    columns: bool,
+    include: Include,
     /// True once the client was told that it came too late.
     over: bool,
 }
@@ -86,6 +90,8 @@ pub fn watch(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refu
         news,
         ends: now + Duration::from_secs(seconds),
         next_bookmark: now + BOOKMARK_INTERVAL,
+        columns: true,
+        include: call.query.include,
         over: false,
     };
     Ok(Reply::stream("application/json", watcher.lines()))
@@ -124,8 +130,8 @@ impl Watcher {
         }
         if !self.initial.is_empty() {
             let objects: Vec<_> = self.initial.drain(..self.initial.len().min(BATCH)).collect();
-            let lines = objects.iter().map(|object| line("ADDED", &self.shown(object)));
-            return Some(join(lines));
+            let lines: Vec<Bytes> = objects.iter().map(|object| line("ADDED", &self.shown(object))).collect();
+            return Some(join(lines.into_iter()));
         }
         if std::mem::take(&mut self.announce) {
             return Some(self.bookmark(true));
@@ -177,7 +183,7 @@ impl Watcher {
     }
 
     /// An event as this watch sees it: what comes into its view is added, what leaves it is deleted.
-    fn seen(&self, event: &Event) -> Option<Bytes> {
+    fn seen(&mut self, event: &Event) -> Option<Bytes> {
         let here = |object: &Object| {
             self.namespace.as_deref().is_none_or(|namespace| namespace == &*object.key.namespace)
                 && self.selector.matches(object)
@@ -193,7 +199,12 @@ impl Watcher {
         Some(line(kind, &self.shown(&event.object)))
     }
 
-    fn shown(&self, object: &Object) -> Bytes {
+    fn shown(&mut self, object: &Object) -> Bytes {
+        if self.accept == Accept::Table {
+            let metadata = json!({"resourceVersion": object.revision.to_string()});
+            let columns = std::mem::take(&mut self.columns);
+            return bytes(&table::table(&self.kind, &[object.value()], self.include, &metadata, columns));
+        }
         reading::shown(&self.kind, self.accept, object)
     }
 }

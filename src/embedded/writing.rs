@@ -86,7 +86,7 @@ pub fn body(kind: &Kind, call: &Call) -> Result<Value, Refusal> {
 }
 
 /// JSON or YAML, by content type.
-fn decode(call: &Call) -> Result<Value, Refusal> {
+pub fn decode(call: &Call) -> Result<Value, Refusal> {
     match call.content_type.split(';').next().unwrap_or_default().trim() {
         ""
         | "application/json"
@@ -337,7 +337,7 @@ pub async fn patch(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply
     Ok(reply(kind, call, 200, &object, warnings))
 }
 
-fn patched(call: &Call, mut value: Value, patch: &Value) -> Result<Value, Refusal> {
+pub fn patched(call: &Call, mut value: Value, patch: &Value) -> Result<Value, Refusal> {
     match call.content_type.split(';').next().unwrap_or_default().trim() {
         "application/json-patch+json" => {
             let wrong = |e: &dyn std::fmt::Display| Refusal::bad_request(format!("error decoding patch: {e}"));

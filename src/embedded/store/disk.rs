@@ -7,6 +7,7 @@ use std::{
     path::Path,
     sync::{Arc, Mutex, mpsc},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
@@ -18,6 +19,9 @@ use crate::embedded::object::{Index, Key, Object};
 const OBJECTS: TableDefinition<&str, &[u8]> = TableDefinition::new("objects");
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 const REVISION: &str = "revision";
+/// How long a file that is open elsewhere is waited for.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_RETRY: Duration = Duration::from_millis(10);
 /// Cache of the database; the objects are in memory anyway.
 const CACHE_BYTES: usize = 8 << 20;
 
@@ -41,7 +45,7 @@ impl Disk {
         let path = directory.join("objects.redb");
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
-        let database = builder.create(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let database = open(&builder, &path).map_err(|e| format!("{}: {e}", path.display()))?;
         let (revision, rows) = load(&database).map_err(|e| format!("{}: {e}", path.display()))?;
         // One token is enough: it says that there is work, not how much.
         let (wake, woken) = mpsc::sync_channel(1);
@@ -82,6 +86,19 @@ impl Row {
     }
 }
 
+/// Opens the file; one that is still open may be about to be closed by a server of this process that just ended.
+fn open(builder: &redb::Builder, path: &Path) -> Result<Database, redb::DatabaseError> {
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match builder.create(path) {
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) if Instant::now() < deadline => {
+                std::thread::sleep(LOCK_RETRY)
+            }
+            other => return other,
+        }
+    }
+}
+
 fn load(database: &Database) -> Result<(u64, Vec<Row>), redb::Error> {
     let transaction = database.begin_write()?;
     transaction.open_table(OBJECTS)?;
@@ -101,7 +118,10 @@ fn load(database: &Database) -> Result<(u64, Vec<Row>), redb::Error> {
 }
 
 fn run(database: &Database, state: &Mutex<State>, woken: &mpsc::Receiver<()>) {
-    while woken.recv().is_ok() {
+    let mut open = true;
+    while open {
+        // After the last wake there may be one more group, accepted just before the store was closed.
+        open = woken.recv().is_ok();
         let group = std::mem::take(&mut lock(state).queue);
         if group.is_empty() {
             continue;

@@ -1,0 +1,87 @@
+//! The scale subresource: replicas of anything, under one shape.
+
+use serde_json::{Value, json};
+
+use super::{
+    ApiServer,
+    http::{Call, Reply},
+    kind::{Kind, Scale},
+    object::Object,
+    path, reading,
+    refusal::{Cause, Refusal},
+    strategy::Part,
+    writing::{self, Write},
+};
+
+/// `GET` of the scale.
+pub fn get(server: &ApiServer, kind: &Kind, paths: &Scale, call: &Call) -> Result<Reply, Refusal> {
+    let key = reading::key(kind, call)?;
+    let object = server.store().read(&kind.collection, &key).ok_or_else(|| Refusal::not_found(kind, &key.name))?;
+    Ok(answer(paths, &object))
+}
+
+/// `PUT` or `PATCH` of the scale: only `spec.replicas` is taken.
+pub async fn write(server: &ApiServer, kind: &Kind, paths: &Scale, call: &Call) -> Result<Reply, Refusal> {
+    let key = reading::key(kind, call)?;
+    let body = writing::decode(call)?;
+    let write = Write { part: Part::Main, ..Write::of(call) };
+    let change = |old: &Value| {
+        let shown = shape(paths, old);
+        let wanted = match call.method.as_str() {
+            "PATCH" => writing::patched(call, shown, &body)?,
+            _ => body.clone(),
+        };
+        let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or_default();
+        if replicas < 0 {
+            let cause = Cause::invalid("spec.replicas", &json!(replicas), "should be a non-negative integer");
+            return Err(Refusal::invalid(&scale_kind(), &key.name, &[cause]));
+        }
+        let mut new = old.clone();
+        set(&mut new, &paths.spec_replicas, replicas.into());
+        for name in ["uid", "resourceVersion"] {
+            if let Some(given) = wanted["metadata"][name].as_str().filter(|given| !given.is_empty()) {
+                new["metadata"][name] = given.into();
+            }
+        }
+        Ok(new)
+    };
+    let object = writing::modify(server, kind, &key, &write, &mut Vec::new(), change).await?;
+    Ok(answer(paths, &object))
+}
+
+fn scale_kind() -> Kind {
+    Kind { group: "autoscaling".to_owned(), kind: "Scale".to_owned(), plural: "scales".to_owned(), ..Kind::default() }
+}
+
+fn answer(paths: &Scale, object: &Object) -> Reply {
+    Reply::json(200, &shape(paths, &object.value()))
+}
+
+fn shape(paths: &Scale, object: &Value) -> Value {
+    let mut metadata = json!({});
+    for key in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object["metadata"].get(key) {
+            metadata[key] = value.clone();
+        }
+    }
+    let number = |path| path::find(object, path).as_i64().unwrap_or_default();
+    let mut status = json!({"replicas": number(&paths.status_replicas)});
+    if let Some(selector) = &paths.selector {
+        status["selector"] = path::find(object, selector);
+    }
+    json!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
+        "spec": {"replicas": number(&paths.spec_replicas)}, "status": status,
+    })
+}
+
+fn set(value: &mut Value, path: &str, to: Value) {
+    let mut place = value;
+    for part in path.split('.').filter(|part| !part.is_empty()) {
+        if !place.is_object() {
+            *place = json!({});
+        }
+        place = &mut place[part];
+    }
+    *place = to;
+}
