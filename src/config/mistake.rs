@@ -1,0 +1,57 @@
+//! What is wrong in a file, where, and what may stand there.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use serde_saphyr::{Error, Location};
+
+/// One mistake in one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    pub file: PathBuf,
+    /// Line and column, from 1; `None` if it is about the whole file.
+    pub at: Option<(u64, u64)>,
+    /// What is wrong and what may stand there.
+    pub message: String,
+}
+
+impl Mistake {
+    pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), at: None, message: message.into() }
+    }
+
+    pub(super) fn at(file: &Path, location: Location, message: impl Into<String>) -> Self {
+        let at = (location != Location::UNKNOWN).then(|| (location.line(), location.column()));
+        Self { file: file.to_owned(), at, message: message.into() }
+    }
+
+    /// What the parser did not like; unknown keys come with what is allowed.
+    pub(super) fn of_yaml(file: &Path, error: &Error) -> Self {
+        let error = error.without_snippet();
+        let message = match error {
+            Error::SerdeUnknownField { field, expected, .. } => {
+                format!("there is no key `{field}`{}", super::nearest::advice(field, expected.iter().copied()))
+            }
+            Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+            other => {
+                let said = other.to_string();
+                let first = said.lines().next().unwrap_or_default();
+                // Our own position comes first; the parser appends its own.
+                first.split(" at line ").next().unwrap_or(first).to_owned()
+            }
+        };
+        error.location().map_or_else(|| Self::of_file(file, message.clone()), |at| Self::at(file, at, message.clone()))
+    }
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some((line, column)) = self.at {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}

@@ -1,0 +1,95 @@
+//! `config.yaml`.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::mistake::Mistake;
+
+/// What can be set. Every key may be left out.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Settings {
+    /// Name of a theme, or `auto`: by what the terminal can show.
+    pub theme: String,
+    pub glyphs: Glyphs,
+    /// The console starts read-only.
+    pub read_only: bool,
+    /// How long writes stay armed.
+    pub arm_minutes: u32,
+    /// Most frames drawn in a second because of news; a key draws at once. Over SSH at most 10.
+    pub frames_per_second: u32,
+    /// Lines of a log that are kept.
+    pub log_lines: usize,
+}
+
+/// Which characters draw state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Glyphs {
+    /// By the locale.
+    #[default]
+    Auto,
+    Unicode,
+    Ascii,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            theme: "auto".to_owned(),
+            glyphs: Glyphs::Auto,
+            read_only: true,
+            arm_minutes: 15,
+            frames_per_second: 30,
+            log_lines: 10_000,
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn parse(text: &str, file: &Path) -> Result<Self, Vec<Mistake>> {
+        if is_blank(text) {
+            return Ok(Self::default());
+        }
+        let settings: Self = serde_saphyr::from_str(text).map_err(|e| vec![Mistake::of_yaml(file, &e)])?;
+        let bounds = [
+            ("armMinutes", settings.arm_minutes as usize, 1..=480),
+            ("framesPerSecond", settings.frames_per_second as usize, 1..=60),
+            ("logLines", settings.log_lines, 100..=1_000_000),
+        ];
+        let beyond = bounds.iter().filter(|(_, value, range)| !range.contains(value));
+        let mistakes: Vec<_> = beyond
+            .map(|(key, value, range)| {
+                let said = format!("{key} is {value}: it must lie between {} and {}", range.start(), range.end());
+                Mistake { file: file.to_owned(), at: line_of(text, key), message: said }
+            })
+            .collect();
+        if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+
+    /// The theme to use: what was set, or what the terminal can show.
+    pub fn theme(&self, no_color: bool, true_color: bool) -> &str {
+        match (no_color, self.theme.as_str()) {
+            (true, _) => "none",
+            (false, "auto") => {
+                if true_color {
+                    "dark"
+                } else {
+                    "16"
+                }
+            }
+            (false, name) => name,
+        }
+    }
+}
+
+/// Nothing but comments and space.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.lines().map(str::trim).all(|l| l.is_empty() || l.starts_with('#') || l == "---")
+}
+
+fn line_of(text: &str, key: &str) -> Option<(u64, u64)> {
+    let at = text.lines().position(|l| l.trim_start().starts_with(key))?;
+    Some((at as u64 + 1, 1))
+}
