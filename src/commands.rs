@@ -7,6 +7,8 @@ use clap::{Parser, Subcommand};
 pub mod connect;
 pub mod controller;
 pub mod exit;
+pub mod logs;
+pub mod scale;
 
 /// A terminal operations console, and the operator behind it, for fleets of Kubernetes clusters.
 ///
@@ -37,6 +39,10 @@ pub struct Globals {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Change the number of replicas of a node pool.
+    Scale(scale::Args),
+    /// Show the log of an operation.
+    Logs(logs::Args),
     /// Run the controllers against a meta cluster.
     Controller(controller::Args),
 }
@@ -45,6 +51,8 @@ pub enum Command {
 pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
     match arguments.command {
         None => Ok(ExitCode::SUCCESS),
+        Some(Command::Scale(args)) => scale::run(args, &arguments.globals).await,
+        Some(Command::Logs(args)) => logs::run(args, &arguments.globals).await,
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,
     }
 }

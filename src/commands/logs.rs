@@ -1,0 +1,246 @@
+//! `quarterdeck logs OPERATION`: what the executor wrote, from pod to pod and from run to run.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use futures::{AsyncBufReadExt, TryStreamExt};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, ResourceExt,
+    api::{ListParams, LogParams},
+};
+use serde_json::Value;
+
+use crate::api::{Operation, OperationState};
+
+use super::{
+    Globals, connect,
+    exit::{Ended, Exit},
+};
+
+const JOB_NAME: &str = "batch.kubernetes.io/job-name";
+/// How often to look for the next pod.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Failed looks in a row after which the meta cluster counts as gone.
+const PATIENCE: u32 = 60;
+
+/// Shows the log of an operation.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name of the operation, as `quarterdeck get operations` lists it.
+    pub operation: String,
+    /// Go on until the operation is over; its pods may come and go.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only what concerns this machine.
+    #[arg(long, value_name = "NAME")]
+    pub machine: Option<String>,
+    /// `json` prints the lines as they are.
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Output {
+    Text,
+    Json,
+}
+
+pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> {
+    let (client, namespace) = connect::client(globals).await?;
+    let operations: Api<Operation> = Api::namespaced(client.clone(), &namespace);
+    let pods: Api<Pod> = Api::namespaced(client, &namespace);
+    let mut reader = Reader { args: &args, pods: &pods, done: BTreeSet::new(), last: None };
+    let mut failures = 0;
+    loop {
+        let operation = match operations.get_opt(&args.operation).await {
+            Ok(Some(operation)) => operation,
+            Ok(None) => {
+                let why = format!("there is no operation {}: see  quarterdeck get operations", args.operation);
+                return Err(Ended::new(Exit::NotFound, why).into());
+            }
+            Err(error) if failures >= PATIENCE || !args.follow => {
+                return Err(connect::failed(&error, "get", "operations", Some(&namespace)).into());
+            }
+            Err(_) => {
+                failures += 1;
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
+        };
+        failures = 0;
+        let over = state(&operation).is_final();
+        match reader.read(&operation).await {
+            Ok(()) => {}
+            // Whoever read us has gone away, as `head` does.
+            Err(Interrupted::Reader) => return Ok(Exit::Success.into()),
+            Err(Interrupted::Server(error)) if !args.follow => {
+                return Err(connect::failed(&error, "get", "pods/log", Some(&namespace)).into());
+            }
+            Err(Interrupted::Server(_)) => {
+                tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
+        }
+        if over || !args.follow {
+            return finish(&args, &operation, &reader);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn state(operation: &Operation) -> OperationState {
+    operation.status.as_ref().and_then(|s| s.state).unwrap_or_default()
+}
+
+fn finish(args: &Args, operation: &Operation, reader: &Reader) -> color_eyre::Result<ExitCode> {
+    let status = operation.status.clone().unwrap_or_default();
+    let message = status.message.unwrap_or_default();
+    if reader.done.is_empty() && reader.last.is_none() {
+        let name = &args.operation;
+        let why = match state(operation) {
+            OperationState::Pending | OperationState::Draining => {
+                format!("{name} has no log yet, {message}: wait for it with -f")
+            }
+            _ => format!("the log of {name} is gone: it is kept for six hours after the end. {message}"),
+        };
+        return Err(Ended::new(Exit::NotFound, why).into());
+    }
+    if args.follow {
+        eprintln!("{} {}: {message}", args.operation, state(operation).as_str());
+    }
+    Ok(Exit::Success.into())
+}
+
+/// Why reading stopped.
+enum Interrupted {
+    /// Of what we write.
+    Reader,
+    Server(kube::Error),
+}
+
+struct Reader<'a> {
+    args: &'a Args,
+    pods: &'a Api<Pod>,
+    /// Pods that were read to their end.
+    done: BTreeSet<String>,
+    /// The pod that is being read, and how many of its lines were printed.
+    last: Option<(String, usize)>,
+}
+
+impl Reader<'_> {
+    /// Reads the pods of all runs, the oldest first, from where it stopped the last time.
+    async fn read(&mut self, operation: &Operation) -> Result<(), Interrupted> {
+        let runs = operation.status.as_ref().map_or(0, |s| s.run).max(1);
+        for run in 1..=runs {
+            let job = format!("op-{}-{run}", operation.name_any());
+            let ours = ListParams::default().labels(&format!("{JOB_NAME}={job}"));
+            let mut pods = self.pods.list(&ours).await.map_err(Interrupted::Server)?.items;
+            pods.sort_by_key(|p| (p.metadata.creation_timestamp.as_ref().map(|t| t.0), p.name_any()));
+            for pod in pods {
+                self.read_pod(&pod).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_pod(&mut self, pod: &Pod) -> Result<(), Interrupted> {
+        let name = pod.name_any();
+        let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or_default();
+        if self.done.contains(&name) || phase == "Pending" || phase.is_empty() {
+            return Ok(());
+        }
+        let seen = self.last.as_ref().filter(|(last, _)| *last == name).map_or(0, |(_, lines)| *lines);
+        self.last = Some((name.clone(), seen));
+        let parameters = LogParams { follow: self.args.follow, ..LogParams::default() };
+        let stream = self.pods.log_stream(&name, &parameters).await.map_err(Interrupted::Server)?;
+        let mut lines = stream.lines();
+        let mut at = 0;
+        while let Some(line) = lines.try_next().await.map_err(|e| Interrupted::Server(kube::Error::ReadEvents(e)))? {
+            at += 1;
+            // A connection that was lost begins again with the first line.
+            if at > seen {
+                self.last = Some((name.clone(), at));
+                self.print(&line)?;
+            }
+        }
+        if phase == "Succeeded" || phase == "Failed" {
+            self.done.insert(name);
+        }
+        Ok(())
+    }
+
+    fn print(&self, line: &str) -> Result<(), Interrupted> {
+        let event: Option<Value> = serde_json::from_str(line).ok().filter(Value::is_object);
+        if let (Some(wanted), Some(event)) = (&self.args.machine, &event)
+            && event["machine"].as_str().is_some_and(|m| m != wanted)
+        {
+            return Ok(());
+        }
+        let text = match (&event, self.args.output) {
+            (Some(event), Output::Text) => match render(event) {
+                Some(text) => text,
+                None => return Ok(()),
+            },
+            _ => line.to_owned(),
+        };
+        writeln!(io::stdout(), "{text}").map_err(|_| Interrupted::Reader)
+    }
+}
+
+/// An event in one readable line; `None` for those that say nothing to people.
+fn render(event: &Value) -> Option<String> {
+    let word = |key: &str| event[key].as_str();
+    let time = word("at").and_then(|at| at.get(11..19)).unwrap_or("--:--:--");
+    let place: Vec<_> = [word("machine"), word("phase"), word("step")].into_iter().flatten().collect();
+    let took = event["milliseconds"].as_u64().map(|ms| format!(" in {:.1}s", ms as f64 / 1000.0)).unwrap_or_default();
+    let why = word("message").map(|m| format!(": {m}")).unwrap_or_default();
+    let outcome = word("outcome").unwrap_or("done");
+    let said = match word("event")? {
+        "planned" => return None,
+        "output" => format!("| {}", word("line").unwrap_or_default()),
+        "phase-started" => "begins".to_owned(),
+        "phase-finished" => format!("{}{took}", word("state").unwrap_or("finished").to_lowercase()),
+        "step-started" => "...".to_owned(),
+        "step-skipped" => "nothing to do".to_owned(),
+        "step-retrying" => format!("tries again{why}"),
+        "step-finished" => format!("{outcome}{took}{why}"),
+        "machine-finished" => format!("machine {outcome}{why}"),
+        "operation-finished" => {
+            let count = |key: &str| event[key].as_u64().unwrap_or(0);
+            format!("operation {outcome}: {} succeeded, {} failed{why}", count("succeeded"), count("failed"))
+        }
+        other => format!("{}{why}", other.replace('-', " ")),
+    };
+    Some([time, &place.join(" / "), &said].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(event: &str, expected: Option<&str>) {
+        assert_eq!(render(&serde_json::from_str(event).unwrap()).as_deref(), expected);
+    }
+
+    #[test]
+    fn events_read_like_sentences() {
+        check(
+            r#"{"at":"2026-11-21T12:00:01.204Z","seq":4,"operation":"o","machine":"m-1","phase":"Join","step":"kubeadm","event":"output","line":"hello"}"#,
+            Some("12:00:01  m-1 / Join / kubeadm  | hello"),
+        );
+        check(
+            r#"{"at":"2026-11-21T12:00:01.204Z","event":"step-finished","machine":"m-1","phase":"Join","step":"kubeadm","outcome":"failed","milliseconds":1500,"message":"exit 1"}"#,
+            Some("12:00:01  m-1 / Join / kubeadm  failed in 1.5s: exit 1"),
+        );
+        check(
+            r#"{"at":"2026-11-21T12:00:01.204Z","event":"operation-finished","outcome":"done","succeeded":3,"failed":0}"#,
+            Some("12:00:01  operation done: 3 succeeded, 0 failed"),
+        );
+        check(r#"{"at":"2026-11-21T12:00:01.204Z","event":"planned"}"#, None);
+    }
+}
