@@ -6,8 +6,10 @@ use clap::{Parser, Subcommand};
 
 pub mod connect;
 pub mod controller;
+pub mod executor;
 pub mod exit;
 pub mod logs;
+pub mod runbook;
 pub mod scale;
 
 /// A terminal operations console, and the operator behind it, for fleets of Kubernetes clusters.
@@ -45,6 +47,10 @@ pub enum Command {
     Logs(logs::Args),
     /// Run the controllers against a meta cluster.
     Controller(controller::Args),
+    /// Carry out one operation on its machines; this is what a Job's pod runs.
+    Executor(executor::Args),
+    /// List, show and check runbooks.
+    Runbook(runbook::Args),
 }
 
 /// Carries out what was typed.
@@ -54,5 +60,7 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Scale(args)) => scale::run(args, &arguments.globals).await,
         Some(Command::Logs(args)) => logs::run(args, &arguments.globals).await,
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,
+        Some(Command::Executor(args)) => executor::run(args, &arguments.globals).await,
+        Some(Command::Runbook(args)) => runbook::run(&args),
     }
 }

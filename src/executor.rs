@@ -28,14 +28,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::runbook::job::JobInput;
+use crate::runbook::job::{EXIT_MACHINES_FAILED, JobInput};
 
 pub use event::LineSink;
 pub use inventory::{BadInput, Secrets};
 pub use kubernetes::KubernetesStatus;
-pub use machine::HOST_KEY_FACT;
 pub use report::{StatusSink, WriteError};
 pub use transport::{Answer, Session, SshTransport, Transport, Unreachable};
+
+/// Exit code of a run that was cancelled: as if SIGTERM had ended it.
+const EXIT_CANCELLED: i32 = 143;
 
 /// How long things may take that are not steps.
 #[derive(Clone, Copy, Debug)]
@@ -85,9 +87,13 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// 0: all is well; 1: some machine failed, or it was cancelled.
+    /// 0: all is well; 1: some machine failed; 143: it was ended before it was through, and may be started again.
     pub fn exit_code(self) -> i32 {
-        i32::from(self.failed > 0 || self.cancelled)
+        match self {
+            Self { cancelled: true, .. } => EXIT_CANCELLED,
+            Self { failed: 0, .. } => 0,
+            _ => EXIT_MACHINES_FAILED,
+        }
     }
 }
 
@@ -126,6 +132,11 @@ pub async fn run(context: Context) -> Result<Summary, BadInput> {
     run.events.finished(summary);
     reporter.finish().await;
     Ok(summary)
+}
+
+/// Says in the log why an operation was not begun.
+pub fn refuse(operation: String, error: &BadInput, sink: LineSink) {
+    event::Events::new(operation, redact::Redactor::default(), sink).refused(error.to_string());
 }
 
 #[cfg(test)]

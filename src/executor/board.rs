@@ -138,8 +138,10 @@ impl Board {
     pub fn summary(&self, cancelled: bool) -> Summary {
         let state = self.state();
         let count = |standing| state.machines.iter().filter(|m| m.standing == standing).count();
-        let (succeeded, failed) = (count(Standing::Succeeded), count(Standing::Failed));
-        Summary { succeeded, failed, cancelled: cancelled && succeeded + failed < state.machines.len() }
+        let (succeeded, failed, all) = (count(Standing::Succeeded), count(Standing::Failed), state.machines.len());
+        let cancelled = cancelled && succeeded + failed < all;
+        // Whoever is neither here nor there did not succeed.
+        Summary { succeeded, failed: if cancelled { failed } else { all - succeeded }, cancelled }
     }
 
     /// Name, UID and status of a machine, as a merge patch of what the executor writes.

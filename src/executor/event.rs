@@ -134,6 +134,11 @@ impl Events {
         });
     }
 
+    pub fn refused(&self, message: String) {
+        let (event, outcome) = (Kind::OperationFinished, Some(Outcome::Failed));
+        self.write(Event { event, outcome, message: Some(message), ..Event::default() });
+    }
+
     pub fn finished(&self, summary: Summary) {
         let message = summary.cancelled.then(|| "cancelled before all machines were through".to_owned());
         self.write(Event {

@@ -20,13 +20,12 @@ use super::report::Handle;
 use super::transport::{Session, Transport};
 use super::{Limits, script};
 use crate::api::{Failure, FailureClass, PhaseState};
+use crate::runbook::job::HOST_KEY_FACT;
 use crate::runbook::wire::FACT_KEYS;
 use crate::ssh::Output;
 
 /// Longest wait for a host's facts; without them work goes on.
 const FACTS_PATIENCE: Duration = Duration::from_secs(20);
-/// Name of the fact that pins the host key.
-pub const HOST_KEY_FACT: &str = "sshHostKey";
 
 /// What all machines of a run share.
 pub struct Run {
