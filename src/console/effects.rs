@@ -22,6 +22,8 @@ use tokio::{
 
 /// How long the server may take to answer one request before we say so.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// How often a change is sent again because status was written in between.
+const CONFLICTS: u32 = 5;
 /// Lines of context around a change in a diff.
 const CONTEXT_LINES: usize = 2;
 
@@ -92,20 +94,36 @@ async fn within<T>(answer: impl Future<Output = Result<T, Refusal>>) -> Result<T
 async fn dry_run(client: &Client, change: &Change) -> Result<DryRun, Refusal> {
     let api = api(client, &change.target);
     let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?;
-    let parameters = PatchParams { dry_run: true, ..parameters() };
-    let after = api
-        .patch(&change.target.name, &parameters, &Patch::Merge(change.body()))
-        .await
-        .map_err(|e| refusal(&e, &change.target))?;
+    let after = patch(&api, change, &PatchParams { dry_run: true, ..parameters() }).await?;
     Ok(DryRun { diff: diff(&shown(live), &shown(after)) })
 }
 
 async fn apply(client: &Client, change: &Change) -> Result<String, Refusal> {
-    api(client, &change.target)
-        .patch(&change.target.name, &parameters(), &Patch::Merge(change.body()))
-        .await
-        .map_err(|e| refusal(&e, &change.target))?;
+    patch(&api(client, &change.target), change, &parameters()).await?;
     Ok(change.done.clone())
+}
+
+/// Sends the patch under the version that the user was looking at.
+///
+/// Controllers write status all the time, which moves that version. So where it has moved and the spec has not
+/// (same UID, same generation), the patch is sent again under the new one: what the user decided on still stands.
+async fn patch(api: &Api<DynamicObject>, change: &Change, parameters: &PatchParams) -> Result<DynamicObject, Refusal> {
+    let mut change = change.clone();
+    for _ in 0..CONFLICTS {
+        match api.patch(&change.target.name, parameters, &Patch::Merge(change.body())).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?.metadata;
+                let same = live.uid.as_deref() == Some(&change.target.uid) && live.generation == change.target.generation;
+                let moved = live.resource_version.filter(|version| *version != change.target.resource_version);
+                match moved.filter(|_| same) {
+                    Some(version) => change.target.resource_version = version,
+                    None => return Err(refusal(&kube::Error::Api(status), &change.target)),
+                }
+            }
+            outcome => return outcome.map_err(|e| refusal(&e, &change.target)),
+        }
+    }
+    Err(Refusal { message: format!("{} changes too fast: try again", change.target.name), conflict: true })
 }
 
 fn parameters() -> PatchParams {

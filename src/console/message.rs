@@ -128,6 +128,8 @@ pub struct Target {
     pub name: String,
     pub uid: String,
     pub resource_version: String,
+    /// Moves with every change of the spec, and not with status.
+    pub generation: Option<i64>,
 }
 
 /// A merge patch of one object, bound to its identity and to the version that the user was looking at.
@@ -164,6 +166,7 @@ mod tests {
             name: "gpu".into(),
             uid: "u-1".into(),
             resource_version: "7".into(),
+            generation: Some(2),
         };
         let patch = json!({"metadata": {"annotations": {"a": "b"}}, "spec": {"replicas": 3}});
         let body = Change { target, patch, done: String::new() }.body();
