@@ -6,7 +6,7 @@ use super::{
     follow,
     message::{Change, DiffLine, DryRun, Effect, Event, Kind, Refusal, Target},
 };
-use crate::api::{NodePool, Operation, labels};
+use crate::api::{Machine, NodePool, Operation, labels};
 use kube::{
     Api, Client,
     api::{DynamicObject, Patch, PatchParams},
@@ -28,7 +28,6 @@ const CONFLICTS: u32 = 5;
 const CONTEXT_LINES: usize = 2;
 
 /// Carries effects out, and hands back what comes of them.
-#[derive(Debug)]
 pub struct Hands {
     client: Client,
     pub tasks: JoinSet<Option<Event>>,
@@ -56,6 +55,13 @@ impl Hands {
                 self.tasks.spawn(async move {
                     let outcome = within(apply(&client, &change)).await;
                     Some(Event::Applied { ticket, outcome })
+                });
+            }
+            Effect::Look { namespace, name } => {
+                self.tasks.spawn(async move {
+                    let machines: Api<Machine> = Api::namespaced(client, &namespace);
+                    let answer = tokio::time::timeout(ANSWER_WITHIN, machines.get(&name)).await;
+                    Some(Event::Machine(answer.ok().and_then(Result::ok).map(std::sync::Arc::new)))
                 });
             }
             Effect::Follow { follow, operation } => {
@@ -113,7 +119,8 @@ async fn patch(api: &Api<DynamicObject>, change: &Change, parameters: &PatchPara
         match api.patch(&change.target.name, parameters, &Patch::Merge(change.body())).await {
             Err(kube::Error::Api(status)) if status.code == 409 => {
                 let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?.metadata;
-                let same = live.uid.as_deref() == Some(&change.target.uid) && live.generation == change.target.generation;
+                let same =
+                    live.uid.as_deref() == Some(&change.target.uid) && live.generation == change.target.generation;
                 let moved = live.resource_version.filter(|version| *version != change.target.resource_version);
                 match moved.filter(|_| same) {
                     Some(version) => change.target.resource_version = version,
@@ -155,7 +162,10 @@ fn refusal(error: &kube::Error, target: &Target) -> Refusal {
                 ),
                 false,
             ),
-            401 => ("the API server no longer accepts your credentials: log in again, the console stays open".into(), false),
+            401 => (
+                "the API server no longer accepts your credentials: log in again, the console stays open".into(),
+                false,
+            ),
             _ => (status.message.clone(), false),
         },
         other => (format!("cannot reach the API server: {}", root_cause(other)), false),
@@ -178,7 +188,9 @@ fn shown(object: DynamicObject) -> Value {
     if let Some(object) = value.as_object_mut() {
         object.remove("status");
         if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            for field in ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "ownerReferences"] {
+            for field in
+                ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "ownerReferences"]
+            {
                 metadata.remove(field);
             }
         }

@@ -24,12 +24,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1_000);
 const ATTEMPTS: u32 = 30;
 
 /// Sends the lines of one operation until it is over; the last event says why it ended.
-pub async fn follow(
-    client: Client,
-    key: OperationKey,
-    follow: u64,
-    lines: mpsc::Sender<Event>,
-) -> Option<Event> {
+pub async fn follow(client: Client, key: OperationKey, follow: u64, lines: mpsc::Sender<Event>) -> Option<Event> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &key.namespace);
     let operations: Api<Operation> = Api::namespaced(client, &key.namespace);
     let mut read: Vec<String> = Vec::new();

@@ -17,6 +17,13 @@ impl From<KeyEvent> for Chord {
     }
 }
 
+#[cfg(test)]
+impl From<Chord> for KeyEvent {
+    fn from(chord: Chord) -> Self {
+        Self::new(chord.code, chord.modifiers)
+    }
+}
+
 impl Chord {
     /// Shift is part of a character and is dropped there; terminals disagree on whether they report it.
     pub fn new(code: KeyCode, modifiers: KeyModifiers) -> Self {
@@ -110,9 +117,7 @@ pub struct Keymap {
 
 impl Keymap {
     /// Builds a map from `(action name, keys)`; every mistake comes back as a sentence, and nothing is half loaded.
-    pub fn build<'a>(
-        rows: impl IntoIterator<Item = (&'a str, &'a [String])>,
-    ) -> Result<Self, Vec<String>> {
+    pub fn build<'a>(rows: impl IntoIterator<Item = (&'a str, &'a [String])>) -> Result<Self, Vec<String>> {
         let mut map = Self::default();
         let mut mistakes = Vec::new();
         for (name, keys) in rows {

@@ -132,9 +132,7 @@ impl Ring {
 
     /// Lines of one machine, or all.
     pub fn matching<'a>(&'a self, machine: Option<&'a str>) -> impl DoubleEndedIterator<Item = &'a Line> {
-        self.lines
-            .iter()
-            .filter(move |line| machine.is_none_or(|name| line.machine == name || line.machine.is_empty()))
+        self.lines.iter().filter(move |line| machine.is_none_or(|name| line.machine == name || line.machine.is_empty()))
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,6 +1,6 @@
 //! What can happen to the console, and what the console can ask for: two closed lists.
 
-use crate::fleet::Snapshot;
+use crate::{api::Machine, fleet::Snapshot};
 use crossterm::event::KeyEvent;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -24,14 +24,28 @@ pub enum Event {
     Tick,
     /// The fleet, as it is now.
     Data(Arc<Snapshot>),
+    /// The whole resource of a machine, or nothing if it cannot be had.
+    Machine(Option<Arc<Machine>>),
     /// Lines of the log that follow number `follow` asked for.
-    LogLines { follow: u64, lines: Vec<String> },
+    LogLines {
+        follow: u64,
+        lines: Vec<String>,
+    },
     /// That log is over, or cannot be read; it says why.
-    LogEnded { follow: u64, why: Option<String> },
+    LogEnded {
+        follow: u64,
+        why: Option<String>,
+    },
     /// What the server says that the change would do.
-    DryRun { ticket: u64, outcome: Result<DryRun, String> },
+    DryRun {
+        ticket: u64,
+        outcome: Result<DryRun, String>,
+    },
     /// What became of a change.
-    Applied { ticket: u64, outcome: Result<String, Refusal> },
+    Applied {
+        ticket: u64,
+        outcome: Result<String, Refusal>,
+    },
     /// What became of an export.
     Saved(Result<PathBuf, String>),
     /// A theme was loaded, or was not.
@@ -70,14 +84,31 @@ pub enum Effect {
     /// Draw every cell again.
     Redraw,
     /// Ask the server what the change would do. Writes nothing.
-    DryRun { ticket: u64, change: Change },
+    DryRun {
+        ticket: u64,
+        change: Change,
+    },
     /// Make the change. The only effect that changes the world.
-    Apply { ticket: u64, change: Change },
+    Apply {
+        ticket: u64,
+        change: Change,
+    },
+    /// Read the whole resource of a machine.
+    Look {
+        namespace: String,
+        name: String,
+    },
     /// Follow the log of an operation, in place of any other.
-    Follow { follow: u64, operation: OperationKey },
+    Follow {
+        follow: u64,
+        operation: OperationKey,
+    },
     Unfollow,
     /// Write an export to a file that must not exist yet.
-    Save { name: String, text: String },
+    Save {
+        name: String,
+        text: String,
+    },
     /// To the clipboard of the user's terminal (OSC 52).
     Copy(String),
     Theme(String),

@@ -144,9 +144,10 @@ pub fn find_pool(snapshot: &Snapshot, written: &str) -> Result<std::sync::Arc<st
     let mut named = snapshot.pools().filter(|(_, p)| *p.row.name == *written || *p.row.short_name == *written);
     match (named.next(), named.next()) {
         (Some((_, pool)), None) => Ok(pool.row.uid.clone()),
-        (Some((a, _)), Some((b, _))) => {
-            Err(format!("several pools are called `{written}`, in {} and {}: write CLUSTER/POOL", a.row.name, b.row.name))
-        }
+        (Some((a, _)), Some((b, _))) => Err(format!(
+            "several pools are called `{written}`, in {} and {}: write CLUSTER/POOL",
+            a.row.name, b.row.name
+        )),
         (None, _) => Err(format!("there is no pool `{written}`: Tab completes names")),
     }
 }

@@ -49,9 +49,18 @@ impl Field {
 pub enum Opinion {
     #[default]
     NotAsked,
-    Waiting { ticket: u64, replicas: i32 },
-    Given { replicas: i32, answer: DryRun },
-    Refused { replicas: i32, message: String },
+    Waiting {
+        ticket: u64,
+        replicas: i32,
+    },
+    Given {
+        replicas: i32,
+        answer: DryRun,
+    },
+    Refused {
+        replicas: i32,
+        message: String,
+    },
 }
 
 /// The dialog.

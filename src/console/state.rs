@@ -14,7 +14,10 @@ use super::{
     sift::Sifter,
     tree::{Restriction, RowId, Tree},
 };
-use crate::fleet::{ClusterNode, MachineRow, OperationRow, PoolNode, Snapshot};
+use crate::{
+    api::Machine,
+    fleet::{ClusterNode, Health, MachineRow, OperationRow, PoolNode, Snapshot},
+};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -128,12 +131,15 @@ pub struct State {
     pub armed_until: Option<Timestamp>,
     pub notice: Option<Notice>,
     pub log: Option<LogPane>,
+    /// The whole resource of the machine under the cursor: its facts and conditions, which rows do not keep.
+    pub machine: Option<Arc<Machine>>,
+    /// That resource is asked for.
+    pub fetching: bool,
     /// Changes that are on their way, outside the scale dialog.
     pub tickets: u64,
     pub focused: bool,
     /// Rises with every change that can be seen.
     pub revision: u64,
-    pub seen: u64,
 }
 
 /// What the cursor is on.
@@ -174,10 +180,11 @@ impl State {
             armed_until: None,
             notice: None,
             log: None,
+            machine: None,
+            fetching: false,
             tickets: 0,
             focused: true,
             revision: 0,
-            seen: 0,
         };
         state.lay_out();
         state
@@ -191,6 +198,23 @@ impl State {
     /// Writes are allowed now.
     pub fn is_armed(&self) -> bool {
         self.armed_until.is_some_and(|until| self.now < until)
+    }
+
+    /// Something on screen counts seconds. A fleet at rest is a screen at rest.
+    pub fn shows_seconds(&self) -> bool {
+        let counts = &self.snapshot.counts;
+        let line = &self.snapshot.connection.line;
+        self.is_armed()
+            || !line.is_live()
+            || [Health::Bad, Health::Warning, Health::Moving].iter().any(|h| counts.health(*h) > 0)
+            || self.snapshot.operations.first().is_some_and(|o| !o.is_final())
+    }
+
+    /// When something on screen changes by itself.
+    pub fn next_tick(&self) -> Timestamp {
+        let unit = if self.shows_seconds() { 1 } else { 60 };
+        let next = Timestamp::from_second((self.now.as_second().div_euclid(unit) + 1) * unit).unwrap_or(self.now);
+        self.notice.as_ref().map_or(next, |notice| next.min(notice.until))
     }
 
     /// Lays the tree out anew, after anything that decides which rows there are.

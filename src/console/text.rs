@@ -23,6 +23,23 @@ fn clean_char(c: char) -> char {
     }
 }
 
+/// The same width in plain ASCII: for terminals that can show nothing else.
+pub fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_ascii() => out.push(c),
+            '·' => out.push('.'),
+            '…' | '≈' => out.push('~'),
+            '›' | '▸' | '→' => out.push('>'),
+            '–' | '—' => out.push('-'),
+            '×' => out.push('x'),
+            c => out.extend(std::iter::repeat_n('?', c.width().unwrap_or(0))),
+        }
+    }
+    out
+}
+
 /// Columns that the text takes.
 pub fn width(text: &str) -> usize {
     text.width()

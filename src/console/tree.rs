@@ -54,12 +54,24 @@ enum Span {
     Cluster(usize),
     Clusters(Range<usize>),
     Pool(usize, usize),
-    Fold { cluster: usize, pool: usize, from: usize },
+    Fold {
+        cluster: usize,
+        pool: usize,
+        from: usize,
+    },
     Idle,
     /// Machines of a pool, at positions of its list.
-    Machines { cluster: usize, pool: usize, range: Range<usize> },
+    Machines {
+        cluster: usize,
+        pool: usize,
+        range: Range<usize>,
+    },
     /// Machines of a pool that match a filter.
-    Matches { cluster: usize, pool: usize, at: Arc<[u32]> },
+    Matches {
+        cluster: usize,
+        pool: usize,
+        at: Arc<[u32]>,
+    },
     IdleMachines(Range<usize>),
     IdleMatches(Arc<[u32]>),
 }
@@ -393,7 +405,9 @@ impl Tree {
                 Row::Machine { machine: pool(*cluster, *at)?.machines.at(matches[offset] as usize)?, depth: 3 }
             }
             Span::IdleMachines(range) => Row::Machine { machine: snapshot.idle.at(range.start + offset)?, depth: 2 },
-            Span::IdleMatches(matches) => Row::Machine { machine: snapshot.idle.at(matches[offset] as usize)?, depth: 2 },
+            Span::IdleMatches(matches) => {
+                Row::Machine { machine: snapshot.idle.at(matches[offset] as usize)?, depth: 2 }
+            }
         })
     }
 
@@ -422,7 +436,9 @@ impl Tree {
         match self.span(self.index).map(|(_, span)| span) {
             Some(Span::Pool(cluster, _)) => ids.extend(cluster_id(snapshot, *cluster)),
             Some(
-                Span::Fold { cluster, pool, .. } | Span::Machines { cluster, pool, .. } | Span::Matches { cluster, pool, .. },
+                Span::Fold { cluster, pool, .. }
+                | Span::Machines { cluster, pool, .. }
+                | Span::Matches { cluster, pool, .. },
             ) => {
                 ids.extend(pool_id(snapshot, *cluster, *pool));
                 ids.extend(cluster_id(snapshot, *cluster));

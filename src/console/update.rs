@@ -6,12 +6,14 @@ mod follow;
 mod navigate;
 mod overlay;
 
+pub use navigate::is_at_top;
+
 use super::{
     action::Action,
     keys::Chord,
     layout::Class,
     message::{Effect, Event, Msg, Refusal},
-    state::{Overlay, State, View},
+    state::{Overlay, State, Subject, View},
     text,
 };
 use crate::fleet::Snapshot;
@@ -28,6 +30,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     let mut effects = handle(state, msg.event);
     expire(state, was_armed);
     effects.extend(dialog::ask_for_opinion(state));
+    effects.extend(look(state));
     scroll(state);
     effects
 }
@@ -50,6 +53,11 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Tick | Event::Data(_) => Vec::new(),
+        Event::Machine(machine) => {
+            state.fetching = false;
+            state.machine = machine.or_else(|| state.machine.take());
+            Vec::new()
+        }
         Event::LogLines { follow, lines } => follow::lines(state, follow, &lines),
         Event::LogEnded { follow, why } => follow::ended(state, follow, why),
         Event::DryRun { ticket, outcome } => dialog::opinion(state, ticket, outcome),
@@ -106,6 +114,30 @@ fn fingerprint(state: &State) -> u64 {
     }
     super::view::detail::fingerprint(state, &mut hash);
     hash.finish()
+}
+
+/// Asks for the machine under the cursor if its detail is on screen and what we have of it is old; one at a time.
+fn look(state: &mut State) -> Option<Effect> {
+    if state.fetching || state.layout().detail.is_none() || !state.snapshot.connection.line.is_live() {
+        return None;
+    }
+    let Subject::Machine(machine) = state.subject() else { return None };
+    let known = state.machine.as_ref().is_some_and(|known| {
+        known.metadata.uid.as_deref() == Some(&*machine.uid)
+            && (known.metadata.resource_version.as_deref() == Some(&*machine.resource_version)
+                || is_newer(known.metadata.resource_version.as_deref(), &machine.resource_version))
+    });
+    let effect = Effect::Look { namespace: machine.namespace.to_string(), name: machine.name.to_string() };
+    (!known).then(|| {
+        state.fetching = true;
+        effect
+    })
+}
+
+/// What was read is newer than what the watch has shown so far.
+fn is_newer(read: Option<&str>, shown: &str) -> bool {
+    let number = |version: &str| version.parse::<u64>().ok();
+    read.and_then(number).zip(number(shown)).is_some_and(|(read, shown)| read > shown)
 }
 
 fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {

@@ -50,7 +50,13 @@ pub fn pause(state: &mut State) -> Vec<Effect> {
     let Some(pool) = &node.row.resource else { return nothing_here(state, "pause") };
     let change = confirm::pause_pool(pool, !node.row.paused, &state.place.user);
     let question = format!("Let {} go on?", node.row.name);
-    stop_or_ask(state, change, !node.row.paused, &question, "its controllers act on it again, with whatever is wanted by now")
+    stop_or_ask(
+        state,
+        change,
+        !node.row.paused,
+        &question,
+        "its controllers act on it again, with whatever is wanted by now",
+    )
 }
 
 /// Holding is immediate, lifting the hold asks first.

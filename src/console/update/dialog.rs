@@ -71,7 +71,9 @@ pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         (KeyCode::Char('r'), true) => dialog.reload(&state.snapshot),
         (KeyCode::Char('x'), true) => return export(state),
         (KeyCode::Char('d'), true) => dialog.scroll = dialog.scroll.saturating_add(4),
-        (KeyCode::Char('u'), true) if dialog.focus == Field::Replicas => dialog.scroll = dialog.scroll.saturating_sub(4),
+        (KeyCode::Char('u'), true) if dialog.focus == Field::Replicas => {
+            dialog.scroll = dialog.scroll.saturating_sub(4)
+        }
         (KeyCode::Tab, _) => dialog.focus = dialog.focus.step(true),
         (KeyCode::BackTab, _) => dialog.focus = dialog.focus.step(false),
         _ => return press_field(state, key),

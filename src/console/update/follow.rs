@@ -12,7 +12,9 @@ pub fn open(state: &mut State) -> Vec<Effect> {
     if state.view == View::Fleet && state.pane == Pane::Main {
         let branch = matches!(
             state.tree.row(&state.snapshot, state.tree.index()),
-            Some(Row::Meta { .. } | Row::Cluster { .. } | Row::Clusters { .. } | Row::Machines { .. } | Row::Idle { .. })
+            Some(
+                Row::Meta { .. } | Row::Cluster { .. } | Row::Clusters { .. } | Row::Machines { .. } | Row::Idle { .. }
+            )
         );
         if branch {
             super::navigate::expand(state);
