@@ -30,14 +30,19 @@ mod tree;
 pub mod update;
 pub mod view;
 
+use crate::{
+    config::{self, Config, Paths},
+    fleet,
+};
+use crossterm::event::EventStream;
 use effects::Hands;
 use glyphs::Glyphs;
 use jiff::Timestamp;
-use keys::Keymap;
-use run::{FRAME, FRAME_OVER_SSH, Loop, Themes};
+use keys::{Chord, Keymap};
+use run::{FRAME_OVER_SSH, Loop};
 use state::{Place, State};
-use std::io;
-use theme::Theme;
+use std::{io, time::Duration};
+use terminal::{Guard, Screen};
 use tokio::sync::mpsc;
 
 /// Batches of log lines that may wait for the screen.
@@ -58,49 +63,102 @@ pub enum Error {
 pub struct Options {
     pub client: kube::Client,
     pub place: Place,
-    pub keymap: Keymap,
-    pub theme: Theme,
-    /// Names of themes, for completion, and how one is found.
-    pub theme_names: Vec<String>,
-    pub themes: Themes,
-    pub glyphs: Glyphs,
-    /// Mistakes in the user's files, said once at the start.
-    pub warnings: Vec<String>,
+    pub config: Config,
+    pub environment: Environment,
+}
+
+/// What the environment says of the terminal.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `NO_COLOR` is set, to anything but nothing.
+    pub no_color: bool,
+    /// `COLORTERM`, `TERM`, and the locale that decides about characters.
+    pub color_term: Option<String>,
+    pub term: Option<String>,
+    pub locale: Option<String>,
+    /// The user sits at the other end of an SSH connection.
+    pub over_ssh: bool,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    pub fn of_process() -> Self {
+        let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            no_color: read("NO_COLOR").is_some(),
+            color_term: read("COLORTERM"),
+            term: read("TERM"),
+            locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(read),
+            over_ssh: read("SSH_TTY").or_else(|| read("SSH_CONNECTION")).is_some(),
+        }
+    }
+
+    fn has_true_color(&self) -> bool {
+        matches!(self.color_term.as_deref(), Some("truecolor" | "24bit"))
+    }
+
+    fn has_256_colours(&self) -> bool {
+        self.has_true_color() || self.term.as_deref().is_some_and(|term| term.contains("256color"))
+    }
+}
+
+/// Reads the user's configuration with the console's own actions and keys.
+pub fn configure(paths: &Paths) -> Config {
+    let actions: Vec<&str> = action::ACTIONS.iter().map(|entry| entry.name).collect();
+    Config::load(paths, &actions, |key| key.parse::<Chord>().map(|chord| chord.to_string()))
 }
 
 /// Opens the console on a fleet, and returns when the user leaves. The terminal is as it was before, whatever happens.
-pub async fn run(options: Options, data: impl run::Data) -> Result<(), Error> {
+pub async fn run(options: Options) -> Result<(), Error> {
     if !terminal::is_terminal() {
         return Err(Error::NotATerminal);
     }
-    let guard = terminal::Guard::take()?;
+    let feed = fleet::watch(&options.client, &options.place.namespace);
+    let guard = Guard::take()?;
     let size = crossterm::terminal::size()?;
     let screen = terminal::screen(io::stdout(), size.0, size.1)?;
     let mut console = assemble(options, screen, size);
     console.guard = Some(guard);
-    let input = crossterm::event::EventStream::new();
-    console.run(input, data).await?;
+    console.run(EventStream::new(), feed).await?;
     Ok(())
 }
 
 /// The loop with everything that it works with, on any screen.
-pub fn assemble<W: io::Write>(options: Options, screen: terminal::Screen<W>, size: (u16, u16)) -> Loop<W> {
-    let mut state = State::new(options.place, options.keymap, options.glyphs, size, Timestamp::now());
-    state.themes = options.theme_names;
-    state.theme.clone_from(&options.theme.name);
-    if let Some(warning) = options.warnings.first() {
-        state.complain(warning.clone());
+pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u16)) -> Loop<W> {
+    let Options { client, place, config, environment } = options;
+    let (mut mistakes, settings) = (config.mistakes.iter().map(ToString::to_string), &config.settings);
+    let rows = config.bindings.iter().map(|binding| (binding.action.as_str(), binding.keys.as_slice()));
+    let keymap = Keymap::build(rows);
+    let wrong_key = keymap.as_ref().err().and_then(|mistakes| mistakes.first().cloned());
+    let glyphs = match settings.glyphs {
+        config::Glyphs::Auto => Glyphs::detect(environment.locale.as_deref(), environment.term.as_deref()),
+        config::Glyphs::Unicode => Glyphs::Unicode,
+        config::Glyphs::Ascii => Glyphs::Ascii,
+    };
+    let mut state = State::new(place, keymap.unwrap_or_default(), glyphs, size, Timestamp::now());
+    let name = settings.theme(environment.no_color, environment.has_256_colours());
+    let fewer_colours = !environment.has_true_color();
+    let theme = config.themes.find_or_default(name);
+    state.themes = config.themes.names().map(ToOwned::to_owned).collect();
+    state.theme.clone_from(&theme.name);
+    state.armed_seconds = i64::from(settings.arm_minutes) * 60;
+    if !settings.read_only {
+        state.armed_until = Some(Timestamp::MAX);
+    }
+    if let Some(mistake) = wrong_key.or_else(|| mistakes.next()) {
+        state.complain(mistake);
     }
     let (sender, lines) = mpsc::channel(LOG_BATCHES);
-    let over_ssh = ["SSH_TTY", "SSH_CONNECTION"].iter().any(|name| std::env::var_os(name).is_some());
+    let frame = Duration::from_millis(1000 / u64::from(settings.frames_per_second.max(1)));
     Loop {
+        theme: if fewer_colours { theme.to_256() } else { theme.clone() },
         state,
         screen,
-        theme: options.theme,
-        themes: options.themes,
-        hands: Hands::new(options.client, sender),
+        themes: config.themes,
+        fewer_colours,
+        hands: Hands::new(client, sender),
         lines,
-        frame: if over_ssh { FRAME_OVER_SSH } else { FRAME },
+        frame: if environment.over_ssh { frame.max(FRAME_OVER_SSH) } else { frame },
         guard: None,
         frames: 0,
         wakes: 0,

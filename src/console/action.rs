@@ -163,3 +163,28 @@ impl Action {
         ACTIONS.iter().find(|entry| entry.name == name).map(|entry| entry.action)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn every_action_has_a_key_and_every_key_an_action() {
+        let bindings = Config::built_in().bindings;
+        for entry in ACTIONS {
+            assert_eq!(Action::named(entry.name), Some(entry.action));
+            let bound = bindings.iter().any(|b| b.action == entry.name && !b.keys.is_empty());
+            assert!(bound, "{} has no key", entry.name);
+        }
+        assert!(bindings.iter().all(|b| Action::named(&b.action).is_some()));
+    }
+
+    #[test]
+    fn no_control_key_changes_anything() {
+        for binding in Config::built_in().bindings {
+            let writes = Action::named(&binding.action).unwrap().entry().writes;
+            assert!(!writes || binding.keys.iter().all(|key| !key.starts_with("ctrl")), "{binding:?}");
+        }
+    }
+}

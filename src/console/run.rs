@@ -12,7 +12,10 @@ use super::{
     update::update,
     view::view,
 };
-use crate::fleet::Snapshot;
+use crate::{
+    config::Themes,
+    fleet::{Feed, Snapshot},
+};
 use base64::Engine as _;
 use crossterm::event::Event as Input;
 use futures::{Stream, StreamExt};
@@ -29,9 +32,7 @@ use tokio::{
     time::Instant,
 };
 
-/// Between frames that data asks for.
-pub const FRAME: Duration = Duration::from_millis(33);
-/// The same over SSH: a frame is bytes on somebody's link.
+/// Between frames that data asks for, over SSH: a frame is bytes on somebody's link.
 pub const FRAME_OVER_SSH: Duration = Duration::from_millis(100);
 /// The same while the terminal is in the background.
 const FRAME_IN_BACKGROUND: Duration = Duration::from_millis(500);
@@ -44,6 +45,16 @@ pub trait Data {
     fn retry_now(&self) {}
 }
 
+impl Data for Feed {
+    async fn changed(&mut self) -> Arc<Snapshot> {
+        Feed::changed(self).await
+    }
+
+    fn retry_now(&self) {
+        Feed::retry_now(self);
+    }
+}
+
 impl Data for watch::Receiver<Arc<Snapshot>> {
     async fn changed(&mut self) -> Arc<Snapshot> {
         if watch::Receiver::changed(self).await.is_err() {
@@ -53,15 +64,14 @@ impl Data for watch::Receiver<Arc<Snapshot>> {
     }
 }
 
-/// Looks a theme up by name; a mistake is a sentence.
-pub type Themes = Box<dyn Fn(&str) -> Result<Theme, String> + Send + Sync>;
-
 /// What the loop works with.
 pub struct Loop<W: Write> {
     pub state: State,
     pub screen: Screen<W>,
     pub theme: Theme,
     pub themes: Themes,
+    /// The terminal has 256 colours and no more.
+    pub fewer_colours: bool,
     pub hands: Hands,
     pub lines: mpsc::Receiver<Event>,
     pub frame: Duration,
@@ -146,11 +156,8 @@ impl<W: Write> Loop<W> {
                     Effect::Redraw => self.redraw()?,
                     Effect::Copy(text) => self.copy(&text)?,
                     Effect::Theme(name) => {
-                        let themed = (self.themes)(&name).map(|theme| self.theme = theme).map(|()| name);
-                        more.extend(update(
-                            &mut self.state,
-                            Msg { now: Timestamp::now(), event: Event::Themed(themed) },
-                        ));
+                        let event = Event::Themed(self.paint_with(name));
+                        more.extend(update(&mut self.state, Msg { now: Timestamp::now(), event }));
                     }
                     effect => self.hands.begin(effect),
                 }
@@ -173,6 +180,15 @@ impl<W: Write> Loop<W> {
         self.screen.resize(Rect::new(0, 0, width, height))?;
         self.state.revision += 1;
         Ok(())
+    }
+
+    fn paint_with(&mut self, name: String) -> Result<String, String> {
+        let Some(theme) = self.themes.find(&name) else {
+            let names: Vec<&str> = self.themes.names().collect();
+            return Err(format!("there is no theme `{name}`: there are {}", names.join(", ")));
+        };
+        self.theme = if self.fewer_colours { theme.to_256() } else { theme.clone() };
+        Ok(name)
     }
 
     fn suspend(&mut self) -> io::Result<()> {

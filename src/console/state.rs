@@ -21,8 +21,6 @@ use crate::{
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// How long writes stay armed.
-pub const ARMED_SECONDS: i64 = 15 * 60;
 /// How long news stay on the notice line; complaints stay until the next key.
 const NEWS_SECONDS: i64 = 8;
 
@@ -128,7 +126,10 @@ pub struct State {
     pub sifter: Sifter,
     pub problems_only: bool,
     pub overlay: Overlay,
+    /// `Timestamp::MAX`: for as long as the console runs.
     pub armed_until: Option<Timestamp>,
+    /// How long writes stay armed.
+    pub armed_seconds: i64,
     pub notice: Option<Notice>,
     pub log: Option<LogPane>,
     /// The whole resource of the machine under the cursor: its facts and conditions, which rows do not keep.
@@ -178,6 +179,7 @@ impl State {
             problems_only: false,
             overlay: Overlay::None,
             armed_until: None,
+            armed_seconds: 15 * 60,
             notice: None,
             log: None,
             machine: None,
@@ -204,7 +206,7 @@ impl State {
     pub fn shows_seconds(&self) -> bool {
         let counts = &self.snapshot.counts;
         let line = &self.snapshot.connection.line;
-        self.is_armed()
+        (self.is_armed() && self.armed_until != Some(Timestamp::MAX))
             || !line.is_live()
             || [Health::Bad, Health::Warning, Health::Moving].iter().any(|h| counts.health(*h) > 0)
             || self.snapshot.operations.first().is_some_and(|o| !o.is_final())

@@ -5,15 +5,17 @@ use super::{
     keys::Keymap,
     message::{DryRun, Effect, Event, Msg},
     state::{Place, State},
-    theme::Theme,
     update::update,
     view::view,
 };
-use crate::fleet::{Snapshot, testing};
+use crate::{
+    config::{Config, Themes},
+    fleet::{Snapshot, testing},
+};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::SignedDuration;
 use ratatui::{Terminal, backend::TestBackend};
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 mod play;
 mod random;
@@ -48,9 +50,8 @@ const FLEET: &str = r#"
 "#;
 
 fn keymap() -> Keymap {
-    let rows: BTreeMap<String, Vec<String>> =
-        serde_saphyr::from_str(include_str!("../../config/keymap.yaml")).expect("the keymap is YAML");
-    Keymap::build(rows.iter().map(|(name, keys)| (name.as_str(), keys.as_slice()))).expect("the keymap is right")
+    let bindings = Config::built_in().bindings;
+    Keymap::build(bindings.iter().map(|b| (b.action.as_str(), b.keys.as_slice()))).expect("the keymap is right")
 }
 
 fn state(fleet: &str, size: (u16, u16)) -> State {
@@ -105,8 +106,10 @@ fn agree(state: &mut State, effects: &[Effect]) -> Vec<Effect> {
 }
 
 fn screen(state: &State) -> String {
+    let themes = Themes::built_in();
+    let theme = themes.find_or_default("16");
     let mut terminal = Terminal::new(TestBackend::new(state.size.0, state.size.1)).expect("a test backend");
-    terminal.draw(|frame| view(state, &Theme::sixteen(), frame)).expect("a test backend");
+    terminal.draw(|frame| view(state, theme, frame)).expect("a test backend");
     let text = terminal.backend().to_string();
     text.lines().map(|line| line.trim_matches('"').trim_end()).collect::<Vec<_>>().join("\n")
 }

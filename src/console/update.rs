@@ -257,7 +257,7 @@ fn expire(state: &mut State, was_armed: bool) {
     }
     if was_armed && !state.is_armed() && state.armed_until.is_some() {
         state.armed_until = None;
-        state.tell(format!("read-only again: {} have passed", text::duration(super::state::ARMED_SECONDS)));
+        state.tell(format!("read-only again: {} have passed", text::duration(state.armed_seconds)));
     }
 }
 

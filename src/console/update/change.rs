@@ -5,7 +5,7 @@ use super::super::{
     keys::Chord,
     message::{Change, Effect},
     scale::TYPE_AHEAD_MILLISECONDS,
-    state::{ARMED_SECONDS, Overlay, State, Subject},
+    state::{Overlay, State, Subject},
 };
 use crate::api::OperationState;
 use crossterm::event::{KeyCode, KeyEvent};
@@ -16,8 +16,9 @@ pub fn arm(state: &mut State) {
         state.armed_until = None;
         state.tell("read-only");
     } else {
-        state.armed_until = Some(state.now + jiff::SignedDuration::from_secs(ARMED_SECONDS));
-        state.tell("writes are armed for 15 minutes: each change is still previewed and confirmed");
+        state.armed_until = Some(state.now + jiff::SignedDuration::from_secs(state.armed_seconds));
+        let minutes = state.armed_seconds / 60;
+        state.tell(format!("writes are armed for {minutes} minutes: each change is still previewed and confirmed"));
     }
 }
 
@@ -27,7 +28,7 @@ fn may_write(state: &mut State) -> bool {
         return true;
     }
     let key = state.keymap.key(super::Action::Arm);
-    state.complain(format!("read-only: `{key}` arms writes for 15 minutes"));
+    state.complain(format!("read-only: `{key}` arms writes for {} minutes", state.armed_seconds / 60));
     false
 }
 

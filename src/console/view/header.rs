@@ -77,7 +77,8 @@ fn mode(pen: &Pen, state: &State, wide: bool) -> Strip {
     match state.armed_until.filter(|_| state.is_armed()) {
         Some(until) => {
             let left = text::seconds_between(state.now, until);
-            strip.push(format!(" WRITE {} ", text::duration(left)), Role::Armed);
+            let left = if until == jiff::Timestamp::MAX { String::new() } else { text::duration(left) + " " };
+            strip.push(format!(" WRITE {left}"), Role::Armed);
         }
         None => strip.push(if wide { "READ-ONLY" } else { "RO" }, Role::Muted),
     }
