@@ -115,13 +115,17 @@ mod tests {
     };
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// A server that counts requests and answers each with an empty list.
+    /// A server that counts requests and answers each with an empty object or list.
     fn counting() -> (Client, Arc<AtomicUsize>) {
         let seen = Arc::new(AtomicUsize::new(0));
         let count = seen.clone();
-        let service = tower::service_fn(move |_: Request<Body>| {
+        let service = tower::service_fn(move |request: Request<Body>| {
             count.fetch_add(1, Ordering::SeqCst);
-            let body = r#"{"apiVersion":"v1","kind":"ConfigMapList","metadata":{},"items":[]}"#;
+            let body = if mutates(request.method()) {
+                r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{}}"#
+            } else {
+                r#"{"apiVersion":"v1","kind":"ConfigMapList","metadata":{},"items":[]}"#
+            };
             async move { Ok::<_, std::convert::Infallible>(http::Response::new(Body::from(body.as_bytes().to_vec()))) }
         });
         (Client::new(service, "default"), seen)

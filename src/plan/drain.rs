@@ -177,3 +177,102 @@ fn selects(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool 
 pub fn key(namespace: Option<&str>, name: Option<&str>) -> String {
     format!("{}/{}", namespace.unwrap_or_default(), name.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn pod(value: Value) -> Pod {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn budget(name: &str, app: &str, needs: i32, has: i32, of: i32) -> PodDisruptionBudget {
+        serde_json::from_value(json!({
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"selector": {"matchLabels": {"app": app}}},
+            "status": {"disruptionsAllowed": 0, "desiredHealthy": needs, "currentHealthy": has, "expectedPods": of},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn which_pods_hold_a_node() {
+        let check = |value, expected| assert_eq!(classify(&pod(value)), expected);
+        let owner =
+            |kind: &str| json!([{"apiVersion": "apps/v1", "kind": kind, "name": "o", "uid": "u", "controller": true}]);
+        check(json!({"metadata": {}}), Treatment::Evict);
+        check(json!({"metadata": {"ownerReferences": owner("ReplicaSet")}}), Treatment::Evict);
+        check(json!({"metadata": {"ownerReferences": owner("DaemonSet")}}), Treatment::DaemonSet);
+        let finished = json!({"metadata": {"ownerReferences": owner("DaemonSet")}, "status": {"phase": "Failed"}});
+        check(finished, Treatment::Evict);
+        check(json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "x"}}}), Treatment::Mirror);
+        check(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}), Treatment::Terminating);
+    }
+
+    #[test]
+    fn done_is_empty_and_still_cordoned_and_the_deadline_has_a_policy() {
+        use DrainTimeoutAction::{Force, Skip, Wait};
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let drain = DrainStatus {
+            operation: String::new(),
+            run: 1,
+            node: crate::api::NodeReference::default(),
+            started_at: Time(at(0)),
+            deadline: Time(at(100)),
+            pods_total: 0,
+            pods_left: 0,
+            blockers: Vec::new(),
+            completed_at: None,
+            skipped_at: None,
+        };
+        let check = |left, cordoned, policy, now, expected| {
+            assert_eq!(verdict(&drain, left, cordoned, policy, at(now)), expected);
+        };
+        check(0, true, Skip, 10, Verdict::Done);
+        check(0, false, Skip, 10, Verdict::Continue);
+        check(1, true, Skip, 99, Verdict::Continue);
+        check(1, true, Skip, 100, Verdict::Skip);
+        check(1, true, Wait, 100, Verdict::Continue);
+        check(1, true, Force, 100, Verdict::Force);
+        check(0, true, Skip, 500, Verdict::Done);
+        check(0, false, Wait, 500, Verdict::Continue);
+    }
+
+    #[test]
+    fn a_blocker_names_the_budget_and_says_whether_it_can_ever_give_way() {
+        let db = pod(json!({"metadata": {"name": "db-0", "namespace": "shop", "labels": {"app": "db"}}}));
+        let now = Timestamp::from_second(1).unwrap();
+        let said = |budgets: &[PodDisruptionBudget]| blocker(&db, budgets, Some("no"), now).unwrap();
+        let one = said(&[budget("db", "db", 1, 1, 1), budget("web", "web", 1, 1, 1)]);
+        assert_eq!(
+            (one.pod.as_str(), one.pdb.as_deref(), one.disruptions_allowed),
+            ("shop/db-0", Some("shop/db"), Some(0))
+        );
+        assert!(one.message.contains("never be satisfied"), "{}", one.message);
+        assert!(said(&[budget("db", "db", 2, 1, 3)]).message.contains("unhealthy"));
+        assert!(said(&[budget("db", "db", 2, 2, 3)]).message.contains("another pod"));
+        assert!(said(&[budget("a", "db", 1, 1, 2), budget("b", "db", 1, 1, 2)]).message.starts_with("2 budgets"));
+        assert_eq!(said(&[]).message, "no");
+        assert_eq!(blocker(&db, &[], None, now), None);
+    }
+
+    #[test]
+    fn a_pod_that_does_not_die_is_a_blocker_too() {
+        let value = json!({"metadata": {"name": "p", "namespace": "x", "finalizers": ["a/b"], "deletionTimestamp": "1970-01-01T00:00:10Z"}});
+        let at = |second| blocker(&pod(value.clone()), &[], None, Timestamp::from_second(second).unwrap());
+        assert_eq!(at(60), None);
+        assert!(at(71).unwrap().message.contains("finalizer a/b"));
+    }
+
+    #[test]
+    fn since_is_kept_as_long_as_the_pod_is_in_the_way() {
+        let blocker = |pod: &str, second| DrainBlocker {
+            pod: pod.to_owned(),
+            since: Some(Time(Timestamp::from_second(second).unwrap())),
+            ..DrainBlocker::default()
+        };
+        let carried = carry_since(vec![blocker("b", 9), blocker("a", 9)], &[blocker("a", 1)]);
+        assert_eq!(carried, [blocker("a", 1), blocker("b", 9)]);
+    }
+}

@@ -54,3 +54,31 @@ pub fn estimate<'a>(
     };
     (samples > 0 && machines > 0).then(|| Estimate { typical: scaled(typical), slow: scaled(slow), samples })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{api::PhaseDuration, plan::notation};
+
+    #[test]
+    fn phases_add_up_and_waves_follow_one_another() {
+        let mut past = notation::operations("a:ScaleUp:Succeeded=m b:ScaleUp:Failed=m c:ScaleDown:Succeeded=m");
+        let phase = |name: &str, p50, p95| PhaseDuration {
+            phase: name.to_owned(),
+            machines: 2,
+            p50_milliseconds: p50,
+            p95_milliseconds: p95,
+        };
+        for operation in &mut past {
+            operation.status.as_mut().unwrap().phase_durations = vec![phase("A", 1000, 2000), phase("B", 500, 600)];
+        }
+        let of = |kind, machines, parallelism| {
+            estimate(&past, kind, None, machines, parallelism)
+                .map(|e| (e.typical.as_millis(), e.slow.as_millis(), e.samples))
+        };
+        assert_eq!(of(OperationType::ScaleUp, 3, 30), Some((1500, 2600, 2)));
+        assert_eq!(of(OperationType::ScaleUp, 31, 30), Some((3000, 5200, 2)));
+        assert_eq!(of(OperationType::ScaleUp, 0, 30), None);
+        assert_eq!(of(OperationType::Upgrade, 3, 30), None);
+    }
+}

@@ -167,3 +167,87 @@ fn failed(message: impl Into<String>) -> Next {
 fn keep(machine: &Machine) -> Next {
     Next { state: machine_state(machine), message: machine.status.as_ref().and_then(|s| s.message.clone()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::notation;
+
+    fn check(word: &str, under: &str, expected: &str) {
+        let operation = (!under.is_empty()).then(|| notation::operation(&format!("op:{under}=m")));
+        let next = next_state(&notation::machine(&format!("m:{word}")), operation.as_ref());
+        assert_eq!(next.state.as_str(), expected, "{word} under {under:?}");
+    }
+
+    #[test]
+    fn the_way_up() {
+        check("idle", "", "Idle");
+        check("idle@1", "", "Claimed");
+        check("claimed@1#op", "ScaleUp:Pending", "Claimed");
+        check("claimed@1#op", "ScaleUp:Running", "Claimed");
+        check("claimed@1#op,begun", "ScaleUp:Running", "Provisioning");
+        check("provisioning@1#op,done", "ScaleUp:Running", "Deployed");
+        check("provisioning@1#op,done,node", "ScaleUp:Running", "Ready");
+        check("provisioning@1#op,done,lost", "ScaleUp:Running", "Deployed");
+        check("deployed@1#op,done,node", "ScaleUp:Succeeded", "Ready");
+        check("provisioning@1#op,failed", "ScaleUp:Running", "Failed");
+        check("provisioning@1#op,begun", "ScaleUp:Failed", "Failed");
+        check("provisioning@1#op,done", "ScaleUp:Failed", "Deployed");
+    }
+
+    #[test]
+    fn a_node_comes_and_goes() {
+        check("ready@1#op", "ScaleUp:Succeeded", "Ready");
+        check("ready@1^#op", "ScaleUp:Succeeded", "NotReady");
+        check("ready@1#op,lost", "ScaleUp:Succeeded", "NotReady");
+        check("notready@1#op,node", "ScaleUp:Succeeded", "Ready");
+        check("ready@1#op", "", "Ready");
+    }
+
+    #[test]
+    fn the_way_down() {
+        check("ready@1#op", "ScaleDown:Pending", "Ready");
+        check("ready@1#op", "ScaleDown:Draining", "Draining");
+        check("draining@1#op,drained", "ScaleDown:Draining", "Draining");
+        check("draining@1#op,drained", "ScaleDown:Running", "Releasing");
+        check("releasing@1#op,drained,failed", "ScaleDown:Running", "Failed");
+        check("releasing@1#op,drained,done", "ScaleDown:Succeeded", "Releasing");
+        check("releasing@1#op,drained,done", "ScaleDown:Failed", "Releasing");
+        check("releasing", "", "Idle");
+        check("draining@1#op,skipped", "ScaleDown:Draining", "Failed");
+        check("draining@1#op,skipped", "ScaleDown:Failed", "Failed");
+        check("draining@1#op", "ScaleDown:Cancelled", "Ready");
+    }
+
+    #[test]
+    fn nothing_is_reset_that_was_not_seen_empty() {
+        check("draining@1#op", "ScaleDown:Running", "Draining");
+        check("ready@1#op", "ScaleDown:Succeeded", "Ready");
+    }
+
+    #[test]
+    fn a_retry_begins_anew() {
+        check("failed@1#op,failed", "ScaleUp:Pending", "Claimed");
+        check("failed@1#op,failed", "ScaleDown:Draining", "Draining");
+    }
+
+    #[test]
+    fn an_operation_that_vanished_leaves_nobody_behind() {
+        check("provisioning@1#op,begun", "", "Claimed");
+        check("releasing@1#op", "", "Failed");
+        check("draining@1#op", "", "Ready");
+    }
+
+    #[test]
+    fn the_claim_goes_only_when_no_pod_works_on_it_any_more() {
+        let releasable = |word: &str, state: &str| {
+            let operation = notation::operation(&format!("op:ScaleDown:{state}=m"));
+            is_releasable(&notation::machine(&format!("m:{word}")), Some(&operation))
+        };
+        assert!(releasable("releasing@1#op,drained,done", "Succeeded"));
+        assert!(releasable("releasing@1#op,drained,done", "Failed"));
+        assert!(!releasable("releasing@1#op,drained,done", "Running"));
+        assert!(!releasable("releasing@1#op,done", "Succeeded"), "without the receipt of the drain");
+        assert!(!releasable("releasing@1#op,drained,begun", "Failed"));
+    }
+}

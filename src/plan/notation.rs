@@ -1,7 +1,8 @@
 //! A tiny notation for tests: machines and operations on one line.
 //!
 //! `m-1:idle` is free; `m-2:ready@5` belongs to the pool since second 5; a `!` after it marks it for deletion, a `^`
-//! says that its node is not Ready, a `#up` that operation `up` has reserved it. Operations: `up:ScaleUp:Running=m-1+m-2`.
+//! says that its node is not Ready, a `#up` that operation `up` has reserved it. After a comma: `done`, `failed` or `begun`
+//! phases; a `drained` or `skipped` drain; a `node` that is Ready or a `lost` one. Operations: `up:ScaleUp:Running=m-1+m-2`.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +10,8 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::api::{
-    ClaimReference, Machine, MachineReference, MachineState, MachineStatus, NodeStatus, Operation, OperationState,
-    OperationStatus, OperationType, labels,
+    ClaimReference, DrainStatus, Machine, MachineReference, MachineState, MachineStatus, NodeReference, NodeStatus,
+    Operation, OperationState, OperationStatus, OperationType, PhaseState, PhaseStatus, labels,
 };
 
 pub fn machines(line: &str) -> Vec<Machine> {
@@ -18,6 +19,7 @@ pub fn machines(line: &str) -> Vec<Machine> {
 }
 
 pub fn machine(word: &str) -> Machine {
+    let (word, facts) = word.split_once(',').map_or((word, ""), |(w, f)| (w, f));
     let (word, reserved) = word.split_once('#').map_or((word, None), |(w, r)| (w, Some(r)));
     let marked = word.contains('!');
     let sick = word.contains('^');
@@ -45,9 +47,41 @@ pub fn machine(word: &str) -> Machine {
         state: Some(state),
         node: has_node
             .then(|| NodeStatus { ready: if sick { "False" } else { "True" }.to_owned(), ..NodeStatus::default() }),
+        operation: reserved.map(str::to_owned),
         ..MachineStatus::default()
     });
+    facts.split(',').filter(|f| !f.is_empty()).for_each(|fact| add(&mut machine, fact));
     machine
+}
+
+/// One more fact about a machine.
+fn add(machine: &mut Machine, fact: &str) {
+    let status = machine.status.as_mut().expect("every machine of the notation has one");
+    let phase = |state| vec![PhaseStatus { name: "Join".to_owned(), state, ..PhaseStatus::default() }];
+    let node = |ready: &str| Some(NodeStatus { ready: ready.to_owned(), ..NodeStatus::default() });
+    let at = |second| Time(Timestamp::from_second(second).expect("a second"));
+    let drain = |completed_at, skipped_at| DrainStatus {
+        operation: status.operation.clone().unwrap_or_default(),
+        run: 1,
+        node: NodeReference::default(),
+        started_at: at(0),
+        deadline: at(900),
+        pods_total: 0,
+        pods_left: 0,
+        blockers: Vec::new(),
+        completed_at,
+        skipped_at,
+    };
+    match fact {
+        "begun" => status.phases = phase(PhaseState::Running),
+        "done" => status.phases = phase(PhaseState::Succeeded),
+        "failed" => status.phases = phase(PhaseState::Failed),
+        "drained" => status.drain = Some(drain(Some(at(1)), None)),
+        "skipped" => status.drain = Some(drain(None, Some(at(1)))),
+        "node" => status.node = node("True"),
+        "lost" => status.node = node("Unknown"),
+        other => panic!("fact {other}"),
+    }
 }
 
 pub fn operations(line: &str) -> Vec<Operation> {

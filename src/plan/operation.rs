@@ -172,7 +172,9 @@ impl Situation<'_> {
     fn verdict(&self) -> Step {
         let total = self.operation.spec.machines.len();
         let left: Vec<_> = self.todo().collect();
-        let gone = total - self.machines.len().min(total);
+        // A scale-up that lost a machine to somebody else did not deploy it.
+        let strayed = |m: &&Machine| !self.is_scale_down() && !self.is_ours(m) && !self.is_done(m);
+        let gone = total - self.machines.len().min(total) + self.machines.iter().filter(strayed).count();
         if left.is_empty() && gone == 0 {
             let word = if self.is_scale_down() { "released" } else { "deployed" };
             return Step::Finish {
@@ -189,7 +191,7 @@ impl Situation<'_> {
             reasons.push(format!("{} failed or not finished", left.len() - skipped));
         }
         if gone > 0 {
-            reasons.push(format!("{gone} no longer in the inventory"));
+            reasons.push(format!("{gone} no longer there or no longer claimed"));
         }
         if let JobState::Failed(why) = &self.job {
             reasons.push(format!("the job says: {why}"));
@@ -202,4 +204,101 @@ impl Situation<'_> {
 
 fn plural(n: usize) -> &'static str {
     if n == 1 { "machine" } else { "machines" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::notation;
+
+    /// The step in a word: `reserve m`, `launch m n`, `drain`, `follow`, `wait`, or the state that it ends with.
+    fn word(step: &Step) -> String {
+        let names = |machines: &[MachineReference]| machines.iter().map(|m| format!(" {}", m.name)).collect::<String>();
+        match step {
+            Step::Wait(_) => "wait".to_owned(),
+            Step::Reserve(machines) => format!("reserve{}", names(machines)),
+            Step::Launch(machines) => format!("launch{}", names(machines)),
+            Step::Drain => "drain".to_owned(),
+            Step::Follow => "follow".to_owned(),
+            Step::Finish { state, .. } => state.as_str().to_owned(),
+        }
+    }
+
+    fn check_with(change: impl Fn(&mut Situation), operations: &str, machines: &str, expected: &str) {
+        let operations = notation::operations(operations);
+        let mut machines = notation::machines(machines);
+        machines.retain(|m| operations[0].spec.machines.iter().any(|r| Some(&r.uid) == m.metadata.uid.as_ref()));
+        let work = Work::of(&operations);
+        let mut situation = Situation {
+            operation: &operations[0],
+            machines: &machines,
+            work: &work,
+            job: JobState::Absent,
+            paused: false,
+            hold: false,
+        };
+        change(&mut situation);
+        assert_eq!(word(&next_step(&situation)), expected);
+    }
+
+    fn check(operations: &str, machines: &str, expected: &str) {
+        check_with(|_| (), operations, machines, expected);
+    }
+
+    #[test]
+    fn machines_are_reserved_then_handed_over_then_worked_on() {
+        check("op:ScaleUp:Pending=a+b", "a:claimed@1 b:claimed@1#op", "reserve a");
+        check("op:ScaleUp:Pending=a", "a:claimed@1#op", "launch a");
+        check("op:ScaleUp:Pending=a", "a:claimed@1#op,begun", "wait");
+        check("op:ScaleUp:Pending=a other:ScaleUp:Running=a", "a:claimed@1#other", "wait");
+        check("op:ScaleUp:Pending=a other:ScaleUp:Failed=a", "a:claimed@1#other", "reserve a");
+    }
+
+    #[test]
+    fn a_job_begins_only_on_nodes_that_were_seen_empty() {
+        check("op:ScaleDown:Pending=a", "a:ready@1#op", "drain");
+        check("op:ScaleDown:Draining=a+b", "a:draining@1#op,drained b:draining@1#op", "wait");
+        check("op:ScaleDown:Draining=a+b", "a:draining@1#op,drained b:failed@1#op,skipped", "launch a");
+        check("op:ScaleDown:Draining=a", "a:failed@1#op,skipped", "Failed");
+        check("op:ScaleDown:Draining=a", "a:failed@1#op,drained,failed", "wait");
+        check_with(|s| s.job = JobState::Absent, "op:ScaleDown:Running=a", "a:draining@1#op", "Failed");
+    }
+
+    #[test]
+    fn the_end_is_what_the_machines_show_and_not_what_the_job_says() {
+        let ended = |job: JobState| move |s: &mut Situation| s.job = job.clone();
+        check_with(ended(JobState::Running), "op:ScaleUp:Running=a", "a:provisioning@1#op,begun", "follow");
+        check_with(ended(JobState::Complete), "op:ScaleUp:Running=a", "a:ready@1#op,done", "Succeeded");
+        check_with(ended(JobState::Complete), "op:ScaleUp:Running=a", "a:provisioning@1#op,begun", "Failed");
+        check_with(ended(JobState::Complete), "op:ScaleUp:Running=a+b", "a:ready@1#op,done", "Failed");
+        check_with(
+            ended(JobState::Failed(String::new())),
+            "op:ScaleUp:Running=a",
+            "a:provisioning@1#op,failed",
+            "Failed",
+        );
+        check_with(ended(JobState::Complete), "op:ScaleDown:Running=a", "a:releasing@1#op,drained,done", "Succeeded");
+    }
+
+    #[test]
+    fn a_job_that_vanished_is_made_again() {
+        check("op:ScaleUp:Running=a", "a:provisioning@1#op,begun", "launch a");
+        check("op:ScaleDown:Running=a", "a:releasing@1#op,drained,begun", "launch a");
+    }
+
+    #[test]
+    fn pause_and_hold_are_honoured_before_each_step() {
+        let paused = |s: &mut Situation| s.paused = true;
+        check_with(paused, "op:ScaleUp:Pending=a", "a:claimed@1", "wait");
+        check_with(paused, "op:ScaleUp:Running=a", "a:provisioning@1#op", "wait");
+        check_with(paused, "op:ScaleDown:Draining=a", "a:draining@1#op,drained", "wait");
+        check_with(|s| s.hold = true, "op:ScaleDown:Pending=a", "a:ready@1#op", "wait");
+        check_with(|s| s.hold = true, "op:ScaleUp:Pending=a", "a:claimed@1#op", "launch a");
+    }
+
+    #[test]
+    fn a_machine_that_went_its_own_way_is_left_alone() {
+        check("op:ScaleDown:Draining=a", "a:ready@9#other", "Succeeded");
+        check("op:ScaleUp:Pending=a", "a:idle", "Failed");
+    }
 }
