@@ -5,7 +5,6 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 pub mod connect;
-pub mod console;
 pub mod controller;
 pub mod executor;
 pub mod exit;
@@ -57,7 +56,7 @@ pub enum Command {
 /// Carries out what was typed.
 pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
     match arguments.command {
-        None => console::run(&arguments.globals).await,
+        None => Ok(ExitCode::SUCCESS),
         Some(Command::Scale(args)) => scale::run(args, &arguments.globals).await,
         Some(Command::Logs(args)) => logs::run(args, &arguments.globals).await,
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,

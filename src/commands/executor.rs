@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,9 @@ pub struct Args {
     /// Do not write status: there is no meta cluster.
     #[arg(long)]
     pub no_status: bool,
+    /// How long a machine may be out of reach before it has failed.
+    #[arg(long, value_name = "SECONDS", default_value_t = Limits::default().reconnect.as_secs())]
+    pub reconnect_seconds: u64,
 }
 
 pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> {
@@ -42,7 +46,8 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
         // A log that nobody reads any more is no reason to stop.
         writeln!(std::io::stdout().lock(), "{line}").ok();
     });
-    let code = carry_out(input, secrets, status, events, cancel).await;
+    let limits = Limits { reconnect: Duration::from_secs(args.reconnect_seconds), ..Limits::default() };
+    let code = carry_out(input, secrets, status, events, cancel, limits).await;
     Ok(ExitCode::from(u8::try_from(code).unwrap_or(1)))
 }
 
@@ -70,7 +75,7 @@ async fn run_pod(client: kube::Client, pod: PodRun) -> i32 {
         }
     };
     let secrets = Secrets::new(secret_files(&files));
-    carry_out(input, secrets, Some(client), Arc::new(move |line| log.line(&line)), cancel).await
+    carry_out(input, secrets, Some(client), Arc::new(move |line| log.line(&line)), cancel, Limits::default()).await
 }
 
 /// The files below the folder of secrets, by name.
@@ -87,12 +92,13 @@ async fn carry_out(
     client: Option<kube::Client>,
     events: LineSink,
     cancel: CancellationToken,
+    limits: Limits,
 ) -> i32 {
     let status = client.map(|c| Arc::new(KubernetesStatus::new(c, &input.namespace)) as Arc<dyn StatusSink>);
     let transport = Arc::new(SshTransport::new(&input, &secrets));
     let operation = input.operation.clone();
     let sink = Arc::clone(&events);
-    let context = Context { input, secrets, transport, status, events, cancel, limits: Limits::default() };
+    let context = Context { input, secrets, transport, status, events, cancel, limits };
     match executor::run(context).await {
         Ok(summary) => summary.exit_code(),
         Err(error) => {

@@ -10,8 +10,9 @@ use super::{
     deletion,
     kind::Kind,
     object::{Key, text},
-    options::DeleteOptions,
+    options::{DeleteOptions, FieldValidation},
     refusal::Refusal,
+    strategy::Part,
     writing::{self, Write},
 };
 
@@ -91,7 +92,7 @@ async fn empty_kind(server: &ApiServer, kind: &Kind, namespace: Option<&str>) ->
 
 /// Takes our finalizer away, with which the object goes.
 async fn release(server: &ApiServer, kind: &Kind, key: &Key) -> Result<(), Refusal> {
-    let write = Write::internal();
+    let write = Write { part: Part::Main, manager: "quarterdeck", dry_run: false, validation: FieldValidation::Ignore };
     let change = |old: &Value| {
         let mut new = old.clone();
         match kind.plural.as_str() {

@@ -97,11 +97,13 @@ fn specification<'v>(kind: &Kind, value: &'v Value) -> Vec<(&'v String, &'v Valu
     value.as_object().into_iter().flatten().filter(|(key, _)| counted(key)).collect()
 }
 
-/// True when a write would change nothing, not even who owns what, so that it need not happen.
+/// True when a write would change nothing but its own record, so that it need not happen.
 pub fn unchanged(old: &Value, new: &Value) -> bool {
     let bare = |value: &Value| {
         let mut value = value.clone();
-        remove(&mut value["metadata"], "resourceVersion");
+        for key in ["managedFields", "resourceVersion"] {
+            remove(&mut value["metadata"], key);
+        }
         value
     };
     bare(old) == bare(new)

@@ -45,8 +45,8 @@ impl Route {
 
     /// Names the server, whoever logs in: the same address behind another jump host may be another machine.
     fn server(&self) -> String {
-        let jumps: String = self.jumps.iter().map(|jump| format!("{jump}>")).collect();
-        format!("{jumps}{}", self.endpoint)
+        let hops: Vec<String> = self.jumps.iter().chain([&self.endpoint]).map(Endpoint::to_string).collect();
+        hops.join(">")
     }
 }
 

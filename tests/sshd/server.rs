@@ -6,7 +6,7 @@
 use std::{
     env, fs,
     io::{self, Write},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{self, Child, Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -63,6 +63,8 @@ pub struct Lab {
     /// The private key as text, and its public half as a line.
     pub private_key: String,
     pub public_key: String,
+    /// Every server may have a folder of its own in this place, as every host has its own `/var/lib`.
+    mounts: bool,
 }
 
 pub fn key_pair() -> (PrivateKey, String) {
@@ -81,7 +83,21 @@ impl Lab {
         let folder = tempfile::Builder::new().prefix("quarterdeck-sshd-").tempdir().expect("a temporary folder");
         // Other users than root log in as well, and look for their keys here.
         shell(&format!("chmod 755 {}", folder.path().display()));
-        Self { folder, user: shell("id -un"), private_key: text(&key), public_key }
+        let here = folder.path().join("this-host");
+        fs::create_dir(&here).expect("a folder");
+        let mount = format!("mount --bind {0} {0}", here.display());
+        let mounts = Command::new("unshare").args(["--mount", "sh", "-c", &mount]).stderr(Stdio::null()).status();
+        let mounts = mounts.is_ok_and(|status| status.success());
+        Self { folder, user: shell("id -un"), private_key: text(&key), public_key, mounts }
+    }
+
+    pub fn has_mounts(&self) -> bool {
+        self.mounts
+    }
+
+    /// A path that is another folder on each server: its `state`. The same folder for all where we may not mount.
+    pub fn this_host(&self) -> PathBuf {
+        self.folder.path().join("this-host")
     }
 
     pub fn credentials(&self) -> Credentials {
@@ -117,6 +133,8 @@ pub struct Sshd {
     pub state: PathBuf,
     pub public_key: String,
     folder: PathBuf,
+    /// Where `state` is mounted for the sessions of this server.
+    this_host: Option<PathBuf>,
     /// Found in the environment of every process that a session starts.
     mark: String,
     listener: Option<Child>,
@@ -135,8 +153,17 @@ impl Sshd {
         shell(&format!("chmod 755 {}; chmod 1777 {}", folder.display(), state.display()));
         fs::write(folder.join("authorized_keys"), format!("{}\n", lab.public_key)).expect("a file");
         let mark = format!("quarterdeck-test-{}-{number}", process::id());
-        let mut server =
-            Self { host, port, user: lab.user.clone(), state, public_key: String::new(), folder, mark, listener: None };
+        let mut server = Self {
+            host,
+            port,
+            user: lab.user.clone(),
+            state,
+            public_key: String::new(),
+            folder,
+            this_host: lab.mounts.then(|| lab.this_host()),
+            mark,
+            listener: None,
+        };
         server.write_config(extra);
         server.new_host_key();
         server.up();
@@ -182,14 +209,15 @@ impl Sshd {
         fs::create_dir_all("/run/sshd").ok();
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log")).expect("a log");
         let before = self.log().matches("Server listening on").count();
-        let child = Command::new(SSHD)
-            .args(["-D", "-e", "-f"])
-            .arg(self.folder.join("sshd_config"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("sshd starts");
+        let run = format!("exec {SSHD} -D -e -f {}", self.folder.join("sshd_config").display());
+        let mut command = Command::new(if self.this_host.is_some() { "unshare" } else { "sh" });
+        if let Some(here) = &self.this_host {
+            let mount = format!("mount --bind {} {}", self.state.display(), here.display());
+            command.args(["--mount", "sh", "-c", &format!("{mount} && {run}")]);
+        } else {
+            command.args(["-c", &run]);
+        }
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("sshd starts");
         self.listener = Some(child);
         wait_for("sshd to listen", || self.log().matches("Server listening on").count() > before, || self.log());
     }
@@ -236,6 +264,11 @@ impl Sshd {
         self.log().lines().filter(|line| line.contains("Accepted ") && !line.contains("Accepted key ")).count()
     }
 
+    /// Somebody who connects and says nothing: it takes one of the places of `MaxStartups`.
+    pub fn stranger(&self) -> TcpStream {
+        TcpStream::connect((self.host.as_str(), self.port)).expect("it listens")
+    }
+
     pub fn endpoint(&self) -> Endpoint {
         Endpoint { host: self.host.clone(), port: self.port, user: self.user.clone() }
     }
@@ -257,10 +290,10 @@ impl Sshd {
         self.listener.as_ref().expect("it is up").id()
     }
 
-    /// Whatever a session started and left behind.
+    /// Whatever a session started and left behind: it has our mark, or (sudo takes that away) a file of ours open.
     fn marked(&self) -> Vec<u32> {
         let mark = format!("QUARTERDECK_SSHD={}\0", self.mark);
-        processes().filter(|pid| environment(*pid).contains(&mark)).collect()
+        processes().filter(|pid| environment(*pid).contains(&mark) || has_open(*pid, &self.state)).collect()
     }
 }
 
@@ -300,6 +333,12 @@ fn processes() -> impl Iterator<Item = u32> {
 
 fn environment(pid: u32) -> String {
     String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()).into_owned()
+}
+
+fn has_open(pid: u32, folder: &Path) -> bool {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    pid != process::id()
+        && files.filter_map(|file| fs::read_link(file.path()).ok()).any(|file| file.starts_with(folder))
 }
 
 fn command_line(pid: u32) -> String {
