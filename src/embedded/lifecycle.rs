@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
@@ -16,6 +17,9 @@ use super::{
     writing::{self, Write},
 };
 
+/// How long an event is kept after it last happened, and how often old ones are looked for.
+const EVENT_AGE: SignedDuration = SignedDuration::from_hours(1);
+const EVENT_SWEEP: Duration = Duration::from_secs(60);
 /// How often something that is still not empty is looked at.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -23,6 +27,7 @@ const RETRY: Duration = Duration::from_millis(200);
 pub async fn run(server: ApiServer) {
     let mut namespaces = server.store().news("namespaces");
     let mut definitions = server.store().news(definition::COLLECTION);
+    let mut old_events = tokio::time::interval(EVENT_SWEEP);
     loop {
         namespaces.borrow_and_update();
         definitions.borrow_and_update();
@@ -37,6 +42,25 @@ pub async fn run(server: ApiServer) {
             _ = namespaces.changed() => {}
             _ = definitions.changed() => {}
             () = again => {}
+            _ = old_events.tick() => forget_events(&server).await,
+        }
+    }
+}
+
+/// Deletes events that last happened long ago, as kube-apiserver does.
+async fn forget_events(server: &ApiServer) {
+    let kinds = server.kinds().clone();
+    let kind = kinds.find("", "v1", "events").expect("it is built in");
+    let limit = Timestamp::now() - EVENT_AGE;
+    for object in server.store().list(&kind.collection, None, None).0 {
+        let value = object.value();
+        let moments =
+            [&value["series"]["lastObservedTime"], &value["lastTimestamp"], &value["metadata"]["creationTimestamp"]];
+        let last = moments.into_iter().find_map(|at| at.as_str()?.parse::<Timestamp>().ok());
+        if last.is_some_and(|last| last < limit)
+            && let Err(refusal) = deletion::delete(server, kind, &object.key, &DeleteOptions::default()).await
+        {
+            tracing::debug!(%refusal, "cannot delete an old event");
         }
     }
 }

@@ -228,9 +228,14 @@ impl Store {
         }
     }
 
-    /// Takes the events after a revision, at most `limit`; an empty answer means that there are none yet.
-    pub fn events(&self, collection: &str, after: u64, limit: usize) -> Result<Vec<Arc<Event>>, Expired> {
-        lock(&self.state).collection(collection).ring.after(after, limit)
+    /// Takes the events after a revision, at most `limit`, and the revision up to which that is everything there is.
+    pub fn events(&self, collection: &str, after: u64, limit: usize) -> Result<(Vec<Arc<Event>>, u64), Expired> {
+        let mut state = lock(&self.state);
+        let committed = state.committed;
+        let events = state.collection(collection).ring.after(after, limit)?;
+        let complete =
+            if events.len() < limit { committed } else { events.last().map_or(after, |e| e.object.revision) };
+        Ok((events, complete))
     }
 
     /// A signal that changes whenever something is committed in the collection.

@@ -143,14 +143,15 @@ impl Watcher {
                     self.over = true;
                     return Some(line("ERROR", &bytes(&Refusal::expired(expired.to_string()).status())));
                 }
-                Ok(events) if !events.is_empty() => {
-                    self.revision = events.last().map_or(self.revision, |event| event.object.revision);
+                Ok((events, complete)) if !events.is_empty() => {
+                    self.revision = complete;
                     let lines: Vec<Bytes> = events.iter().filter_map(|event| self.seen(event)).collect();
                     if !lines.is_empty() {
                         return Some(join(lines.into_iter()));
                     }
                 }
-                Ok(_) => {
+                Ok((_, complete)) => {
+                    self.revision = complete;
                     let wake = if self.bookmarks { self.next_bookmark.min(self.ends) } else { self.ends };
                     tokio::select! {
                         changed = self.news.changed() => changed.ok()?,
