@@ -4,6 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// A number of equal nodes of one cluster.
@@ -75,6 +76,15 @@ pub struct NodePoolSpec {
     /// Stops only new disruption: work that is under way is finished.
     #[serde(default)]
     pub hold: bool,
+}
+
+impl NodePoolSpec {
+    /// Digest of what its nodes are made like: the name of a revision.
+    pub fn revision(&self) -> String {
+        let made_like = serde_json::json!({ "template": self.template, "version": self.version });
+        let digest = Sha256::digest(made_like.to_string());
+        digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// What the nodes of a pool do.

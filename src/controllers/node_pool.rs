@@ -11,7 +11,6 @@ use kube::{
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{
@@ -140,7 +139,7 @@ async fn use_up_approval(
 }
 
 fn new_set(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> MachineSet {
-    let revision = revision(pool);
+    let revision = pool.spec.revision();
     let mut set = MachineSet::new(
         &format!("{}-{revision}", pool.name_any()),
         MachineSetSpec {
@@ -162,13 +161,6 @@ fn new_set(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> MachineSe
         (labels::REVISION.to_owned(), revision),
     ]));
     set
-}
-
-/// Digest of what nodes of the pool are made like.
-fn revision(pool: &NodePool) -> String {
-    let made_like = json!({ "template": pool.spec.template, "version": pool.spec.version });
-    let digest = Sha256::digest(made_like.to_string());
-    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn report(context: &Context, pool: &NodePool, observed: &Observed) -> Result<(), Error> {
@@ -202,7 +194,7 @@ fn summary(pool: &NodePool, observed: &Observed, before: NodePoolStatus, now: ji
     let settled = enough && replicas == pool.spec.replicas && failed == 0;
     say("Ready", settled.into(), if settled { "Ready" } else { "NotReady" }, numbers);
     let current = observed.set.as_ref().map(|s| s.spec.revision.clone());
-    let up_to_date = current.as_ref().is_none_or(|r| *r == revision(pool));
+    let up_to_date = current.as_ref().is_none_or(|r| *r == pool.spec.revision());
     let outdated = "the template or version has changed; nodes that exist keep theirs until an upgrade is started";
     say(
         "UpToDate",

@@ -1,16 +1,156 @@
 //! Simulated machines and business clusters, for the demo and for tests: real SSH servers on loopback addresses, and
 //! embedded API servers in which the nodes of those machines appear.
+//!
+//! Everything else of a demo is real: the meta cluster, the controllers, the executor, SSH. Whatever is simulated carries
+//! the label [`labels::SIMULATED`](crate::api::labels::SIMULATED), and hosts say so to whoever logs in.
 
 mod answers;
-pub mod dice;
-pub mod host;
-pub mod hosts;
-pub mod inventory;
-pub mod journal;
-pub mod keys;
-pub mod network;
+mod dice;
+mod effects;
+mod host;
+mod hosts;
+mod inventory;
+mod journal;
+mod keys;
+mod network;
 mod output;
+mod seed;
 mod session;
 mod shell;
-pub mod tenant;
-pub mod timing;
+mod state;
+mod tenant;
+mod timing;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::{ApiServer, Listener};
+use hosts::{Hosts, HostsOptions};
+use inventory::Inventory;
+use journal::Journal;
+use network::Network;
+use seed::Seed;
+use state::State;
+use tenant::Tenant;
+
+pub use inventory::MACHINES_PER_CLUSTER;
+pub use seed::{NAMESPACE, prefix};
+pub use timing::Pace;
+
+/// How long hosts may take to close their connections at the end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why there is no simulation.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{machines} machines are too few for {clusters} clusters: each needs {MACHINES_PER_CLUSTER}")]
+    TooFew { clusters: usize, machines: usize },
+    #[error("the state of the simulation in {}", path.display())]
+    State { path: PathBuf, source: std::io::Error },
+    #[error("the simulated hosts cannot listen")]
+    Listen(#[source] std::io::Error),
+    #[error("a simulated business cluster cannot be opened")]
+    Tenant(#[from] super::Error),
+    #[error("the demo fleet cannot be written to the meta cluster")]
+    Seed(#[from] kube::Error),
+}
+
+/// What to simulate. A directory that has been used before keeps its number of clusters and machines, and its seed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub clusters: usize,
+    pub machines: usize,
+    pub pace: Pace,
+    /// Where hosts and business clusters remember; nowhere if `None`.
+    pub directory: Option<PathBuf>,
+}
+
+/// A simulation that runs until it is dropped.
+pub struct Simulation {
+    pub clusters: usize,
+    pub machines: usize,
+    pub seed: u64,
+    hosts: Arc<Hosts>,
+    _tenants: JoinSet<()>,
+}
+
+/// Starts the hosts and the business clusters, and makes sure that the fleet is in the meta cluster, whose definitions have
+/// to be installed.
+pub async fn start(options: Options, meta: &ApiServer, listener: &Listener) -> Result<Simulation, Error> {
+    let mut state = State::open(&options)?;
+    let pace = Pace { seed: state.seed, ..options.pace };
+    let inventory = Arc::new(Inventory::lay_out(state.clusters, state.machines, state.seed));
+    let addresses = inventory.addresses();
+    let network = Network::open(&addresses, state.port).await.map_err(Error::Listen)?;
+    let places = network.places(&addresses).map_err(Error::Listen)?;
+    state.settle(&options, &network)?;
+
+    let mut tenants = vec![];
+    let mut running = JoinSet::new();
+    for cluster in &inventory.clusters {
+        let directory = options.directory.as_ref().map(|d| d.join("clusters").join(&cluster.name));
+        let tenant = Tenant::open(&cluster.name, directory, pace)?;
+        listener.mount(&prefix(&cluster.name), tenant.server.clone());
+        tenants.push(tenant);
+    }
+    let client = meta.client();
+    let keyring = state.keyring();
+    let (journal, memories) = match &options.directory {
+        None => (Journal::default(), Default::default()),
+        Some(directory) => {
+            let path = directory.join("hosts.jsonl");
+            Journal::open(&path).map_err(|source| Error::State { path, source })?
+        }
+    };
+    let seed = Seed {
+        client: client.clone(),
+        inventory: inventory.clone(),
+        tenants: tenants.clone(),
+        keyring: keyring.clone(),
+        places,
+        listener: listener.clone(),
+        pace,
+    };
+    seed.sow().await?;
+    let hosts = Hosts::start(HostsOptions {
+        machines: addresses,
+        keyring,
+        pace,
+        journal,
+        memories,
+        on_end: effects::on_end(client, &tenants),
+        cancel: CancellationToken::new(),
+    });
+    network.serve(&hosts);
+    for tenant in tenants {
+        running.spawn(tenant.run());
+    }
+    Ok(Simulation { clusters: state.clusters, machines: state.machines, seed: state.seed, hosts, _tenants: running })
+}
+
+impl Simulation {
+    /// Ends it in order: connections are closed, what was running goes on at the next start if there is a directory.
+    pub async fn end(self) {
+        self.hosts.cancel.cancel();
+        self.hosts.tasks.close();
+        let _ = tokio::time::timeout(FAREWELL, self.hosts.tasks.wait()).await;
+    }
+
+    /// How often each step was begun on each host, as `host phase/step`, for those who doubt that nothing ran twice.
+    pub fn begun(&self) -> Vec<(String, u32)> {
+        let of = |host: &Arc<hosts::Host>| {
+            let memory = host.remembers();
+            let lines: Vec<_> = memory.begun().iter().map(|(step, n)| (format!("{} {step}", host.name), *n)).collect();
+            lines
+        };
+        self.hosts.all().iter().flat_map(of).collect()
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        self.hosts.cancel.cancel();
+    }
+}
