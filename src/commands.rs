@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 pub mod connect;
 pub mod controller;
+pub mod demo;
 pub mod executor;
 pub mod exit;
 pub mod logs;
@@ -51,6 +52,8 @@ pub enum Command {
     Executor(executor::Args),
     /// List, show and check runbooks.
     Runbook(runbook::Args),
+    /// Try it all on simulated machines.
+    Demo(demo::Args),
 }
 
 /// Carries out what was typed.
@@ -62,5 +65,6 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,
         Some(Command::Executor(args)) => executor::run(args, &arguments.globals).await,
         Some(Command::Runbook(args)) => runbook::run(&args),
+        Some(Command::Demo(args)) => demo::run(args, &arguments.globals).await,
     }
 }

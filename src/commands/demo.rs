@@ -1,0 +1,119 @@
+//! `quarterdeck demo`: a meta cluster in this process, the controllers, and a fleet whose machines are simulated. Everything
+//! between a key and a host is the real path.
+
+mod folder;
+mod running;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use serde_json::json;
+
+use super::{
+    Globals,
+    exit::{Ended, Exit},
+};
+use crate::embedded::simulation::{self, MACHINES_PER_CLUSTER, NAMESPACE, Pace};
+use folder::Folder;
+use running::Running;
+
+/// Shows the console on a fleet of simulated machines; nothing outside of this process is touched.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Business clusters.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=500))]
+    pub clusters: u16,
+    /// Machines in all, about a third of them idle.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(3..=60_000))]
+    pub machines: u32,
+    /// How many times faster than in the real world hosts work.
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// The share of steps that something goes wrong with: 2% or 0.02.
+    #[arg(long, value_name = "P", default_value = "0", value_parser = share)]
+    pub fault: f64,
+    /// The same seed makes the same fleet, the same durations and the same faults.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Keep everything in this folder, and go on from there at the next start.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// No console: print one JSON line when ready, and run until SIGTERM.
+    #[arg(long)]
+    pub headless: bool,
+}
+
+pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> {
+    let (clusters, machines) = (usize::from(args.clusters), args.machines as usize);
+    if machines < clusters * MACHINES_PER_CLUSTER {
+        let least = clusters * MACHINES_PER_CLUSTER;
+        let message = format!("{machines} machines are too few for {clusters} clusters: take at least {least}");
+        return Err(Ended::new(Exit::BadInput, message).into());
+    }
+    let folder = Folder::open(args.data.as_deref())?;
+    folder.log(args.headless)?;
+    let options = simulation::Options {
+        clusters,
+        machines,
+        pace: Pace { seed: args.seed, speed: args.speed, fault: args.fault },
+        directory: args.data.clone(),
+    };
+    let running = Running::start(options, &folder).await?;
+    let ended = if args.headless { headless(&running, &folder).await } else { watch(&running, &folder, globals).await };
+    running.end().await;
+    ended.map(|()| Exit::Success.into())
+}
+
+/// One line, and then nothing until somebody wants an end.
+async fn headless(running: &Running, folder: &Folder) -> color_eyre::Result<()> {
+    let ready = json!({
+        "kubeconfig": folder.kubeconfig(),
+        "server": running.listener.url(""),
+        "namespace": NAMESPACE,
+        "clusters": running.simulation.clusters,
+        "machines": running.simulation.machines,
+        "seed": running.simulation.seed,
+        "simulated": true,
+        "pid": std::process::id(),
+    });
+    println!("{ready}");
+    running::stop_signal().await?;
+    Ok(())
+}
+
+/// The console, until it is closed.
+async fn watch(_running: &Running, folder: &Folder, _globals: &Globals) -> color_eyre::Result<()> {
+    println!("the fleet is ready: quarterdeck --kubeconfig {}", folder.kubeconfig().display());
+    running::stop_signal().await?;
+    Ok(())
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches(['x', 'X']).parse::<f64>() {
+        Ok(speed) if speed.is_finite() && (0.01..=100_000.0).contains(&speed) => Ok(speed),
+        _ => Err("a number from 0.01 to 100000 is needed".into()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let (number, scale) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 100.0));
+    match number.trim().parse::<f64>().map(|n| n / scale) {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("a share is needed, such as 2% or 0.02".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_and_speeds() {
+        assert_eq!(share("2%"), Ok(0.02));
+        assert_eq!(share("0.02"), Ok(0.02));
+        assert_eq!(share("100 %"), Ok(1.0));
+        assert!(share("2").is_err() && share("-1%").is_err() && share("x").is_err() && share("NaN").is_err());
+        assert_eq!(speed("20"), Ok(20.0));
+        assert_eq!(speed("0.5x"), Ok(0.5));
+        assert!(speed("0").is_err() && speed("inf").is_err());
+    }
+}
