@@ -82,7 +82,8 @@ impl Seed {
             let data = json!({"stringData": {"kubeconfig": kubeconfig}});
             self.apply(&secrets, &kubeconfig_secret(&tenant.name), data).await?;
         }
-        let line = |(name, place): (&String, &Place)| self.keyring.known_host(name, &place.address.to_string(), place.port);
+        let line =
+            |(name, place): (&String, &Place)| self.keyring.known_host(name, &place.address.to_string(), place.port);
         let mut lines: Vec<_> = self.places.iter().map(line).collect();
         lines.sort();
         let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), NAMESPACE);

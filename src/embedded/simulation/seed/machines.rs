@@ -73,7 +73,11 @@ impl Seed {
     }
 
     /// Says where each machine stands.
-    pub(super) async fn statuses(&self, machines: &[Machine], nodes: &HashMap<String, String>) -> Result<(), kube::Error> {
+    pub(super) async fn statuses(
+        &self,
+        machines: &[Machine],
+        nodes: &HashMap<String, String>,
+    ) -> Result<(), kube::Error> {
         let api: Api<Machine> = Api::namespaced(self.client.clone(), NAMESPACE);
         let write = |(plan, machine): (&MachinePlan, &Machine)| {
             let status = Patch::Merge(json!({"status": self.status(plan, machine, nodes.get(&plan.name))}));
