@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 pub mod connect;
+pub mod console;
 pub mod controller;
 pub mod demo;
 pub mod executor;
@@ -59,7 +60,7 @@ pub enum Command {
 /// Carries out what was typed.
 pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
     match arguments.command {
-        None => Ok(ExitCode::SUCCESS),
+        None => console::run(&arguments.globals).await,
         Some(Command::Scale(args)) => scale::run(args, &arguments.globals).await,
         Some(Command::Logs(args)) => logs::run(args, &arguments.globals).await,
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,

@@ -1,1 +1,166 @@
-//! State, message, update, effect, keymap, theme, layout, view.
+//! The console: state, messages, effects, keys, theme, layout, view.
+//!
+//! Elm-shaped. [`update`](update::update) is the only place where state changes; it and [`view`](view::view) do no IO and
+//! look at no clock. The world is changed by writing resources, in [`effects`] and nowhere else, and only after the
+//! user armed writes and confirmed. Deliberately absent: widgets with a state of their own, mouse capture, and anything
+//! that grows with the number of machines.
+
+pub mod action;
+mod confirm;
+mod effects;
+mod export;
+mod follow;
+pub mod glyphs;
+mod input;
+pub mod keys;
+pub mod layout;
+mod log;
+pub mod message;
+mod palette;
+pub mod run;
+mod scale;
+mod sift;
+pub mod state;
+pub mod terminal;
+#[cfg(test)]
+mod tests;
+mod text;
+pub mod theme;
+mod tree;
+pub mod update;
+pub mod view;
+
+use crate::{
+    config::{self, Config, Paths},
+    fleet,
+};
+use crossterm::event::EventStream;
+use effects::Hands;
+use glyphs::Glyphs;
+use jiff::Timestamp;
+use keys::{Chord, Keymap};
+use run::{FRAME_OVER_SSH, Loop};
+use state::{Place, State};
+use std::{io, time::Duration};
+use terminal::{Guard, Screen};
+use tokio::sync::mpsc;
+
+/// Batches of log lines that may wait for the screen.
+const LOG_BATCHES: usize = 32;
+
+/// Why the console cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(
+        "the console needs a terminal, and this is not one: for scripts there are `quarterdeck get` and `quarterdeck scale`"
+    )]
+    NotATerminal,
+    #[error("the terminal does not answer")]
+    Terminal(#[from] io::Error),
+}
+
+/// What the console is started with.
+pub struct Options {
+    pub client: kube::Client,
+    pub place: Place,
+    pub config: Config,
+    pub environment: Environment,
+}
+
+/// What the environment says of the terminal.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// `NO_COLOR` is set, to anything but nothing.
+    pub no_color: bool,
+    /// `COLORTERM`, `TERM`, and the locale that decides about characters.
+    pub color_term: Option<String>,
+    pub term: Option<String>,
+    pub locale: Option<String>,
+    /// The user sits at the other end of an SSH connection.
+    pub over_ssh: bool,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    pub fn of_process() -> Self {
+        let read = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            no_color: read("NO_COLOR").is_some(),
+            color_term: read("COLORTERM"),
+            term: read("TERM"),
+            locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(read),
+            over_ssh: read("SSH_TTY").or_else(|| read("SSH_CONNECTION")).is_some(),
+        }
+    }
+
+    fn has_true_color(&self) -> bool {
+        matches!(self.color_term.as_deref(), Some("truecolor" | "24bit"))
+    }
+
+    fn has_256_colours(&self) -> bool {
+        self.has_true_color() || self.term.as_deref().is_some_and(|term| term.contains("256color"))
+    }
+}
+
+/// Reads the user's configuration with the console's own actions and keys.
+pub fn configure(paths: &Paths) -> Config {
+    let actions: Vec<&str> = action::ACTIONS.iter().map(|entry| entry.name).collect();
+    Config::load(paths, &actions, |key| key.parse::<Chord>().map(|chord| chord.to_string()))
+}
+
+/// Opens the console on a fleet, and returns when the user leaves. The terminal is as it was before, whatever happens.
+pub async fn run(options: Options) -> Result<(), Error> {
+    if !terminal::is_terminal() {
+        return Err(Error::NotATerminal);
+    }
+    let feed = fleet::watch(&options.client, &options.place.namespace);
+    let guard = Guard::take()?;
+    let size = crossterm::terminal::size()?;
+    let screen = terminal::screen(io::stdout(), size.0, size.1)?;
+    let mut console = assemble(options, screen, size);
+    console.guard = Some(guard);
+    console.run(EventStream::new(), feed).await?;
+    Ok(())
+}
+
+/// The loop with everything that it works with, on any screen.
+pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u16)) -> Loop<W> {
+    let Options { client, place, config, environment } = options;
+    let (mut mistakes, settings) = (config.mistakes.iter().map(ToString::to_string), &config.settings);
+    let rows = config.bindings.iter().map(|binding| (binding.action.as_str(), binding.keys.as_slice()));
+    let keymap = Keymap::build(rows);
+    let wrong_key = keymap.as_ref().err().and_then(|mistakes| mistakes.first().cloned());
+    let glyphs = match settings.glyphs {
+        config::Glyphs::Auto => Glyphs::detect(environment.locale.as_deref(), environment.term.as_deref()),
+        config::Glyphs::Unicode => Glyphs::Unicode,
+        config::Glyphs::Ascii => Glyphs::Ascii,
+    };
+    let mut state = State::new(place, keymap.unwrap_or_default(), glyphs, size, Timestamp::now());
+    let name = settings.theme(environment.no_color, environment.has_256_colours());
+    let fewer_colours = !environment.has_true_color();
+    let theme = config.themes.find_or_default(name);
+    state.themes = config.themes.names().map(ToOwned::to_owned).collect();
+    state.theme.clone_from(&theme.name);
+    state.armed_seconds = i64::from(settings.arm_minutes) * 60;
+    if !settings.read_only {
+        state.armed_until = Some(Timestamp::MAX);
+    }
+    if let Some(mistake) = wrong_key.or_else(|| mistakes.next()) {
+        state.complain(mistake);
+    }
+    let (sender, lines) = mpsc::channel(LOG_BATCHES);
+    let frame = Duration::from_millis(1000 / u64::from(settings.frames_per_second.max(1)));
+    Loop {
+        theme: if fewer_colours { theme.to_256() } else { theme.clone() },
+        state,
+        screen,
+        themes: config.themes,
+        fewer_colours,
+        hands: Hands::new(client, sender),
+        lines,
+        frame: if environment.over_ssh { frame.max(FRAME_OVER_SSH) } else { frame },
+        guard: None,
+        frames: 0,
+        wakes: 0,
+    }
+}

@@ -4,6 +4,8 @@
 //! program for the demo, for the tests and for day zero. It deliberately does without a second copy of Kubernetes: no
 //! scheduler, no admission webhooks, no access control, no protobuf, no conversion between versions.
 
+mod admission;
+mod applying;
 mod builtin;
 mod cel;
 mod definition;

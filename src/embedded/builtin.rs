@@ -86,6 +86,7 @@ fn kind(&(group, version, name, plural, short_names, traits): &(&str, &str, &str
         selectable: selectable(name).iter().map(|&path| path.to_owned()).collect(),
         columns: table::columns(name, group),
         document: None,
+        schema: None,
         collection: String::new(),
     };
     // Both groups of events are views of one collection.

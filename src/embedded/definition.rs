@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     kind::{Cell, Column, Kind, Scale},
     object::text,
+    schema::Structural,
 };
 
 /// Keeps a definition until its instances are gone.
@@ -44,6 +45,8 @@ pub fn kind(definition: &Value) -> Option<Kind> {
         selectable: selectable.map(|field| text(&field["jsonPath"]).to_owned()).collect(),
         columns: columns(&version["additionalPrinterColumns"]),
         document: Some(Arc::new(version["schema"]["openAPIV3Schema"].clone())),
+        // A definition whose schema does not parse was refused when it was written.
+        schema: Structural::parse(&version["schema"]["openAPIV3Schema"]).ok().map(Arc::new),
     })
 }
 

@@ -4,6 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value;
 
+use super::schema::Structural;
+
 /// One served kind of one group and version.
 #[derive(Clone, Debug, Default)]
 pub struct Kind {
@@ -26,6 +28,8 @@ pub struct Kind {
     pub columns: Vec<Column>,
     /// `openAPIV3Schema` as it was given, for `kubectl explain`.
     pub document: Option<Arc<Value>>,
+    /// The same, as objects are checked against it.
+    pub schema: Option<Arc<Structural>>,
     /// Name of the collection in the store. Two kinds with one collection are two views of the same objects.
     pub collection: String,
 }

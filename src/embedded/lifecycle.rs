@@ -11,9 +11,8 @@ use super::{
     deletion,
     kind::Kind,
     object::{Key, text},
-    options::{DeleteOptions, FieldValidation},
+    options::DeleteOptions,
     refusal::Refusal,
-    strategy::Part,
     writing::{self, Write},
 };
 
@@ -116,7 +115,7 @@ async fn empty_kind(server: &ApiServer, kind: &Kind, namespace: Option<&str>) ->
 
 /// Takes our finalizer away, with which the object goes.
 async fn release(server: &ApiServer, kind: &Kind, key: &Key) -> Result<(), Refusal> {
-    let write = Write { part: Part::Main, manager: "quarterdeck", dry_run: false, validation: FieldValidation::Ignore };
+    let write = Write::internal();
     let change = |old: &Value| {
         let mut new = old.clone();
         match kind.plural.as_str() {

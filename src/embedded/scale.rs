@@ -28,7 +28,7 @@ pub async fn write(server: &ApiServer, kind: &Kind, paths: &Scale, call: &Call) 
     let change = |old: &Value| {
         let shown = shape(paths, old);
         let wanted = match call.method.as_str() {
-            "PATCH" => writing::patched(call, shown, &body)?,
+            "PATCH" => writing::patched(&scale_kind(), call, shown, &body)?,
             _ => body.clone(),
         };
         let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or_default();

@@ -97,13 +97,11 @@ fn specification<'v>(kind: &Kind, value: &'v Value) -> Vec<(&'v String, &'v Valu
     value.as_object().into_iter().flatten().filter(|(key, _)| counted(key)).collect()
 }
 
-/// True when a write would change nothing but its own record, so that it need not happen.
+/// True when a write would change nothing, not even who owns what, so that it need not happen.
 pub fn unchanged(old: &Value, new: &Value) -> bool {
     let bare = |value: &Value| {
         let mut value = value.clone();
-        for key in ["managedFields", "resourceVersion"] {
-            remove(&mut value["metadata"], key);
-        }
+        remove(&mut value["metadata"], "resourceVersion");
         value
     };
     bare(old) == bare(new)

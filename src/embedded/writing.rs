@@ -6,15 +6,16 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    ApiServer, definition, events,
+    ApiServer, admission, applying, definition, events,
     http::{Accept, Call, Reply},
     kind::Kind,
     names,
     object::{Key, Object, text},
     options::FieldValidation,
-    reading,
+    patch, reading,
     refusal::{Cause, Refusal},
     store::{self, Expected},
+    strategic,
     strategy::{self, Part},
 };
 
@@ -27,9 +28,17 @@ pub struct Write<'c> {
     pub manager: &'c str,
     pub dry_run: bool,
     pub validation: FieldValidation,
+    /// Who owns what is still to be written down; an apply has done so itself.
+    pub tracked: bool,
 }
 
 impl<'c> Write<'c> {
+    /// A write of the server's own.
+    pub fn internal() -> Self {
+        let validation = FieldValidation::Ignore;
+        Self { part: Part::Main, manager: "quarterdeck", dry_run: false, validation, tracked: true }
+    }
+
     pub fn of(call: &'c Call) -> Self {
         let part = match call.resource.subresource.as_deref() {
             Some("status") => Part::Status,
@@ -38,7 +47,7 @@ impl<'c> Write<'c> {
         let agent = call.user_agent.split('/').next().unwrap_or_default();
         let manager = Some(call.query.field_manager.as_str()).filter(|m| !m.is_empty()).unwrap_or(agent);
         let manager = if manager.is_empty() { "unknown" } else { manager };
-        Self { part, manager, dry_run: call.query.dry_run, validation: call.query.field_validation }
+        Self { part, manager, dry_run: call.query.dry_run, validation: call.query.field_validation, tracked: true }
     }
 }
 
@@ -108,7 +117,7 @@ pub fn decode(call: &Call) -> Result<Value, Refusal> {
 }
 
 /// Name and namespace of the path and of the body have to agree; what the body leaves out is taken from the path.
-fn meet(kind: &Kind, call: &Call, value: &mut Value) -> Result<(), Refusal> {
+pub fn meet(kind: &Kind, call: &Call, value: &mut Value) -> Result<(), Refusal> {
     if !value["metadata"].is_object() {
         value["metadata"] = json!({});
     }
@@ -151,8 +160,9 @@ pub async fn insert(
         return Err(Refusal::bad_request("resourceVersion should not be set on objects to be created"));
     }
     let generated = name(&mut value);
+    admission::complete(kind, &mut value, write.validation, warnings)?;
     strategy::create(kind, &mut value, &Uuid::new_v4().to_string(), &now());
-    admit(kind, &mut value, None, write, warnings)?;
+    admission::admit(kind, &mut value, None, write)?;
     let key = Key::new(text(&value["metadata"]["namespace"]), text(&value["metadata"]["name"]));
     check_namespace(server, kind, &key)?;
     if write.dry_run {
@@ -185,21 +195,6 @@ fn name(value: &mut Value) -> bool {
         metadata["name"] = format!("{short}{}", names::suffix()).into();
     }
     wanted
-}
-
-/// Validates what is about to be stored, and writes down who wrote which fields.
-fn admit(
-    kind: &Kind,
-    value: &mut Value,
-    _old: Option<&Value>,
-    _write: &Write<'_>,
-    _warnings: &mut Vec<String>,
-) -> Result<(), Refusal> {
-    let causes = names::check(kind, value);
-    match causes.is_empty() {
-        true => Ok(()),
-        false => Err(Refusal::invalid(kind, text(&value["metadata"]["name"]), &causes)),
-    }
 }
 
 fn check_namespace(server: &ApiServer, kind: &Kind, key: &Key) -> Result<(), Refusal> {
@@ -266,10 +261,11 @@ pub async fn modify(
         let old = latest.value();
         let mut new = change(&old)?;
         check_preconditions(kind, key, &old, &new)?;
+        warnings.clear();
+        admission::complete(kind, &mut new, write.validation, warnings)?;
         strategy::update(kind, &old, &mut new, write.part, &now());
         strategy::no_new_finalizers(kind, &old, &new)?;
-        warnings.clear();
-        admit(kind, &mut new, Some(&old), write, warnings)?;
+        admission::admit(kind, &mut new, Some(&old), write)?;
         if strategy::unchanged(&old, &new) {
             return Ok(latest);
         }
@@ -326,31 +322,33 @@ fn check_preconditions(kind: &Kind, key: &Key, old: &Value, new: &Value) -> Resu
 
 /// `PATCH` of an object or of its status.
 pub async fn patch(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
+    if call.content_type.starts_with("application/apply-patch") {
+        return applying::apply(server, kind, call).await;
+    }
     let key = reading::key(kind, call)?;
     let patch = decode(call)?;
     let mut warnings = Vec::new();
     let change = |old: &Value| {
         let shown = events::outgoing(kind, old.clone());
-        patched(call, shown, &patch).map(|new| events::incoming(kind, new))
+        patched(kind, call, shown, &patch).map(|new| events::incoming(kind, new))
     };
     let object = modify(server, kind, &key, &Write::of(call), &mut warnings, change).await?;
     Ok(reply(kind, call, 200, &object, warnings))
 }
 
-pub fn patched(call: &Call, mut value: Value, patch: &Value) -> Result<Value, Refusal> {
+pub fn patched(kind: &Kind, call: &Call, mut value: Value, patch: &Value) -> Result<Value, Refusal> {
     match call.content_type.split(';').next().unwrap_or_default().trim() {
-        "application/json-patch+json" => {
-            let wrong = |e: &dyn std::fmt::Display| Refusal::bad_request(format!("error decoding patch: {e}"));
-            let operations: json_patch::Patch = serde_json::from_value(patch.clone()).map_err(|e| wrong(&e))?;
-            json_patch::patch(&mut value, &operations).map_err(|e| {
-                Refusal::new(
-                    422,
-                    "Invalid",
-                    format!("the server rejected our request due to an error in our request: {e}"),
-                )
-            })?;
+        "application/json-patch+json" => patch::json(&mut value, patch)?,
+        "application/merge-patch+json" => patch::merge(&mut value, patch)?,
+        "application/strategic-merge-patch+json" if !kind.custom() => strategic::merge(&mut value, patch)?,
+        other => {
+            let message = format!(
+                "the body of the request was in an unknown format - {other:?} is no patch of this kind; \
+                                   accepted are application/json-patch+json, application/merge-patch+json, \
+                                   application/apply-patch+yaml"
+            );
+            return Err(Refusal::new(415, "UnsupportedMediaType", message));
         }
-        _ => json_patch::merge(&mut value, patch),
     }
     Ok(value)
 }
@@ -360,7 +358,7 @@ pub async fn install(server: &ApiServer, value: Value) -> Result<(), Refusal> {
     let kinds = server.kinds().clone();
     let kind = kinds.find("apiextensions.k8s.io", "v1", "customresourcedefinitions").expect("it is built in");
     let key = Key::new("", text(&value["metadata"]["name"]));
-    let write = Write { part: Part::Main, manager: "quarterdeck", dry_run: false, validation: FieldValidation::Ignore };
+    let write = Write::internal();
     if server.store().latest(&kind.collection, &key).is_none() {
         return insert(server, kind, value, &write, &mut Vec::new()).await.map(drop);
     }
@@ -379,7 +377,7 @@ pub async fn namespace(server: &ApiServer, name: &str) -> Result<(), Refusal> {
     if server.store().latest(&kind.collection, &Key::new("", name)).is_some() {
         return Ok(());
     }
-    let write = Write { part: Part::Main, manager: "quarterdeck", dry_run: false, validation: FieldValidation::Ignore };
+    let write = Write::internal();
     let value = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
     insert(server, kind, value, &write, &mut Vec::new()).await.map(drop)
 }

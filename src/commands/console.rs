@@ -1,0 +1,57 @@
+//! The console, opened on the meta cluster of a kubeconfig; what `quarterdeck` does without a subcommand.
+
+use std::process::ExitCode;
+
+use kube::Client;
+
+use super::{
+    Globals, connect,
+    exit::{Ended, Exit},
+};
+use crate::{
+    config::Paths,
+    console::{self, Environment, Error, Options, state::Place},
+};
+
+pub async fn run(globals: &Globals) -> color_eyre::Result<ExitCode> {
+    if !console::terminal::is_terminal() {
+        return Err(not_a_terminal().into());
+    }
+    let (client, namespace) = connect::client(globals).await?;
+    open(client, Place { context: context(globals), namespace, user: user() }).await
+}
+
+/// Opens the console with the user's configuration; also for a fleet that runs in this process.
+pub async fn open(client: Client, place: Place) -> color_eyre::Result<ExitCode> {
+    let config = console::configure(&Paths::of_user());
+    let options = Options { client, place, config, environment: Environment::of_process() };
+    match console::run(options).await {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Error::NotATerminal) => Err(not_a_terminal().into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn not_a_terminal() -> Ended {
+    Ended::new(Exit::BadInput, Error::NotATerminal.to_string())
+}
+
+/// Who is at the keyboard: recorded with each change that is asked for.
+pub fn user() -> String {
+    ["QUARTERDECK_USER", "USER", "LOGNAME"]
+        .into_iter()
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The name of the context, for the header.
+fn context(globals: &Globals) -> String {
+    let of_file = || {
+        let config = match &globals.kubeconfig {
+            Some(path) => kube::config::Kubeconfig::read_from(path),
+            None => kube::config::Kubeconfig::read(),
+        };
+        config.ok().and_then(|config| config.current_context)
+    };
+    globals.context.clone().or_else(of_file).unwrap_or_else(|| "in-cluster".to_owned())
+}

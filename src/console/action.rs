@@ -1,0 +1,190 @@
+//! Everything that a key, the palette or a hint can ask for: one table.
+//!
+//! The keymap, the hint bar, the help page and the palette are made from [`ACTIONS`]; nothing else lists actions.
+
+/// One wish of the user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    Down,
+    Up,
+    First,
+    Last,
+    HalfPageDown,
+    HalfPageUp,
+    PageDown,
+    PageUp,
+    Collapse,
+    Expand,
+    Open,
+    NextPane,
+    PreviousPane,
+    Zoom,
+    Back,
+    ViewFleet,
+    ViewOperations,
+    ViewEvents,
+    Filter,
+    Problems,
+    Command,
+    Help,
+    Scale,
+    Logs,
+    Follow,
+    Pause,
+    Hold,
+    Retry,
+    Arm,
+    Copy,
+    Redraw,
+    Suspend,
+    Quit,
+}
+
+/// Where an action belongs on the help page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Move,
+    Look,
+    Change,
+    Program,
+}
+
+impl Group {
+    pub const ALL: [Self; 4] = [Self::Move, Self::Look, Self::Change, Self::Program];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Move => "Move",
+            Self::Look => "Look",
+            Self::Change => "Change",
+            Self::Program => "Console",
+        }
+    }
+}
+
+/// What is known of an action.
+#[derive(Debug)]
+pub struct Entry {
+    pub action: Action,
+    /// Its name in the keymap file and in the palette.
+    pub name: &'static str,
+    /// One or two words for the hint bar.
+    pub hint: &'static str,
+    /// One line for the help page.
+    pub help: &'static str,
+    pub group: Group,
+    /// Changes the world: refused while read-only.
+    pub writes: bool,
+}
+
+const fn entry(
+    action: Action,
+    name: &'static str,
+    hint: &'static str,
+    help: &'static str,
+    group: Group,
+    writes: bool,
+) -> Entry {
+    Entry { action, name, hint, help, group, writes }
+}
+
+/// All actions, in the order of the help page.
+pub const ACTIONS: &[Entry] = &[
+    entry(Action::Down, "down", "down", "one row down", Group::Move, false),
+    entry(Action::Up, "up", "up", "one row up", Group::Move, false),
+    entry(Action::First, "first", "first", "to the first row", Group::Move, false),
+    entry(Action::Last, "last", "last", "to the last row", Group::Move, false),
+    entry(Action::HalfPageDown, "half-page-down", "half page", "half a page down", Group::Move, false),
+    entry(Action::HalfPageUp, "half-page-up", "half page", "half a page up", Group::Move, false),
+    entry(Action::PageDown, "page-down", "page", "a page down", Group::Move, false),
+    entry(Action::PageUp, "page-up", "page", "a page up", Group::Move, false),
+    entry(Action::Collapse, "collapse", "close", "close the branch, or go to its parent", Group::Move, false),
+    entry(Action::Expand, "expand", "open", "open the branch, or go to its first row", Group::Move, false),
+    entry(Action::Open, "open", "open", "open the branch; on a machine: its page", Group::Move, false),
+    entry(Action::NextPane, "next-pane", "pane", "to the next pane", Group::Move, false),
+    entry(Action::PreviousPane, "previous-pane", "pane", "to the previous pane", Group::Move, false),
+    entry(Action::Back, "back", "back", "one level back: dialog, page, filter, pane", Group::Move, false),
+    entry(Action::ViewFleet, "view-fleet", "fleet", "view: the fleet as a tree", Group::Look, false),
+    entry(
+        Action::ViewOperations,
+        "view-operations",
+        "operations",
+        "view: operations, the newest first",
+        Group::Look,
+        false,
+    ),
+    entry(Action::ViewEvents, "view-events", "events", "view: events", Group::Look, false),
+    entry(
+        Action::Filter,
+        "filter",
+        "filter",
+        "filter: words are fuzzy, `state=failed pool!=infra` are exact",
+        Group::Look,
+        false,
+    ),
+    entry(Action::Problems, "problems", "problems", "only what has a problem", Group::Look, false),
+    entry(
+        Action::Logs,
+        "logs",
+        "logs",
+        "log of the operation at work here (on a closed cluster: open it)",
+        Group::Look,
+        false,
+    ),
+    entry(Action::Follow, "follow", "follow", "follow the log, or hold it still", Group::Look, false),
+    entry(Action::Zoom, "zoom", "zoom", "give the focused pane the whole screen", Group::Look, false),
+    entry(Action::Copy, "copy", "copy", "copy the name to the clipboard of your terminal", Group::Look, false),
+    entry(Action::Scale, "scale", "scale", "scale the pool: preview, dry run, then confirm", Group::Change, true),
+    entry(Action::Pause, "pause", "pause", "pause or resume the pool or the operation", Group::Change, true),
+    entry(Action::Hold, "hold", "hold", "hold the pool: finish what runs, begin nothing new", Group::Change, true),
+    entry(Action::Retry, "retry", "retry", "try again what failed in the operation", Group::Change, true),
+    entry(Action::Arm, "arm", "arm writes", "allow changes for 15 minutes, or forbid them again", Group::Change, false),
+    entry(
+        Action::Command,
+        "command",
+        "command",
+        "command line: `:scale CLUSTER/POOL N`, `:theme light`, `:q`",
+        Group::Program,
+        false,
+    ),
+    entry(Action::Help, "help", "help", "this page", Group::Program, false),
+    entry(Action::Redraw, "redraw", "redraw", "draw the whole screen again", Group::Program, false),
+    entry(Action::Suspend, "suspend", "suspend", "suspend to the shell; `fg` comes back", Group::Program, false),
+    entry(Action::Quit, "quit", "quit", "leave the console", Group::Program, false),
+];
+
+impl Action {
+    pub fn entry(self) -> &'static Entry {
+        ACTIONS.iter().find(|entry| entry.action == self).expect("every action has a row: a test looks")
+    }
+
+    /// The action of a name in the keymap file.
+    pub fn named(name: &str) -> Option<Self> {
+        ACTIONS.iter().find(|entry| entry.name == name).map(|entry| entry.action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn every_action_has_a_key_and_every_key_an_action() {
+        let bindings = Config::built_in().bindings;
+        for entry in ACTIONS {
+            assert_eq!(Action::named(entry.name), Some(entry.action));
+            let bound = bindings.iter().any(|b| b.action == entry.name && !b.keys.is_empty());
+            assert!(bound, "{} has no key", entry.name);
+        }
+        assert!(bindings.iter().all(|b| Action::named(&b.action).is_some()));
+    }
+
+    #[test]
+    fn no_control_key_changes_anything() {
+        for binding in Config::built_in().bindings {
+            let writes = Action::named(&binding.action).unwrap().entry().writes;
+            assert!(!writes || binding.keys.iter().all(|key| !key.starts_with("ctrl")), "{binding:?}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Carries effects out: the only place of the console that talks to the API server, to files and to the clipboard.
+//!
+//! Each effect is a task of one `JoinSet`; what comes of it returns to `update` as an event.
+
+use super::{
+    follow,
+    message::{Change, DiffLine, DryRun, Effect, Event, Kind, Refusal, Target},
+};
+use crate::api::{Machine, NodePool, Operation, labels};
+use kube::{
+    Api, Client,
+    api::{DynamicObject, Patch, PatchParams},
+    core::ApiResource,
+};
+use serde_json::Value;
+use similar::{ChangeTag, TextDiff};
+use std::{io::Write as _, path::PathBuf, time::Duration};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+};
+
+/// How long the server may take to answer one request before we say so.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// How often a change is sent again because status was written in between.
+const CONFLICTS: u32 = 5;
+/// Lines of context around a change in a diff.
+const CONTEXT_LINES: usize = 2;
+
+/// Carries effects out, and hands back what comes of them.
+pub struct Hands {
+    client: Client,
+    pub tasks: JoinSet<Option<Event>>,
+    following: Option<AbortHandle>,
+    /// Lines of logs; bounded, so that a chatty log waits for the screen.
+    lines: mpsc::Sender<Event>,
+}
+
+impl Hands {
+    pub fn new(client: Client, lines: mpsc::Sender<Event>) -> Self {
+        Self { client, tasks: JoinSet::new(), following: None, lines }
+    }
+
+    /// Begins to carry an effect out. `Quit`, `Suspend`, `Redraw`, `Copy` and `Theme` are the loop's own.
+    pub fn begin(&mut self, effect: Effect) {
+        let client = self.client.clone();
+        match effect {
+            Effect::DryRun { ticket, change } => {
+                self.tasks.spawn(async move {
+                    let outcome = within(dry_run(&client, &change)).await.map_err(|refusal| refusal.message);
+                    Some(Event::DryRun { ticket, outcome })
+                });
+            }
+            Effect::Apply { ticket, change } => {
+                self.tasks.spawn(async move {
+                    let outcome = within(apply(&client, &change)).await;
+                    Some(Event::Applied { ticket, outcome })
+                });
+            }
+            Effect::Look { namespace, name } => {
+                self.tasks.spawn(async move {
+                    let machines: Api<Machine> = Api::namespaced(client, &namespace);
+                    let answer = tokio::time::timeout(ANSWER_WITHIN, machines.get(&name)).await;
+                    Some(Event::Machine(answer.ok().and_then(Result::ok).map(std::sync::Arc::new)))
+                });
+            }
+            Effect::Follow { follow, operation } => {
+                self.stop_following();
+                let lines = self.lines.clone();
+                self.following =
+                    Some(self.tasks.spawn(async move { follow::follow(client, operation, follow, lines).await }));
+            }
+            Effect::Unfollow => self.stop_following(),
+            Effect::Save { name, text } => {
+                self.tasks.spawn_blocking(move || Some(Event::Saved(save(&name, &text))));
+            }
+            Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::Copy(_) | Effect::Theme(_) => {}
+        }
+    }
+
+    fn stop_following(&mut self) {
+        if let Some(task) = self.following.take() {
+            task.abort();
+        }
+    }
+}
+
+async fn within<T>(answer: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
+    tokio::time::timeout(ANSWER_WITHIN, answer).await.unwrap_or_else(|_| {
+        Err(Refusal {
+            message: format!(
+                "the API server did not answer within {} s: look at the pool before you try again",
+                ANSWER_WITHIN.as_secs()
+            ),
+            conflict: false,
+        })
+    })
+}
+
+async fn dry_run(client: &Client, change: &Change) -> Result<DryRun, Refusal> {
+    let api = api(client, &change.target);
+    let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?;
+    let after = patch(&api, change, &PatchParams { dry_run: true, ..parameters() }).await?;
+    Ok(DryRun { diff: diff(&shown(live), &shown(after)) })
+}
+
+async fn apply(client: &Client, change: &Change) -> Result<String, Refusal> {
+    patch(&api(client, &change.target), change, &parameters()).await?;
+    Ok(change.done.clone())
+}
+
+/// Sends the patch under the version that the user was looking at.
+///
+/// Controllers write status all the time, which moves that version. So where it has moved and the spec has not
+/// (same UID, same generation), the patch is sent again under the new one: what the user decided on still stands.
+async fn patch(api: &Api<DynamicObject>, change: &Change, parameters: &PatchParams) -> Result<DynamicObject, Refusal> {
+    let mut change = change.clone();
+    for _ in 0..CONFLICTS {
+        match api.patch(&change.target.name, parameters, &Patch::Merge(change.body())).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?.metadata;
+                let same =
+                    live.uid.as_deref() == Some(&change.target.uid) && live.generation == change.target.generation;
+                let moved = live.resource_version.filter(|version| *version != change.target.resource_version);
+                match moved.filter(|_| same) {
+                    Some(version) => change.target.resource_version = version,
+                    None => return Err(refusal(&kube::Error::Api(status), &change.target)),
+                }
+            }
+            outcome => return outcome.map_err(|e| refusal(&e, &change.target)),
+        }
+    }
+    Err(Refusal { message: format!("{} changes too fast: try again", change.target.name), conflict: true })
+}
+
+fn parameters() -> PatchParams {
+    PatchParams { field_manager: Some(labels::CONSOLE_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+fn api(client: &Client, target: &Target) -> Api<DynamicObject> {
+    let resource = match target.kind {
+        Kind::NodePool => ApiResource::erase::<NodePool>(&()),
+        Kind::Operation => ApiResource::erase::<Operation>(&()),
+    };
+    Api::namespaced_with(client.clone(), &target.namespace, &resource)
+}
+
+/// The error as a sentence with the way out.
+fn refusal(error: &kube::Error, target: &Target) -> Refusal {
+    let (kind, name) = (target.kind.as_str(), &target.name);
+    let (message, conflict) = match error {
+        kube::Error::Api(status) => match status.code {
+            409 => (format!("{kind} {name} was changed by somebody else: it is shown anew, look and try again"), true),
+            404 => (format!("{kind} {name} is gone: it was deleted while you were looking at it"), false),
+            403 => (
+                format!(
+                    "you may not patch {}: ask for the verb `patch` on {}.{} in namespace {}",
+                    target.kind.plural(),
+                    target.kind.plural(),
+                    crate::api::GROUP,
+                    target.namespace
+                ),
+                false,
+            ),
+            401 => (
+                "the API server no longer accepts your credentials: log in again, the console stays open".into(),
+                false,
+            ),
+            _ => (status.message.clone(), false),
+        },
+        other => (format!("cannot reach the API server: {}", root_cause(other)), false),
+    };
+    Refusal { message, conflict }
+}
+
+/// The innermost source of an error: what happened, without the layers that it passed.
+pub fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+/// What a person compares: the object without what the server keeps for itself.
+fn shown(object: DynamicObject) -> Value {
+    let mut value = serde_json::to_value(object).unwrap_or_default();
+    if let Some(object) = value.as_object_mut() {
+        object.remove("status");
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            for field in
+                ["managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "ownerReferences"]
+            {
+                metadata.remove(field);
+            }
+        }
+    }
+    value
+}
+
+fn diff(before: &Value, after: &Value) -> Vec<DiffLine> {
+    let yaml = |value| serde_saphyr::to_string(value).unwrap_or_default();
+    let (before, after) = (yaml(before), yaml(after));
+    let diff = TextDiff::from_lines(&before, &after);
+    let mut lines = Vec::new();
+    for (i, group) in diff.grouped_ops(CONTEXT_LINES).iter().enumerate() {
+        if i > 0 {
+            lines.push(DiffLine { sign: ' ', text: "…".into() });
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let sign = match change.tag() {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            lines.push(DiffLine { sign, text: change.value().trim_end().to_owned() });
+        }
+    }
+    lines
+}
+
+/// Writes an export into the working directory, never over a file that is there.
+fn save(name: &str, text: &str) -> Result<PathBuf, String> {
+    let path = std::env::current_dir().map_err(|e| format!("no working directory: {e}"))?.join(name);
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    file.write_all(text.as_bytes()).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_diff_shows_the_change_with_little_around_it() {
+        let before = json!({"metadata": {"name": "gpu"}, "spec": {"clusterName": "a", "paused": false, "replicas": 3}});
+        let mut after = before.clone();
+        after["spec"]["replicas"] = json!(5);
+        let lines: Vec<String> =
+            diff(&before, &after).iter().map(|line| format!("{}{}", line.sign, line.text)).collect();
+        assert_eq!(lines, ["   clusterName: a", "   paused: false", "-  replicas: 3", "+  replicas: 5"]);
+    }
+
+    #[test]
+    fn what_the_server_keeps_for_itself_is_not_shown() {
+        let object: DynamicObject = serde_json::from_value(json!({
+            "apiVersion": "v1", "kind": "X",
+            "metadata": {"name": "a", "resourceVersion": "1", "managedFields": []},
+            "status": {"ready": 1}, "spec": {"replicas": 1}
+        }))
+        .unwrap();
+        assert_eq!(
+            shown(object),
+            json!({"apiVersion": "v1", "kind": "X", "metadata": {"name": "a"}, "spec": {"replicas": 1}})
+        );
+    }
+}

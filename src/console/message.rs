@@ -1,0 +1,209 @@
+//! What can happen to the console, and what the console can ask for: two closed lists.
+
+use crate::{api::Machine, fleet::Snapshot};
+use crossterm::event::KeyEvent;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::{path::PathBuf, sync::Arc};
+
+/// Something that happened, and when: neither `update` nor `view` looks at a clock.
+#[derive(Clone, Debug)]
+pub struct Msg {
+    pub now: Timestamp,
+    pub event: Event,
+}
+
+#[derive(Clone, Debug)]
+pub enum Event {
+    Key(KeyEvent),
+    Paste(String),
+    Resize(u16, u16),
+    /// The terminal came to the front, or left it.
+    Focus(bool),
+    /// A moment at which something visible is due to change.
+    Tick,
+    /// The fleet, as it is now.
+    Data(Arc<Snapshot>),
+    /// The whole resource of a machine, or nothing if it cannot be had.
+    Machine(Option<Arc<Machine>>),
+    /// Lines of the log that follow number `follow` asked for.
+    LogLines {
+        follow: u64,
+        lines: Vec<String>,
+    },
+    /// That log is over, or cannot be read; it says why.
+    LogEnded {
+        follow: u64,
+        why: Option<String>,
+    },
+    /// What the server says that the change would do.
+    DryRun {
+        ticket: u64,
+        outcome: Result<DryRun, String>,
+    },
+    /// What became of a change.
+    Applied {
+        ticket: u64,
+        outcome: Result<String, Refusal>,
+    },
+    /// What became of an export.
+    Saved(Result<PathBuf, String>),
+    /// A theme was loaded, or was not.
+    Themed(Result<String, String>),
+    /// Something to tell the user.
+    Notice(String),
+}
+
+/// What the server says that a change would do: the lines of a unified diff.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DryRun {
+    pub diff: Vec<DiffLine>,
+}
+
+/// One line of a diff.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiffLine {
+    /// `+`, `-` or a space.
+    pub sign: char,
+    pub text: String,
+}
+
+/// Why a change was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub message: String,
+    /// Somebody else changed the object first: reading it again may help.
+    pub conflict: bool,
+}
+
+/// Something for the loop to carry out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Quit,
+    Suspend,
+    /// Draw every cell again.
+    Redraw,
+    /// Ask the server what the change would do. Writes nothing.
+    DryRun {
+        ticket: u64,
+        change: Change,
+    },
+    /// Make the change. The only effect that changes the world.
+    Apply {
+        ticket: u64,
+        change: Change,
+    },
+    /// Read the whole resource of a machine.
+    Look {
+        namespace: String,
+        name: String,
+    },
+    /// Follow the log of an operation, in place of any other.
+    Follow {
+        follow: u64,
+        operation: OperationKey,
+    },
+    Unfollow,
+    /// Write an export to a file that must not exist yet.
+    Save {
+        name: String,
+        text: String,
+    },
+    /// To the clipboard of the user's terminal (OSC 52).
+    Copy(String),
+    Theme(String),
+}
+
+impl Effect {
+    /// Carrying it out changes resources.
+    pub fn is_mutation(&self) -> bool {
+        matches!(self, Self::Apply { .. })
+    }
+}
+
+/// An operation by name and identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationKey {
+    pub namespace: String,
+    pub name: String,
+}
+
+/// The kinds that the console writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    NodePool,
+    Operation,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NodePool => "NodePool",
+            Self::Operation => "Operation",
+        }
+    }
+
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::NodePool => "nodepools",
+            Self::Operation => "operations",
+        }
+    }
+}
+
+/// An object as the user was looking at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    pub kind: Kind,
+    pub namespace: String,
+    pub name: String,
+    pub uid: String,
+    pub resource_version: String,
+    /// Moves with every change of the spec, and not with status.
+    pub generation: Option<i64>,
+}
+
+/// A merge patch of one object, bound to its identity and to the version that the user was looking at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    pub target: Target,
+    /// Without the binding; [`Change::body`] adds it.
+    pub patch: Value,
+    /// In the past tense, for the moment when it is done.
+    pub done: String,
+}
+
+impl Change {
+    /// The patch as it is sent: a new object of the same name, or a newer version of this one, refuses it.
+    pub fn body(&self) -> Value {
+        let mut body = self.patch.clone();
+        json_patch::merge(
+            &mut body,
+            &json!({"metadata": {"uid": self.target.uid, "resourceVersion": self.target.resource_version}}),
+        );
+        body
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_bound_to_what_was_seen() {
+        let target = Target {
+            kind: Kind::NodePool,
+            namespace: "fleet".into(),
+            name: "gpu".into(),
+            uid: "u-1".into(),
+            resource_version: "7".into(),
+            generation: Some(2),
+        };
+        let patch = json!({"metadata": {"annotations": {"a": "b"}}, "spec": {"replicas": 3}});
+        let body = Change { target, patch, done: String::new() }.body();
+        assert_eq!(
+            body,
+            json!({"metadata": {"annotations": {"a": "b"}, "uid": "u-1", "resourceVersion": "7"}, "spec": {"replicas": 3}})
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! The command line of the console: verbs and names, completed as they are typed.
+
+use super::{
+    action::{ACTIONS, Action},
+    input::Line,
+};
+use crate::fleet::Snapshot;
+use nucleo_matcher::{
+    Config, Matcher,
+    pattern::{CaseMatching, Normalization, Pattern},
+};
+
+/// Completions that are shown.
+pub const SHOWN: usize = 8;
+
+/// What a command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    Do(Action),
+    /// `scale CLUSTER/POOL N`: opens the dialog with that number; it is confirmed there like any other.
+    Scale {
+        pool: String,
+        replicas: Option<i32>,
+    },
+    Pool(String),
+    Cluster(String),
+    Machine(String),
+    Operation(String),
+    Filter(String),
+    Theme(String),
+}
+
+/// One line of the list below the prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    pub text: String,
+    pub help: &'static str,
+}
+
+/// The prompt and what it offers.
+#[derive(Clone, Debug, Default)]
+pub struct Palette {
+    pub line: Line,
+    pub completions: Vec<Completion>,
+    pub selected: usize,
+    /// Why the line cannot be carried out.
+    pub complaint: Option<String>,
+}
+
+const VERBS: &[(&str, &str)] = &[
+    ("scale", "CLUSTER/POOL N: open the dialog with N replicas"),
+    ("pool", "CLUSTER/POOL: go to a pool"),
+    ("cluster", "NAME: go to a cluster"),
+    ("machine", "NAME: go to a machine"),
+    ("operation", "NAME: go to an operation"),
+    ("filter", "WORDS: set the filter"),
+    ("theme", "NAME: change colours"),
+];
+
+impl Palette {
+    /// Looks for completions of what stands on the line.
+    pub fn complete(&mut self, snapshot: &Snapshot, themes: &[String]) {
+        self.complaint = None;
+        self.completions = completions(self.line.value(), snapshot, themes);
+        self.selected = 0;
+    }
+
+    /// Takes the selected completion over; true if that changed the line.
+    pub fn accept(&mut self) -> bool {
+        let Some(chosen) = self.completions.get(self.selected) else { return false };
+        if chosen.text.trim() == self.line.value().trim() {
+            return false;
+        }
+        self.line = Line::with(&chosen.text);
+        true
+    }
+
+    pub fn select(&mut self, down: bool) {
+        let len = self.completions.len().max(1);
+        self.selected = (self.selected + if down { 1 } else { len - 1 }) % len;
+    }
+}
+
+/// Reads a command line; a mistake is a sentence.
+pub fn parse(text: &str) -> Result<Command, String> {
+    let mut words = text.trim().trim_start_matches(':').split_whitespace();
+    let verb = words.next().unwrap_or_default();
+    let rest: Vec<&str> = words.collect();
+    let one = |make: fn(String) -> Command, what: &str| match rest.as_slice() {
+        [name] => Ok(make((*name).to_owned())),
+        _ => Err(format!("write `{verb} {what}`")),
+    };
+    match verb {
+        "" => Err("type a command; Tab completes it, Esc leaves".into()),
+        "q" | "quit" | "exit" => Ok(Command::Do(Action::Quit)),
+        "scale" => scale(&rest),
+        "pool" => one(Command::Pool, "CLUSTER/POOL"),
+        "cluster" => one(Command::Cluster, "NAME"),
+        "machine" => one(Command::Machine, "NAME"),
+        "operation" | "op" => one(Command::Operation, "NAME"),
+        "theme" => one(Command::Theme, "NAME"),
+        "filter" => Ok(Command::Filter(rest.join(" "))),
+        "fleet" => Ok(Command::Do(Action::ViewFleet)),
+        "operations" | "ops" => Ok(Command::Do(Action::ViewOperations)),
+        "events" => Ok(Command::Do(Action::ViewEvents)),
+        verb => match (Action::named(verb), rest.is_empty()) {
+            (Some(action), true) => Ok(Command::Do(action)),
+            (Some(_), false) => Err(format!("`{verb}` takes no argument")),
+            (None, _) => Err(format!("there is no command `{verb}`: Tab shows what there is")),
+        },
+    }
+}
+
+fn scale(words: &[&str]) -> Result<Command, String> {
+    let usage = || "write `scale CLUSTER/POOL N`, for example `scale eu-1/gpu 12`".to_owned();
+    match words {
+        [] => Ok(Command::Do(Action::Scale)),
+        [pool] => Ok(Command::Scale { pool: (*pool).to_owned(), replicas: None }),
+        [pool, number] => {
+            let replicas = number.parse().ok().filter(|n| (0..=100_000).contains(n)).ok_or_else(usage)?;
+            Ok(Command::Scale { pool: (*pool).to_owned(), replicas: Some(replicas) })
+        }
+        _ => Err(usage()),
+    }
+}
+
+/// The UID of a pool that is written as `CLUSTER/POOL`, as its full name, or as a short name that only one has.
+pub fn find_pool(snapshot: &Snapshot, written: &str) -> Result<std::sync::Arc<str>, String> {
+    if let Some((cluster, pool)) = written.split_once('/') {
+        let node = snapshot
+            .cluster(cluster)
+            .filter(|c| *c.row.name == *cluster)
+            .ok_or_else(|| format!("there is no cluster `{cluster}`: Tab completes names"))?;
+        return node
+            .pools
+            .iter()
+            .find(|p| *p.row.short_name == *pool || *p.row.name == *pool)
+            .map(|p| p.row.uid.clone())
+            .ok_or_else(|| {
+                let names: Vec<&str> = node.pools.iter().take(8).map(|p| &*p.row.short_name).collect();
+                format!("cluster {cluster} has no pool `{pool}`: it has {}", names.join(", "))
+            });
+    }
+    let mut named = snapshot.pools().filter(|(_, p)| *p.row.name == *written || *p.row.short_name == *written);
+    match (named.next(), named.next()) {
+        (Some((_, pool)), None) => Ok(pool.row.uid.clone()),
+        (Some((a, _)), Some((b, _))) => Err(format!(
+            "several pools are called `{written}`, in {} and {}: write CLUSTER/POOL",
+            a.row.name, b.row.name
+        )),
+        (None, _) => Err(format!("there is no pool `{written}`: Tab completes names")),
+    }
+}
+
+fn completions(text: &str, snapshot: &Snapshot, themes: &[String]) -> Vec<Completion> {
+    let text = text.trim_start_matches(':').trim_start();
+    let pools = || snapshot.pools().map(|(c, p)| format!("{}/{}", c.row.name, p.row.short_name)).collect::<Vec<_>>();
+    let Some((verb, rest)) = text.split_once(' ') else { return verbs(text) };
+    let (names, help): (Vec<String>, &'static str) = match verb {
+        "scale" if rest.trim_start().contains(' ') => return Vec::new(),
+        "scale" => (pools(), "pool"),
+        "pool" => (pools(), "pool"),
+        "cluster" => (snapshot.clusters.iter().map(|c| c.row.name.to_string()).collect(), "cluster"),
+        "operation" | "op" => (snapshot.operations.iter().map(|o| o.name.to_string()).collect(), "operation"),
+        "theme" => (themes.to_vec(), "theme"),
+        _ => return Vec::new(),
+    };
+    best(rest.trim(), names)
+        .into_iter()
+        .map(|name| Completion { text: format!("{verb} {name}{}", if verb == "scale" { " " } else { "" }), help })
+        .collect()
+}
+
+fn verbs(text: &str) -> Vec<Completion> {
+    let verbs = VERBS.iter().map(|(verb, help)| (format!("{verb} "), *help));
+    let actions = ACTIONS
+        .iter()
+        .filter(|entry| entry.group != super::action::Group::Move)
+        .filter(|entry| VERBS.iter().all(|(verb, _)| *verb != entry.name))
+        .map(|entry| (entry.name.to_owned(), entry.help));
+    let all: Vec<(String, &'static str)> = verbs.chain(actions).collect();
+    best(text, all.iter().map(|(name, _)| name.clone()).collect())
+        .into_iter()
+        .filter_map(|name| {
+            let help = all.iter().find(|(n, _)| *n == name)?.1;
+            Some(Completion { text: name, help })
+        })
+        .collect()
+}
+
+/// The best fuzzy matches, the best first; all in their order if nothing is typed.
+fn best(pattern: &str, names: Vec<String>) -> Vec<String> {
+    if pattern.is_empty() {
+        return names.into_iter().take(SHOWN).collect();
+    }
+    let mut matcher = Matcher::new(Config::DEFAULT.match_paths());
+    let pattern = Pattern::parse(pattern, CaseMatching::Ignore, Normalization::Smart);
+    pattern.match_list(names, &mut matcher).into_iter().map(|(name, _)| name).take(SHOWN).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_lines_are_read() {
+        let scale = |replicas| Command::Scale { pool: "eu/gpu".into(), replicas };
+        assert_eq!(parse("scale eu/gpu 12"), Ok(scale(Some(12))));
+        assert_eq!(parse(":scale eu/gpu"), Ok(scale(None)));
+        assert_eq!(parse("q"), Ok(Command::Do(Action::Quit)));
+        assert_eq!(parse("theme light"), Ok(Command::Theme("light".into())));
+        assert_eq!(parse("filter state=failed gpu"), Ok(Command::Filter("state=failed gpu".into())));
+        assert_eq!(parse("problems"), Ok(Command::Do(Action::Problems)));
+    }
+
+    #[test]
+    fn mistakes_say_what_to_write() {
+        for (text, expected) in [
+            ("", "type a command; Tab completes it, Esc leaves"),
+            ("fly", "there is no command `fly`: Tab shows what there is"),
+            ("scale eu/gpu many", "write `scale CLUSTER/POOL N`, for example `scale eu-1/gpu 12`"),
+            ("scale eu/gpu -1", "write `scale CLUSTER/POOL N`, for example `scale eu-1/gpu 12`"),
+            ("pool", "write `pool CLUSTER/POOL`"),
+            ("help me", "`help` takes no argument"),
+        ] {
+            assert_eq!(parse(text), Err(expected.into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn verbs_complete_fuzzily() {
+        let first = |text| completions(text, &Snapshot::default(), &["dark".into(), "light".into()])[0].text.clone();
+        assert_eq!(first("sc"), "scale ");
+        assert_eq!(first("theme li"), "theme light");
+        assert_eq!(first("prob"), "problems");
+    }
+}

@@ -1,0 +1,246 @@
+//! The loop: one task owns the state, the screen and all that is under way.
+//!
+//! Input is drawn at once. Data marks the screen as dirty only if something visible changed, and is drawn at most so
+//! many times a second. At rest nothing is written and nothing wakes up but the clock.
+
+use super::{
+    effects::Hands,
+    message::{Effect, Event, Msg},
+    state::State,
+    terminal::{self, Guard, Screen},
+    theme::Theme,
+    update::update,
+    view::view,
+};
+use crate::{
+    config::Themes,
+    fleet::{Feed, Snapshot},
+};
+use base64::Engine as _;
+use crossterm::event::Event as Input;
+use futures::{Stream, StreamExt};
+use jiff::Timestamp;
+use ratatui::layout::Rect;
+use std::{
+    io::{self, Write},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, watch},
+    time::Instant,
+};
+
+/// Between frames that data asks for, over SSH: a frame is bytes on somebody's link.
+pub const FRAME_OVER_SSH: Duration = Duration::from_millis(100);
+/// The same while the terminal is in the background.
+const FRAME_IN_BACKGROUND: Duration = Duration::from_millis(500);
+
+/// Snapshots as they come.
+pub trait Data {
+    /// Waits for the next snapshot. Cancel safe.
+    fn changed(&mut self) -> impl Future<Output = Arc<Snapshot>>;
+    /// Tries a broken line again now.
+    fn retry_now(&self) {}
+}
+
+impl Data for Feed {
+    async fn changed(&mut self) -> Arc<Snapshot> {
+        Feed::changed(self).await
+    }
+
+    fn retry_now(&self) {
+        Feed::retry_now(self);
+    }
+}
+
+impl Data for watch::Receiver<Arc<Snapshot>> {
+    async fn changed(&mut self) -> Arc<Snapshot> {
+        if watch::Receiver::changed(self).await.is_err() {
+            futures::future::pending::<()>().await;
+        }
+        self.borrow_and_update().clone()
+    }
+}
+
+/// What the loop works with.
+pub struct Loop<W: Write> {
+    pub state: State,
+    pub screen: Screen<W>,
+    pub theme: Theme,
+    pub themes: Themes,
+    /// The terminal has 256 colours and no more.
+    pub fewer_colours: bool,
+    pub hands: Hands,
+    pub lines: mpsc::Receiver<Event>,
+    pub frame: Duration,
+    /// The terminal, where there is one to be suspended.
+    pub guard: Option<Guard>,
+    /// Frames drawn, for the benchmark.
+    pub frames: u64,
+    /// Times that the loop woke up, for the benchmark.
+    pub wakes: u64,
+}
+
+impl<W: Write> Loop<W> {
+    /// Runs until the user leaves, a signal comes, or the terminal is gone.
+    pub async fn run(
+        &mut self,
+        mut input: impl Stream<Item = io::Result<Input>> + Unpin,
+        mut data: impl Data,
+    ) -> io::Result<()> {
+        let mut signals = Signals::new()?;
+        let mut drawn = u64::MAX;
+        let mut next_frame = Instant::now();
+        loop {
+            let dirty = self.state.revision != drawn;
+            let tick = until(self.state.next_tick());
+            let (event, urgent) = tokio::select! {
+                biased;
+                () = signals.next() => return Ok(()),
+                event = input.next() => match event {
+                    Some(event) => match translate(event?) {
+                        Some(event) => (event, true),
+                        None => continue,
+                    },
+                    None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal is gone")),
+                },
+                () = tokio::time::sleep_until(next_frame), if dirty => {
+                    self.draw()?;
+                    drawn = self.state.revision;
+                    next_frame = Instant::now() + self.interval();
+                    continue;
+                }
+                Some(done) = self.hands.tasks.join_next(), if !self.hands.tasks.is_empty() => match done {
+                    Ok(Some(event)) => (event, true),
+                    Ok(None) => continue,
+                    Err(error) if error.is_panic() => (Event::Notice(format!("a task of the console broke: {error}")), true),
+                    Err(_) => continue,
+                },
+                Some(event) = self.lines.recv() => (event, false),
+                () = tokio::time::sleep(tick) => (Event::Tick, true),
+                snapshot = data.changed() => (Event::Data(snapshot), false),
+            };
+            self.wakes += 1;
+            if let Event::Focus(true) = event {
+                data.retry_now();
+            }
+            if self.take(event)? {
+                return Ok(());
+            }
+            if let Some(panic) = terminal::take_background_panic() {
+                self.take(Event::Notice(format!("something in the background broke: {panic}")))?;
+            }
+            if urgent && self.state.revision != drawn {
+                self.draw()?;
+                drawn = self.state.revision;
+                next_frame = Instant::now() + self.interval();
+            }
+        }
+    }
+
+    fn interval(&self) -> Duration {
+        if self.state.focused { self.frame } else { FRAME_IN_BACKGROUND }
+    }
+
+    /// Takes one event in and begins what it asks for; true if the user leaves.
+    fn take(&mut self, event: Event) -> io::Result<bool> {
+        let mut effects = update(&mut self.state, Msg { now: Timestamp::now(), event });
+        while !effects.is_empty() {
+            let mut more = Vec::new();
+            for effect in effects {
+                match effect {
+                    Effect::Quit => return Ok(true),
+                    Effect::Suspend => self.suspend()?,
+                    Effect::Redraw => self.redraw()?,
+                    Effect::Copy(text) => self.copy(&text)?,
+                    Effect::Theme(name) => {
+                        let event = Event::Themed(self.paint_with(name));
+                        more.extend(update(&mut self.state, Msg { now: Timestamp::now(), event }));
+                    }
+                    effect => self.hands.begin(effect),
+                }
+            }
+            effects = more;
+        }
+        Ok(false)
+    }
+
+    fn draw(&mut self) -> io::Result<()> {
+        self.frames += 1;
+        let (state, theme) = (&self.state, &self.theme);
+        self.screen.draw(|frame| view(state, theme, frame))?;
+        Ok(())
+    }
+
+    /// Every cell anew, at the size that the terminal has now.
+    fn redraw(&mut self) -> io::Result<()> {
+        let (width, height) = self.state.size;
+        self.screen.resize(Rect::new(0, 0, width, height))?;
+        self.state.revision += 1;
+        Ok(())
+    }
+
+    fn paint_with(&mut self, name: String) -> Result<String, String> {
+        let Some(theme) = self.themes.find(&name) else {
+            let names: Vec<&str> = self.themes.names().collect();
+            return Err(format!("there is no theme `{name}`: there are {}", names.join(", ")));
+        };
+        self.theme = if self.fewer_colours { theme.to_256() } else { theme.clone() };
+        Ok(name)
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        if let Some(guard) = &self.guard {
+            self.screen.backend_mut().flush()?;
+            guard.suspend()?;
+            self.state.size = crossterm::terminal::size().unwrap_or(self.state.size);
+            self.redraw()?;
+        }
+        Ok(())
+    }
+
+    /// To the clipboard of whatever terminal the user sits at, also over SSH (OSC 52).
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(text);
+        let backend = self.screen.backend_mut();
+        write!(backend, "\x1b]52;c;{encoded}\x07")?;
+        Write::flush(backend)
+    }
+}
+
+fn translate(event: Input) -> Option<Event> {
+    match event {
+        Input::Key(key) => Some(Event::Key(key)),
+        Input::Paste(text) => Some(Event::Paste(text)),
+        Input::Resize(width, height) => Some(Event::Resize(width, height)),
+        Input::FocusGained => Some(Event::Focus(true)),
+        Input::FocusLost => Some(Event::Focus(false)),
+        Input::Mouse(_) => None,
+    }
+}
+
+/// From now until then; a moment at least, so that a clock that jumps cannot make the loop spin.
+fn until(at: Timestamp) -> Duration {
+    let wait = at.duration_since(Timestamp::now());
+    Duration::try_from(wait).unwrap_or_default().max(Duration::from_millis(5))
+}
+
+/// The signals that end the console in order.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?]))
+    }
+
+    async fn next(&mut self) {
+        let [a, b, c] = &mut self.0;
+        tokio::select! {
+            _ = a.recv() => {}
+            _ = b.recv() => {}
+            _ = c.recv() => {}
+        }
+    }
+}

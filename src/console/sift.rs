@@ -1,0 +1,93 @@
+//! Applies the filter to the fleet and remembers the outcome: a pool is looked through again only if it has changed.
+
+use super::tree::{Kept, Matches};
+use crate::fleet::{MachineRow, PoolNode, Snapshot};
+use std::{collections::HashMap, sync::Arc};
+
+/// The filter's outcome for the newest snapshot.
+#[derive(Clone, Debug, Default)]
+pub struct Sifter {
+    text: String,
+    words: Vec<String>,
+    matches: Option<Arc<Matches>>,
+    /// What was found in each pool, and in which version of it.
+    seen: HashMap<Arc<str>, (Arc<PoolNode>, Option<Kept>)>,
+    mistake: Option<String>,
+}
+
+impl Sifter {
+    /// What is left; `None` without a filter.
+    pub fn matches(&self) -> Option<&Matches> {
+        self.matches.as_deref()
+    }
+
+    /// Why the filter cannot be read.
+    pub fn mistake(&self) -> Option<&str> {
+        self.mistake.as_deref()
+    }
+
+    /// Looks through what has changed since the last time; through everything if the filter has.
+    pub fn refresh(&mut self, text: &str, snapshot: &Snapshot) {
+        if text != self.text {
+            text.clone_into(&mut self.text);
+            self.words = text.split_whitespace().map(str::to_lowercase).collect();
+            self.seen.clear();
+        }
+        if self.words.is_empty() {
+            (self.matches, self.mistake) = (None, None);
+            self.seen.clear();
+            return;
+        }
+        self.matches = Some(Arc::new(self.look(snapshot)));
+    }
+
+    fn look(&mut self, snapshot: &Snapshot) -> Matches {
+        let mut found = Matches::default();
+        let mut seen = HashMap::with_capacity(self.seen.len());
+        for cluster in &snapshot.clusters {
+            if self.takes(&cluster.row.name) {
+                found.clusters.insert(cluster.row.uid.clone());
+            }
+            for pool in &cluster.pools {
+                let kept = match self.seen.remove(&pool.row.uid) {
+                    Some((before, kept)) if Arc::ptr_eq(&before, pool) => kept,
+                    _ => self.pool(pool),
+                };
+                if let Some(kept) = &kept {
+                    found.count += match kept {
+                        Kept::Pool => pool.machines.len(),
+                        Kept::Machines(at) => at.len(),
+                    };
+                    found.pools.insert(pool.row.uid.clone(), kept.clone());
+                }
+                seen.insert(pool.row.uid.clone(), (pool.clone(), kept));
+            }
+        }
+        self.seen = seen;
+        let idle: Vec<u32> = positions(snapshot.idle.iter(), |m| self.takes_machine(m));
+        found.count += idle.len();
+        found.idle = Some(idle.into());
+        found
+    }
+
+    fn pool(&self, pool: &PoolNode) -> Option<Kept> {
+        if self.takes(&format!("{}/{}", pool.row.cluster, pool.row.short_name)) {
+            return Some(Kept::Pool);
+        }
+        let at = positions(pool.machines.iter(), |m| self.takes_machine(m));
+        (!at.is_empty()).then(|| Kept::Machines(at.into()))
+    }
+
+    fn takes(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        self.words.iter().all(|word| text.contains(word))
+    }
+
+    fn takes_machine(&self, machine: &MachineRow) -> bool {
+        self.takes(&machine.name)
+    }
+}
+
+fn positions<'a>(machines: impl Iterator<Item = &'a Arc<MachineRow>>, takes: impl Fn(&MachineRow) -> bool) -> Vec<u32> {
+    machines.enumerate().filter(|(_, m)| takes(m)).map(|(at, _)| at as u32).collect()
+}

@@ -1,0 +1,295 @@
+//! All that the console remembers. Changed by [`update`](super::update) only, read by `view`.
+
+use super::{
+    confirm::Confirmation,
+    export::ExportDialog,
+    glyphs::Glyphs,
+    input::Line,
+    keys::Keymap,
+    layout::{self, Layout},
+    log::Ring,
+    message::{Change, Effect, OperationKey},
+    palette::Palette,
+    scale::ScaleDialog,
+    sift::Sifter,
+    tree::{Restriction, RowId, Tree},
+};
+use crate::{
+    api::Machine,
+    fleet::{ClusterNode, Health, MachineRow, OperationRow, PoolNode, Snapshot},
+};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// How long news stay on the notice line; complaints stay until the next key.
+const NEWS_SECONDS: i64 = 8;
+
+/// Where we are and who we are: it does not change while the console runs.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The context of the kubeconfig, or what the meta cluster is called.
+    pub context: String,
+    pub namespace: String,
+    pub user: String,
+}
+
+/// Which list the main pane shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum View {
+    #[default]
+    Fleet,
+    Operations,
+    Events,
+}
+
+/// Which pane keys go to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pane {
+    #[default]
+    Main,
+    Detail,
+    /// Events, or the log while one is open.
+    Feed,
+}
+
+/// What lies over the panes and takes the keys.
+#[derive(Clone, Debug, Default)]
+pub enum Overlay {
+    #[default]
+    None,
+    Help {
+        scroll: usize,
+    },
+    /// The filter is being typed.
+    Filter,
+    Palette(Palette),
+    Scale(Box<ScaleDialog>),
+    Confirm(Box<Confirmation>),
+    Export(Box<ExportDialog>),
+}
+
+/// One line to the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    pub text: String,
+    /// It stays until a key is pressed.
+    pub complaint: bool,
+    pub until: Timestamp,
+}
+
+/// A log that is open.
+#[derive(Clone, Debug)]
+pub struct LogPane {
+    /// Which request its lines belong to.
+    pub follow: u64,
+    pub operation: OperationKey,
+    /// Only lines of this machine.
+    pub machine: Option<Arc<str>>,
+    pub ring: Ring,
+    /// Lines below the window; 0 while it follows.
+    pub scroll: usize,
+    pub following: bool,
+    /// It is over, and why, if that is not simply the end.
+    pub ended: Option<Option<String>>,
+}
+
+/// A list with a cursor that holds on to an identity: operations and events.
+#[derive(Clone, Debug, Default)]
+pub struct List {
+    pub cursor: Option<Arc<str>>,
+    pub index: usize,
+    pub top: usize,
+}
+
+/// Everything.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub now: Timestamp,
+    pub size: (u16, u16),
+    pub place: Place,
+    pub keymap: Keymap,
+    pub glyphs: Glyphs,
+    pub themes: Vec<String>,
+    pub theme: String,
+    pub snapshot: Arc<Snapshot>,
+    pub view: View,
+    pub pane: Pane,
+    pub zoom: bool,
+    pub tree: Tree,
+    pub operations: List,
+    pub events: List,
+    /// Lines of the detail pane that are scrolled away.
+    pub detail_scroll: usize,
+    pub filter: Line,
+    /// What the filter said before it was edited: Esc goes back to it.
+    pub filter_before: String,
+    pub sifter: Sifter,
+    pub problems_only: bool,
+    pub overlay: Overlay,
+    /// `Timestamp::MAX`: for as long as the console runs.
+    pub armed_until: Option<Timestamp>,
+    /// How long writes stay armed.
+    pub armed_seconds: i64,
+    pub notice: Option<Notice>,
+    pub log: Option<LogPane>,
+    /// The whole resource of the machine under the cursor: its facts and conditions, which rows do not keep.
+    pub machine: Option<Arc<Machine>>,
+    /// That resource is asked for.
+    pub fetching: bool,
+    /// Changes that are on their way, outside the scale dialog.
+    pub tickets: u64,
+    pub focused: bool,
+    /// Rises with every change that can be seen.
+    pub revision: u64,
+}
+
+/// What the cursor is on.
+#[derive(Clone, Debug)]
+pub enum Subject<'a> {
+    Fleet,
+    Idle,
+    Clusters(usize),
+    Cluster(&'a Arc<ClusterNode>),
+    Pool(&'a Arc<PoolNode>),
+    Machine(&'a Arc<MachineRow>),
+    Operation(&'a Arc<OperationRow>),
+}
+
+impl State {
+    pub fn new(place: Place, keymap: Keymap, glyphs: Glyphs, size: (u16, u16), now: Timestamp) -> Self {
+        let mut state = Self {
+            now,
+            size,
+            place,
+            keymap,
+            glyphs,
+            themes: Vec::new(),
+            theme: String::new(),
+            snapshot: Arc::default(),
+            view: View::default(),
+            pane: Pane::default(),
+            zoom: false,
+            tree: Tree::default(),
+            operations: List::default(),
+            events: List::default(),
+            detail_scroll: 0,
+            filter: Line::default(),
+            filter_before: String::new(),
+            sifter: Sifter::default(),
+            problems_only: false,
+            overlay: Overlay::None,
+            armed_until: None,
+            armed_seconds: 15 * 60,
+            notice: None,
+            log: None,
+            machine: None,
+            fetching: false,
+            tickets: 0,
+            focused: true,
+            revision: 0,
+        };
+        state.lay_out();
+        state
+    }
+
+    /// Where the panes are.
+    pub fn layout(&self) -> Layout {
+        layout::layout(self)
+    }
+
+    /// Writes are allowed now.
+    pub fn is_armed(&self) -> bool {
+        self.armed_until.is_some_and(|until| self.now < until)
+    }
+
+    /// Something on screen counts seconds. A fleet at rest is a screen at rest.
+    pub fn shows_seconds(&self) -> bool {
+        let counts = &self.snapshot.counts;
+        let line = &self.snapshot.connection.line;
+        (self.is_armed() && self.armed_until != Some(Timestamp::MAX))
+            || !line.is_live()
+            || [Health::Bad, Health::Warning, Health::Moving].iter().any(|h| counts.health(*h) > 0)
+            || self.snapshot.operations.first().is_some_and(|o| !o.is_final())
+    }
+
+    /// When something on screen changes by itself.
+    pub fn next_tick(&self) -> Timestamp {
+        let unit = if self.shows_seconds() { 1 } else { 60 };
+        let next = Timestamp::from_second((self.now.as_second().div_euclid(unit) + 1) * unit).unwrap_or(self.now);
+        self.notice.as_ref().map_or(next, |notice| next.min(notice.until))
+    }
+
+    /// Lays the tree out anew, after anything that decides which rows there are.
+    pub fn lay_out(&mut self) {
+        let matches = self.sifter.matches();
+        let restriction = Restriction { matches, problems_only: self.problems_only };
+        self.tree.lay_out(&self.snapshot, restriction);
+    }
+
+    /// What the cursor is on.
+    pub fn subject(&self) -> Subject<'_> {
+        match self.view {
+            View::Operations => self.operation_under_cursor().map_or(Subject::Fleet, Subject::Operation),
+            View::Fleet | View::Events => self.tree_subject(),
+        }
+    }
+
+    fn tree_subject(&self) -> Subject<'_> {
+        let snapshot = &*self.snapshot;
+        let found = match &self.tree.cursor {
+            RowId::Meta => None,
+            RowId::Idle => Some(Subject::Idle),
+            RowId::Clusters(uid) => snapshot.cluster(uid).map(|_| Subject::Clusters(self.tree.index())),
+            RowId::Cluster(uid) => snapshot.cluster(uid).map(Subject::Cluster),
+            RowId::Pool(uid) | RowId::Machines(uid) => snapshot.pool(uid).map(Subject::Pool),
+            RowId::Machine(uid) => snapshot.machine(uid).map(Subject::Machine),
+        };
+        found.unwrap_or(Subject::Fleet)
+    }
+
+    fn operation_under_cursor(&self) -> Option<&Arc<OperationRow>> {
+        self.snapshot.operations.get(self.operations.index)
+    }
+
+    /// The pool that an action on a pool is about.
+    pub fn pool_in_reach(&self) -> Option<&Arc<PoolNode>> {
+        match self.subject() {
+            Subject::Pool(node) => Some(node),
+            Subject::Machine(machine) => self.snapshot.pool(machine.pool.as_deref()?),
+            Subject::Operation(operation) => self.snapshot.pool(operation.pool.as_deref()?),
+            Subject::Cluster(node) if node.pools.len() == 1 => node.pools.first(),
+            _ => None,
+        }
+    }
+
+    /// The operation that works here, or last did.
+    pub fn operation_in_reach(&self) -> Option<&Arc<OperationRow>> {
+        match self.subject() {
+            Subject::Operation(operation) => Some(operation),
+            Subject::Pool(node) => self.snapshot.operations_of(&node.row.name).next(),
+            Subject::Machine(machine) => machine
+                .operation
+                .as_deref()
+                .and_then(|name| self.snapshot.operation_named(name))
+                .or_else(|| self.snapshot.operations_of(machine.pool.as_deref()?).next()),
+            _ => None,
+        }
+    }
+
+    /// News: gone after a while.
+    pub fn tell(&mut self, text: impl Into<String>) {
+        let until = self.now + jiff::SignedDuration::from_secs(NEWS_SECONDS);
+        self.notice = Some(Notice { text: text.into(), complaint: false, until });
+    }
+
+    /// Something that was refused, and the way out: stays until the next key.
+    pub fn complain(&mut self, text: impl Into<String>) {
+        self.notice = Some(Notice { text: text.into(), complaint: true, until: Timestamp::MAX });
+    }
+
+    /// A change that is sent now.
+    pub fn apply(&mut self, change: Change) -> Effect {
+        self.tickets += 1;
+        Effect::Apply { ticket: self.tickets, change }
+    }
+}

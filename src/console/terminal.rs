@@ -1,0 +1,123 @@
+//! The terminal: taken over, and given back whatever happens — return, error, panic, signal, suspension.
+//!
+//! Nothing here knows what is drawn.
+
+use crossterm::{
+    cursor, event, execute,
+    terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
+};
+use ratatui::{Terminal, TerminalOptions, Viewport, backend::CrosstermBackend, layout::Rect};
+use std::{
+    io::{self, BufWriter, IsTerminal, Write},
+    sync::{
+        Mutex, Once,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, ThreadId},
+};
+
+/// Every queued command of crossterm is a `write`; without a buffer one frame is thousands of system calls.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// The terminal is ours now.
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+/// The thread that draws; a panic there ends the console, one elsewhere is only reported.
+static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
+/// What the last panic of another thread said; the loop shows it.
+static BACKGROUND_PANIC: Mutex<Option<String>> = Mutex::new(None);
+static HOOK: Once = Once::new();
+
+/// A ratatui terminal over a buffered writer.
+pub type Screen<W> = Terminal<CrosstermBackend<BufWriter<W>>>;
+
+/// A screen of a stated size; the loop resizes it when the terminal says so.
+pub fn screen<W: Write>(writer: W, width: u16, height: u16) -> io::Result<Screen<W>> {
+    let backend = CrosstermBackend::new(BufWriter::with_capacity(BUFFER_BYTES, writer));
+    let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
+    Terminal::with_options(backend, TerminalOptions { viewport })
+}
+
+/// Both ends are a terminal.
+pub fn is_terminal() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Holds the terminal; dropping it gives the terminal back.
+#[derive(Debug)]
+pub struct Guard(());
+
+impl Guard {
+    /// Takes the terminal over: raw mode, the other screen, pastes as one event, news of focus.
+    pub fn take() -> io::Result<Self> {
+        install_hook();
+        enter()?;
+        Ok(Self(()))
+    }
+
+    /// Gives the terminal back, stops the process as Ctrl-Z does, and takes the terminal again when it is resumed.
+    pub fn suspend(&self) -> io::Result<()> {
+        restore();
+        // The whole group, as the terminal itself would: a wrapper such as `cargo run` stops with us.
+        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        enter()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// What a panic on another thread said since the last call.
+pub fn take_background_panic() -> Option<String> {
+    BACKGROUND_PANIC.lock().ok()?.take()
+}
+
+fn enter() -> io::Result<()> {
+    terminal::enable_raw_mode()?;
+    ACTIVE.store(true, Ordering::SeqCst);
+    if let Ok(mut owner) = OWNER.lock() {
+        *owner = Some(thread::current().id());
+    }
+    execute!(
+        io::stdout(),
+        EnterAlternateScreen,
+        event::EnableBracketedPaste,
+        event::EnableFocusChange,
+        cursor::Hide,
+        terminal::Clear(terminal::ClearType::All)
+    )
+}
+
+/// May be called at any time and any number of times; only the first call after [`enter`] does anything.
+fn restore() {
+    if !ACTIVE.swap(false, Ordering::SeqCst) {
+        return;
+    }
+    // Nothing more can be done if the terminal is gone.
+    let _ = execute!(
+        io::stdout(),
+        event::DisableFocusChange,
+        event::DisableBracketedPaste,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
+    let _ = terminal::disable_raw_mode();
+}
+
+/// Gives the terminal back before the report of a panic is printed, so that it can be read.
+fn install_hook() {
+    HOOK.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            let ours = OWNER.lock().is_ok_and(|owner| *owner == Some(thread::current().id()));
+            if ours || !ACTIVE.load(Ordering::SeqCst) {
+                restore();
+                report(panic);
+            } else if let Ok(mut said) = BACKGROUND_PANIC.lock() {
+                *said = Some(panic.to_string());
+            }
+        }));
+    });
+}

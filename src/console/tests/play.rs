@@ -1,0 +1,288 @@
+//! Keys in, effects out: what is asked for, what is refused, and where the cursor stays.
+
+use super::{FLEET, agree, press, send, state, with};
+use crate::{
+    console::{
+        message::{Effect, Event, Msg, Refusal},
+        state::{Overlay, Pane, State, Subject, View},
+        update::update,
+    },
+    fleet::testing,
+};
+
+fn subject(state: &State) -> String {
+    match state.subject() {
+        Subject::Fleet => "fleet".into(),
+        Subject::Idle => "idle".into(),
+        Subject::Clusters(_) => "clusters".into(),
+        Subject::Cluster(node) => node.row.name.to_string(),
+        Subject::Pool(node) => node.row.name.to_string(),
+        Subject::Machine(machine) => machine.name.to_string(),
+        Subject::Operation(operation) => operation.name.to_string(),
+    }
+}
+
+fn check(keys: &str, expected: &str) {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, keys);
+    assert_eq!(subject(&state), expected, "{keys}");
+}
+
+#[test]
+fn moves_as_hands_expect() {
+    check("", "fleet");
+    check("j", "eu-1");
+    check("j j", "us-2");
+    check("j j k", "eu-1");
+    check("G", "idle");
+    check("G g", "fleet");
+    check("j right right", "eu-1-gpu");
+    check("j l j", "eu-1-gpu");
+    check("j enter j", "eu-1-gpu");
+    check("j right j h", "eu-1");
+    check("j right j h h j", "us-2");
+    check("j right j right j", "eu-1-m6");
+    check("j right j right j j", "eu-1-m5");
+    check("j right j right j j j", "eu-1-gpu");
+    check("j right j right j j j enter j", "eu-1-m1");
+    check("ctrl-d", "idle");
+}
+
+#[test]
+fn the_cursor_stays_on_its_machine_when_it_becomes_one_of_many() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "j right j right j j");
+    assert_eq!(subject(&state), "eu-1-m5");
+    let ready = FLEET.replace("machine eu-1-m5 Provisioning", "machine eu-1-m5 Ready");
+    with(&mut state, testing::snapshot(&ready));
+    assert_eq!(subject(&state), "eu-1-m5");
+}
+
+#[test]
+fn the_cursor_goes_to_the_pool_when_its_machine_leaves() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "j right j right j");
+    let gone: String = FLEET.lines().filter(|l| !l.contains("machine eu-1-m6")).collect::<Vec<_>>().join("\n");
+    with(&mut state, testing::snapshot(&gone));
+    assert_eq!(subject(&state), "eu-1-gpu");
+}
+
+fn is_apply(effects: &[Effect]) -> bool {
+    effects.iter().any(Effect::is_mutation)
+}
+
+/// Opens the dialog on eu-1/gpu and asks for two more.
+fn dialog(state: &mut State, keys: &str) -> Vec<Effect> {
+    let asked = press(state, "j right j s");
+    let mut effects = press(state, "up up");
+    effects.extend(asked);
+    agree(state, &effects);
+    press(state, keys)
+}
+
+#[test]
+fn scaling_takes_arming_a_dry_run_and_the_typed_name() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "W");
+    let effects = dialog(&mut state, "enter 'more room' enter 'gpu' enter");
+    let [Effect::Apply { ticket, change }] = effects.as_slice() else { panic!("{effects:?}") };
+    let body = change.body();
+    assert_eq!(body["spec"]["replicas"], 8);
+    assert_eq!(body["metadata"]["uid"], "uid-eu-1-gpu");
+    assert_eq!(body["metadata"]["resourceVersion"], "1");
+    assert_eq!(body["metadata"]["annotations"]["quarterdeck.dev/reason"], "more room");
+    assert_eq!(body["metadata"]["annotations"]["quarterdeck.dev/requested-by"], "alice");
+    send(&mut state, Event::Applied { ticket: *ticket, outcome: Ok("done".into()) });
+    assert!(matches!(state.overlay, Overlay::None));
+}
+
+#[test]
+fn nothing_is_sent_while_read_only() {
+    let mut state = state(FLEET, (120, 40));
+    let effects = press(&mut state, "j right j s up up enter enter 'gpu' enter");
+    assert!(effects.iter().all(|e| !matches!(e, Effect::DryRun { .. } | Effect::Apply { .. })), "{effects:?}");
+    for keys in ["p", "H", "t"] {
+        press(&mut state, "esc");
+        assert!(!is_apply(&press(&mut state, keys)));
+        assert!(state.notice.as_ref().unwrap().text.starts_with("read-only: `W`"), "{keys} {:?}", state.notice);
+    }
+}
+
+#[test]
+fn arming_runs_out() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "W");
+    let now = state.now + jiff::SignedDuration::from_mins(16);
+    update(&mut state, Msg { now, event: Event::Tick });
+    assert!(!state.is_armed() && state.notice.is_some());
+}
+
+#[test]
+fn a_wrong_name_is_not_a_yes() {
+    for typed in ["", "gp", "gpux", "eu-1-gpu"] {
+        let mut state = state(FLEET, (120, 40));
+        press(&mut state, "W");
+        let effects = dialog(&mut state, &format!("enter enter '{typed}' enter"));
+        assert!(!is_apply(&effects), "{typed}");
+        assert!(matches!(state.overlay, Overlay::Scale(_)));
+    }
+}
+
+#[test]
+fn cancel_is_what_enter_means_on_the_first_button() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "W");
+    assert!(!is_apply(&dialog(&mut state, "enter enter 'gpu' tab enter")));
+    assert!(matches!(state.overlay, Overlay::None));
+}
+
+#[test]
+fn keys_on_their_way_are_not_for_the_dialog() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "j right j s");
+    state.now -= jiff::SignedDuration::from_millis(200);
+    press(&mut state, "9");
+    let Overlay::Scale(dialog) = &state.overlay else { panic!() };
+    assert_eq!(dialog.replicas, 6);
+}
+
+#[test]
+fn a_pool_that_somebody_changed_is_not_scaled_until_it_was_read_again() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "W");
+    dialog(&mut state, "enter enter 'gpu'");
+    let mut changed = testing::snapshot(&FLEET.replace("pool gpu replicas=6", "pool gpu replicas=9"));
+    bump_generation(&mut changed);
+    with(&mut state, changed);
+    assert!(!is_apply(&press(&mut state, "enter")));
+    let Overlay::Scale(dialog) = &state.overlay else { panic!() };
+    assert!(dialog.blocked(true).unwrap().contains("replicas went from 6 to 9"), "{:?}", dialog.blocked(true));
+}
+
+/// The notation has no generations: the pool gets one.
+fn bump_generation(snapshot: &mut std::sync::Arc<crate::fleet::Snapshot>) {
+    use std::sync::Arc;
+    for cluster in &mut Arc::make_mut(snapshot).clusters {
+        for pool in &mut Arc::make_mut(cluster).pools {
+            let row = Arc::make_mut(&mut Arc::make_mut(pool).row);
+            Arc::make_mut(row.resource.as_mut().unwrap()).metadata.generation = Some(7);
+        }
+    }
+}
+
+#[test]
+fn production_and_large_shrinks_ask_for_more() {
+    let mut first = state(FLEET, (120, 40));
+    press(&mut first, ": 'scale us-2/general 6' enter");
+    let Overlay::Scale(dialog) = &first.overlay else { panic!("{:?}", first.overlay) };
+    assert_eq!((dialog.level(), dialog.phrase()), (3, "general 6".into()));
+    let mut second = state(FLEET, (120, 40));
+    press(&mut second, ": 'scale eu-1/system 1' enter");
+    let Overlay::Scale(dialog) = &second.overlay else { panic!() };
+    assert_eq!((dialog.level(), dialog.phrase()), (3, "system 1".into()));
+    assert_eq!(dialog.change("a").patch["metadata"]["annotations"]["quarterdeck.dev/approved-replicas"], "1");
+}
+
+#[test]
+fn a_refusal_stays_in_the_dialog() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "W");
+    let effects = dialog(&mut state, "enter enter 'gpu' enter");
+    let Some(Effect::Apply { ticket, .. }) = effects.last() else { panic!("{effects:?}") };
+    let refusal = Refusal { message: "you may not patch nodepools".into(), conflict: false };
+    send(&mut state, Event::Applied { ticket: *ticket, outcome: Err(refusal) });
+    let Overlay::Scale(dialog) = &state.overlay else { panic!() };
+    assert_eq!(dialog.complaint.as_deref(), Some("you may not patch nodepools"));
+}
+
+#[test]
+fn pausing_is_immediate_and_going_on_asks() {
+    let mut state = state(FLEET, (120, 40));
+    assert!(is_apply(&press(&mut state, "W j right j p")));
+    let paused = FLEET.replace("pool gpu replicas=6", "pool gpu paused replicas=6");
+    with(&mut state, testing::snapshot(&paused));
+    assert!(!is_apply(&press(&mut state, "p")));
+    assert!(matches!(state.overlay, Overlay::Confirm(_)));
+    assert!(!is_apply(&press(&mut state, "enter")), "no is the default");
+    assert!(is_apply(&press(&mut state, "p y")));
+}
+
+#[test]
+fn q_never_quits_from_depth() {
+    for depth in ["j right j right j enter", "2", "4", "!", "/ 'eu' enter", "tab", "j right j l", "?", ":"] {
+        let mut state = state(FLEET, (120, 40));
+        press(&mut state, depth);
+        let effects = press(&mut state, "q");
+        assert!(!effects.contains(&Effect::Quit), "{depth}");
+    }
+    let mut top = state(FLEET, (120, 40));
+    assert_eq!(press(&mut top, "q"), [Effect::Quit]);
+    assert_eq!(press(&mut top, ": 'q' enter"), [Effect::Quit]);
+    assert_eq!(press(&mut top, "ctrl-c"), [Effect::Quit]);
+}
+
+#[test]
+fn escape_goes_back_one_level_at_a_time() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "/ 'm6' enter j j j enter");
+    assert!(state.zoom && state.pane == Pane::Detail);
+    press(&mut state, "esc");
+    assert!(!state.zoom && state.pane == Pane::Main && !state.filter.is_empty());
+    press(&mut state, "esc");
+    assert!(state.filter.is_empty());
+}
+
+#[test]
+fn the_log_of_a_pool_is_that_of_its_operation() {
+    let mut state = state(FLEET, (120, 40));
+    let effects = press(&mut state, "j right j l");
+    let Some(Effect::Follow { follow, operation }) = effects.last() else { panic!("{effects:?}") };
+    assert_eq!(operation.name, "eu-1-gpu-up");
+    let lines =
+        (0..100).map(|i| format!(r#"{{"machine":"eu-1-m{}","event":"output","line":"{i}"}}"#, 5 + i % 2)).collect();
+    send(&mut state, Event::LogLines { follow: *follow, lines });
+    assert!(super::screen(&state).contains(" 99"));
+    press(&mut state, "k");
+    assert!(!state.log.as_ref().unwrap().following);
+    press(&mut state, "f");
+    assert!(state.log.as_ref().unwrap().following);
+    assert_eq!(press(&mut state, "esc"), [Effect::Unfollow]);
+}
+
+#[test]
+fn retry_is_for_what_failed() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "W 2 t");
+    assert!(state.notice.as_ref().unwrap().text.contains("only a failed operation is tried again"));
+    with(&mut state, testing::snapshot(&FLEET.replace("ScaleUp Running", "ScaleUp Failed")));
+    press(&mut state, "t");
+    let effects = press(&mut state, "y");
+    assert!(is_apply(&effects), "{effects:?}");
+}
+
+#[test]
+fn views_and_commands() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "2");
+    assert_eq!((state.view, subject(&state).as_str()), (View::Operations, "eu-1-gpu-up"));
+    press(&mut state, ": 'pool eu-1/system' enter");
+    assert_eq!((state.view, subject(&state).as_str()), (View::Fleet, "eu-1-system"));
+    press(&mut state, ": 'machine us-2-m4' enter");
+    assert_eq!(subject(&state), "us-2-m4");
+    press(&mut state, ": 'machine nope' enter");
+    let Overlay::Palette(palette) = &state.overlay else { panic!() };
+    assert_eq!(palette.complaint.as_deref(), Some("there is no machine `nope`"));
+    assert_eq!(press(&mut state, "esc : 'theme light' enter"), [Effect::Theme("light".into())]);
+}
+
+#[test]
+fn unchanged_data_is_not_drawn() {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "j j");
+    let before = state.revision;
+    let mut same = state.snapshot.clone();
+    std::sync::Arc::make_mut(&mut same).generation += 1;
+    std::sync::Arc::make_mut(&mut same).changes_seen += 1000;
+    with(&mut state, same);
+    assert_eq!(state.revision, before);
+}

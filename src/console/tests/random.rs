@@ -1,0 +1,121 @@
+//! Random keys at random sizes: nothing panics, and nothing is changed without arming and confirming.
+
+use super::{FLEET, agree, press, screen, send, state};
+use crate::{
+    console::{
+        glyphs::Glyphs,
+        message::{Effect, Event},
+        state::State,
+    },
+    fleet::testing,
+};
+use proptest::prelude::*;
+
+const KEYS: &[&str] = &[
+    "j",
+    "k",
+    "g",
+    "G",
+    "h",
+    "l",
+    "right",
+    "left",
+    "enter",
+    "esc",
+    "tab",
+    "shift-tab",
+    "ctrl-d",
+    "ctrl-u",
+    "1",
+    "2",
+    "4",
+    "/",
+    ":",
+    "?",
+    "s",
+    "p",
+    "H",
+    "t",
+    "z",
+    "f",
+    "!",
+    "Y",
+    "q",
+    "up",
+    "down",
+    "pgup",
+    "pgdn",
+    "x",
+    "9",
+    "0",
+    "backspace",
+    "ctrl-r",
+    "y",
+    "n",
+    "e",
+    "u",
+    "space",
+];
+
+const OTHER: &str = r#"
+    cluster eu-1 version=1.35.0
+    pool gpu replicas=2
+    machine eu-1-m1 Draining
+    machine eu-1-m5 Ready
+    idle 1 spare-
+"#;
+
+fn draw(state: &State) {
+    let _ = screen(state);
+}
+
+fn play(state: &mut State, keys: &[usize], sizes: &[(u16, u16)]) -> Vec<Effect> {
+    let mut all = Vec::new();
+    for (i, key) in keys.iter().enumerate() {
+        let effects = press(state, KEYS[key % KEYS.len()]);
+        agree(state, &effects);
+        all.extend(effects);
+        if i % 7 == 3 {
+            let fleet = if i % 2 == 0 { FLEET } else { OTHER };
+            send(state, Event::Data(testing::snapshot(fleet)));
+        }
+        if i % 5 == 0 {
+            let (width, height) = sizes[i % sizes.len()];
+            send(state, Event::Resize(width, height));
+        }
+        draw(state);
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_changed_while_read_only(
+        keys in prop::collection::vec(0..KEYS.len(), 1..60),
+        sizes in prop::collection::vec((1u16..200, 1u16..60), 1..8),
+    ) {
+        let mut state = state(FLEET, (120, 40));
+        let effects = play(&mut state, &keys, &sizes);
+        let sent = effects.iter().any(|e| matches!(e, Effect::Apply { .. } | Effect::DryRun { .. }));
+        prop_assert!(!sent);
+    }
+
+    /// Armed, but nobody types a pool's name: pools may be paused or held, and never scaled.
+    #[test]
+    fn nothing_is_scaled_without_the_name(
+        keys in prop::collection::vec(0..KEYS.len(), 1..60),
+        ascii in any::<bool>(),
+    ) {
+        let mut state = state(FLEET, (80, 24));
+        state.glyphs = if ascii { Glyphs::Ascii } else { Glyphs::Unicode };
+        press(&mut state, "W");
+        let effects = play(&mut state, &keys, &[(80, 24), (160, 48), (60, 15)]);
+        for effect in effects {
+            if let Effect::Apply { change, .. } = effect {
+                prop_assert!(change.patch["spec"].get("replicas").is_none());
+            }
+        }
+    }
+}

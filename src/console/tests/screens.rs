@@ -1,0 +1,92 @@
+//! What screens look like.
+
+use super::{agree, empty, press, screen, state};
+use crate::console::{glyphs::Glyphs, state::State};
+
+const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (160, 48)];
+
+fn check(name: &str, state: &State) {
+    let (width, height) = state.size;
+    insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen(state));
+}
+
+#[test]
+fn a_pool_at_work() {
+    for size in SIZES {
+        let mut state = state(super::FLEET, size);
+        press(&mut state, "j right j right");
+        check("pool", &state);
+    }
+}
+
+#[test]
+fn a_failed_machine() {
+    for size in SIZES {
+        let mut state = state(super::FLEET, size);
+        press(&mut state, "j right j right j enter");
+        check("machine", &state);
+    }
+}
+
+#[test]
+fn the_scale_dialog() {
+    for size in SIZES {
+        let mut state = state(super::FLEET, size);
+        let effects = press(&mut state, "W j right j s up up tab 'CHG-1' tab 'gp'");
+        agree(&mut state, &effects);
+        check("scale", &state);
+    }
+}
+
+#[test]
+fn more_than_there_is() {
+    let mut state = state(super::FLEET, (80, 24));
+    press(&mut state, "j right j s 4 0");
+    check("shortfall", &state);
+}
+
+#[test]
+fn help_and_palette_and_filter() {
+    let mut state = state(super::FLEET, (120, 40));
+    press(&mut state, "?");
+    check("help", &state);
+    press(&mut state, "esc :");
+    check("palette", &state);
+    press(&mut state, "'scale g'");
+    check("palette_scale", &state);
+    press(&mut state, "esc / 'm6'");
+    check("filter", &state);
+}
+
+#[test]
+fn an_empty_fleet_and_a_lost_one() {
+    check("empty", &empty((80, 24)));
+    let mut state = state(&format!("{}\noffline", super::FLEET), (120, 40));
+    press(&mut state, "j");
+    check("offline", &state);
+}
+
+#[test]
+fn plain_ascii() {
+    let mut state = state(super::FLEET, (80, 24));
+    state.glyphs = Glyphs::Ascii;
+    press(&mut state, "j right j right");
+    let text = screen(&state);
+    check("ascii", &state);
+    let beyond: Vec<char> = text.chars().filter(|c| !c.is_ascii()).collect();
+    assert!(beyond.is_empty(), "{beyond:?}");
+}
+
+#[test]
+fn operations_and_events() {
+    let mut state = state(super::FLEET, (120, 40));
+    press(&mut state, "2");
+    check("operations", &state);
+    press(&mut state, "4");
+    check("events", &state);
+}
+
+#[test]
+fn too_small_is_one_sentence() {
+    check("too_small", &state(super::FLEET, (50, 10)));
+}

@@ -1,0 +1,191 @@
+//! Text for cells: made safe, cut to a width, and numbers, durations and times the way people read them.
+//!
+//! Whatever comes from a cluster passes [`clean`] before it is drawn: an escape sequence in a node name must never
+//! reach the terminal.
+
+use jiff::Timestamp;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Characters that would be obeyed or would break the grid become a visible `·`; line breaks and tabs become a space.
+pub fn clean(text: &str) -> String {
+    text.chars().map(clean_char).collect()
+}
+
+fn clean_char(c: char) -> char {
+    match c {
+        '\n' | '\r' | '\t' => ' ',
+        // Marks of direction can make a name look like another one.
+        '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' => '·',
+        // Selectors of presentation change the width of the glyph before them, and terminals disagree by how much.
+        '\u{fe00}'..='\u{fe0f}' | '\u{e0000}'..='\u{e0fff}' => '·',
+        c if c.is_control() || c.width().unwrap_or(0) == 0 => '·',
+        c => c,
+    }
+}
+
+/// The same width in plain ASCII: for terminals that can show nothing else.
+pub fn ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            c if c.is_ascii() => out.push(c),
+            '·' => out.push('.'),
+            '…' | '≈' => out.push('~'),
+            '›' | '▸' | '→' => out.push('>'),
+            '–' | '—' => out.push('-'),
+            '×' => out.push('x'),
+            c => out.extend(std::iter::repeat_n('?', c.width().unwrap_or(0))),
+        }
+    }
+    out
+}
+
+/// Columns that the text takes.
+pub fn width(text: &str) -> usize {
+    text.width()
+}
+
+/// Cleaned and cut to `columns`, with `…` where something is missing.
+pub fn cut(text: &str, columns: usize) -> String {
+    let text = clean(text);
+    if text.width() <= columns {
+        return text;
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for c in text.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide + 1 > columns {
+            break;
+        }
+        used += wide;
+        out.push(c);
+    }
+    if columns > 0 {
+        out.push('…');
+    }
+    out
+}
+
+/// Cut and filled up with spaces on the right: exactly `columns` wide.
+pub fn left(text: &str, columns: usize) -> String {
+    let mut out = cut(text, columns);
+    out.extend(std::iter::repeat_n(' ', columns.saturating_sub(out.width())));
+    out
+}
+
+/// Cut and filled up with spaces on the left: exactly `columns` wide.
+pub fn right(text: &str, columns: usize) -> String {
+    let text = cut(text, columns);
+    let mut out = " ".repeat(columns.saturating_sub(text.width()));
+    out.push_str(&text);
+    out
+}
+
+/// `100412` as `100,412`.
+pub fn number(value: usize) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Seconds in at most six columns: `4s`, `1m04s`, `2h07m`, `3d04h`.
+pub fn duration(seconds: i64) -> String {
+    let s = seconds.max(0);
+    match s {
+        0..60 => format!("{s}s"),
+        60..3600 => format!("{}m{:02}s", s / 60, s % 60),
+        3600..86_400 => format!("{}h{:02}m", s / 3600, s % 3600 / 60),
+        _ => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3600),
+    }
+}
+
+/// Milliseconds: tenths below ten seconds, then as [`duration`].
+pub fn short_duration(milliseconds: i64) -> String {
+    match milliseconds {
+        ..10_000 => format!("{}.{}s", milliseconds.max(0) / 1000, milliseconds.max(0) % 1000 / 100),
+        _ => duration(milliseconds / 1000),
+    }
+}
+
+/// Seconds from `from` to `to`, never negative.
+pub fn seconds_between(from: Timestamp, to: Timestamp) -> i64 {
+    (to.as_second() - from.as_second()).max(0)
+}
+
+/// `12:04:31` in UTC: the screen says `Z` where there is room.
+pub fn clock(at: Timestamp) -> String {
+    let s = at.as_second().rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+}
+
+/// `12:04` in UTC.
+pub fn clock_minutes(at: Timestamp) -> String {
+    clock(at)[..5].to_owned()
+}
+
+/// A bar of `columns` cells, filled in eighths of a cell; in `ascii` in whole cells.
+pub fn bar(done: f64, columns: usize, ascii: bool) -> (String, String) {
+    let done = if done.is_finite() { done.clamp(0.0, 1.0) } else { 0.0 };
+    if ascii {
+        let full = (done * columns as f64).round() as usize;
+        return ("#".repeat(full), ".".repeat(columns - full));
+    }
+    let eighths = (done * columns as f64 * 8.0).round() as usize;
+    let mut filled = "█".repeat(eighths / 8);
+    if eighths % 8 > 0 {
+        filled.push(['▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8 - 1]);
+    }
+    let rest = columns.saturating_sub(filled.chars().count());
+    (filled, "·".repeat(rest))
+}
+
+/// `1 machine`, `3 machines`.
+pub fn plural(count: usize, noun: &str) -> String {
+    format!("{} {noun}{}", number(count), if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_clusters_cannot_move_the_cursor() {
+        assert_eq!(clean("a\u{1b}[2Jb\tc\nd"), "a·[2Jb c d");
+        assert_eq!(clean("evil\u{202e}txt"), "evil·txt");
+        assert_eq!(clean("warn\u{26a0}\u{fe0f}"), "warn\u{26a0}·");
+        assert_eq!(clean("zero\u{200b}width e\u{301}"), "zero·width e·");
+    }
+
+    #[test]
+    fn cuts_by_columns_not_by_characters() {
+        assert_eq!(cut("machine", 7), "machine");
+        assert_eq!(cut("machines", 7), "machin…");
+        assert_eq!(cut("日本語", 4), "日…");
+        assert_eq!(cut("abc", 0), "");
+        assert_eq!(left("日本", 6), "日本  ");
+        assert_eq!(right("42", 5), "   42");
+    }
+
+    #[test]
+    fn numbers_and_times_read_well() {
+        assert_eq!(["0", "999", "1,000", "100,412"], [0, 999, 1000, 100_412].map(number));
+        assert_eq!(["4s", "1m04s", "2h07m", "3d04h"], [4, 64, 7620, 273_600].map(duration));
+        assert_eq!(["0.4s", "9.9s", "10s", "1m30s"], [450, 9_999, 10_000, 90_000].map(short_duration));
+        assert_eq!(clock(Timestamp::from_second(43_471).unwrap()), "12:04:31");
+    }
+
+    #[test]
+    fn bars_fill_in_eighths() {
+        assert_eq!(bar(0.5, 4, false), ("██".into(), "··".into()));
+        assert_eq!(bar(0.55, 4, false), ("██▎".into(), "·".into()));
+        assert_eq!(bar(f64::NAN, 3, true), (String::new(), "...".into()));
+        assert_eq!(bar(7.0, 3, true), ("###".into(), String::new()));
+    }
+}

@@ -1,0 +1,271 @@
+//! The only place where the console's state changes. No IO, no clock, no spawn: messages in, effects out.
+
+mod change;
+mod dialog;
+mod follow;
+mod navigate;
+mod overlay;
+
+pub use navigate::is_at_top;
+
+use super::{
+    action::Action,
+    keys::Chord,
+    layout::Class,
+    message::{Effect, Event, Msg, Refusal},
+    state::{Overlay, State, Subject, View},
+    text,
+};
+use crate::fleet::Snapshot;
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+/// Takes one message in.
+pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
+    let was_armed = state.is_armed();
+    state.now = msg.now;
+    let mut effects = handle(state, msg.event);
+    expire(state, was_armed);
+    effects.extend(dialog::ask_for_opinion(state));
+    effects.extend(look(state));
+    scroll(state);
+    effects
+}
+
+fn handle(state: &mut State, event: Event) -> Vec<Effect> {
+    if let Event::Data(snapshot) = event {
+        take_data(state, snapshot);
+        return Vec::new();
+    }
+    state.revision += 1;
+    match event {
+        Event::Key(key) => press(state, key),
+        Event::Paste(text) => overlay::paste(state, &text),
+        Event::Resize(width, height) => {
+            state.size = (width, height);
+            vec![Effect::Redraw]
+        }
+        Event::Focus(focused) => {
+            state.focused = focused;
+            Vec::new()
+        }
+        Event::Tick | Event::Data(_) => Vec::new(),
+        Event::Machine(machine) => {
+            state.fetching = false;
+            state.machine = machine.or_else(|| state.machine.take());
+            Vec::new()
+        }
+        Event::LogLines { follow, lines } => follow::lines(state, follow, &lines),
+        Event::LogEnded { follow, why } => follow::ended(state, follow, why),
+        Event::DryRun { ticket, outcome } => dialog::opinion(state, ticket, outcome),
+        Event::Applied { ticket, outcome } => applied(state, ticket, outcome),
+        Event::Saved(Ok(path)) => tell(state, format!("written to {}", path.display())),
+        Event::Themed(Ok(name)) => {
+            state.theme.clone_from(&name);
+            tell(state, format!("theme {name}"))
+        }
+        Event::Saved(Err(complaint)) | Event::Themed(Err(complaint)) => complain(state, complaint),
+        Event::Notice(text) => complain(state, text),
+    }
+}
+
+/// A newer snapshot: it counts as a change only if something that is on screen is different.
+fn take_data(state: &mut State, snapshot: Arc<Snapshot>) {
+    let before = fingerprint(state);
+    state.snapshot = snapshot;
+    state.sifter.refresh(state.filter.value(), &state.snapshot);
+    state.lay_out();
+    navigate::keep_lists(state);
+    if let Overlay::Scale(dialog) = &mut state.overlay {
+        dialog.refresh(&state.snapshot);
+    }
+    if fingerprint(state) != before {
+        state.revision += 1;
+    }
+}
+
+/// A digest of the data that is on screen.
+fn fingerprint(state: &State) -> u64 {
+    let mut hash = DefaultHasher::new();
+    let snapshot = &*state.snapshot;
+    (snapshot.complete, snapshot.clusters.len(), snapshot.connection.line.is_live()).hash(&mut hash);
+    format!("{:?}", snapshot.counts).hash(&mut hash);
+    let pointer = |hash: &mut DefaultHasher, p: *const ()| (p as usize).hash(hash);
+    let height = state.layout().list_height();
+    match state.view {
+        View::Fleet => {
+            (state.tree.index(), state.tree.top).hash(&mut hash);
+            for index in state.tree.top..state.tree.top + height {
+                super::view::tree::fingerprint(state.tree.row(snapshot, index), &mut hash);
+            }
+        }
+        View::Operations => {
+            for operation in snapshot.operations.iter().skip(state.operations.top).take(height) {
+                pointer(&mut hash, Arc::as_ptr(operation).cast());
+            }
+        }
+        View::Events => {}
+    }
+    for event in snapshot.events.iter().take(state.size.1.into()) {
+        pointer(&mut hash, Arc::as_ptr(event).cast());
+    }
+    super::view::detail::fingerprint(state, &mut hash);
+    hash.finish()
+}
+
+/// Asks for the machine under the cursor if its detail is on screen and what we have of it is old; one at a time.
+fn look(state: &mut State) -> Option<Effect> {
+    if state.fetching || state.layout().detail.is_none() || !state.snapshot.connection.line.is_live() {
+        return None;
+    }
+    let Subject::Machine(machine) = state.subject() else { return None };
+    let known = state.machine.as_ref().is_some_and(|known| {
+        known.metadata.uid.as_deref() == Some(&*machine.uid)
+            && (known.metadata.resource_version.as_deref() == Some(&*machine.resource_version)
+                || is_newer(known.metadata.resource_version.as_deref(), &machine.resource_version))
+    });
+    let effect = Effect::Look { namespace: machine.namespace.to_string(), name: machine.name.to_string() };
+    (!known).then(|| {
+        state.fetching = true;
+        effect
+    })
+}
+
+/// What was read is newer than what the watch has shown so far.
+fn is_newer(read: Option<&str>, shown: &str) -> bool {
+    let number = |version: &str| version.parse::<u64>().ok();
+    read.and_then(number).zip(number(shown)).is_some_and(|(read, shown)| read > shown)
+}
+
+fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    if key.kind == KeyEventKind::Release {
+        return Vec::new();
+    }
+    if state.notice.as_ref().is_some_and(|n| n.complaint) {
+        state.notice = None;
+    }
+    let chord = Chord::from(key);
+    // Two keys mean the same everywhere, also while something is typed.
+    if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
+        return vec![Effect::Quit];
+    }
+    if state.keymap.action(chord) == Some(Action::Suspend) {
+        return vec![Effect::Suspend];
+    }
+    if state.layout().class == Class::TooSmall {
+        return if state.keymap.action(chord) == Some(Action::Quit) { vec![Effect::Quit] } else { Vec::new() };
+    }
+    match &state.overlay {
+        Overlay::None => state.keymap.action(chord).map_or_else(Vec::new, |action| act(state, action)),
+        Overlay::Help { .. } => overlay::help(state, key),
+        Overlay::Filter => overlay::filter(state, key),
+        Overlay::Palette(_) => overlay::palette(state, key),
+        Overlay::Export(_) => overlay::export(state, key),
+        Overlay::Scale(_) => dialog::press(state, key),
+        Overlay::Confirm(_) => change::answer(state, key),
+    }
+}
+
+/// Carries out a wish; the keymap and the palette both end here.
+pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
+    use Action::{
+        Arm, Back, Collapse, Command, Copy, Down, Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, Hold,
+        Last, Logs, NextPane, Open, PageDown, PageUp, Pause, PreviousPane, Problems, Quit, Redraw, Retry, Scale,
+        Suspend, Up, ViewEvents, ViewFleet, ViewOperations, Zoom,
+    };
+    match action {
+        Down | Up | First | Last | HalfPageDown | HalfPageUp | PageDown | PageUp => navigate::travel(state, action),
+        Collapse => navigate::collapse(state),
+        Expand => navigate::expand(state),
+        Open => navigate::open(state),
+        NextPane => navigate::next_pane(state, true),
+        PreviousPane => navigate::next_pane(state, false),
+        Zoom => navigate::zoom(state),
+        Back => return navigate::back(state),
+        ViewFleet => navigate::view(state, View::Fleet),
+        ViewOperations => navigate::view(state, View::Operations),
+        ViewEvents => navigate::view(state, View::Events),
+        Filter => overlay::open_filter(state),
+        Problems => overlay::toggle_problems(state),
+        Command => overlay::open_palette(state),
+        Help => state.overlay = Overlay::Help { scroll: 0 },
+        Scale => dialog::open(state, None),
+        Logs => return follow::open(state),
+        Follow => follow::toggle(state),
+        Pause => return change::pause(state),
+        Hold => return change::hold(state),
+        Retry => change::retry(state),
+        Arm => change::arm(state),
+        Copy => return navigate::copy(state),
+        Redraw => return vec![Effect::Redraw],
+        Suspend => return vec![Effect::Suspend],
+        Quit => return quit(state),
+    }
+    Vec::new()
+}
+
+/// `q` leaves only from the top: from depth it goes one level back, like Esc.
+fn quit(state: &mut State) -> Vec<Effect> {
+    if navigate::is_at_top(state) { vec![Effect::Quit] } else { navigate::back(state) }
+}
+
+fn applied(state: &mut State, ticket: u64, outcome: Result<String, Refusal>) -> Vec<Effect> {
+    if let Overlay::Scale(dialog) = &mut state.overlay
+        && dialog.applying == Some(ticket)
+    {
+        match outcome {
+            Ok(done) => {
+                state.overlay = Overlay::None;
+                state.tell(format!("{done}: watch it here, `l` shows its log"));
+            }
+            Err(refusal) => {
+                dialog.applying = None;
+                dialog.complaint = Some(refusal.message);
+                if refusal.conflict {
+                    dialog.reload(&state.snapshot);
+                    dialog.complaint = Some("somebody changed the pool first: look at it and confirm again".into());
+                }
+            }
+        }
+        return Vec::new();
+    }
+    match outcome {
+        Ok(done) => state.tell(done),
+        Err(refusal) => state.complain(refusal.message),
+    }
+    Vec::new()
+}
+
+fn tell(state: &mut State, text: String) -> Vec<Effect> {
+    state.tell(text);
+    Vec::new()
+}
+
+fn complain(state: &mut State, text: String) -> Vec<Effect> {
+    state.complain(text);
+    Vec::new()
+}
+
+/// What ends by itself: news, and the time for which writes are armed.
+fn expire(state: &mut State, was_armed: bool) {
+    if state.notice.as_ref().is_some_and(|n| n.until <= state.now) {
+        state.notice = None;
+        state.revision += 1;
+    }
+    if was_armed && !state.is_armed() && state.armed_until.is_some() {
+        state.armed_until = None;
+        state.tell(format!("read-only again: {} have passed", text::duration(state.armed_seconds)));
+    }
+}
+
+fn scroll(state: &mut State) {
+    let height = state.layout().list_height();
+    if height > 0 {
+        state.tree.scroll(height);
+        navigate::scroll_list(&mut state.operations, state.snapshot.operations.len(), height);
+        navigate::scroll_list(&mut state.events, state.snapshot.events.len(), height);
+    }
+}

@@ -1,0 +1,152 @@
+//! Changes of level 0 and 1, and the arming of writes.
+
+use super::super::{
+    confirm::{self, Confirmation},
+    keys::Chord,
+    message::{Change, Effect},
+    scale::TYPE_AHEAD_MILLISECONDS,
+    state::{Overlay, State, Subject},
+};
+use crate::api::OperationState;
+use crossterm::event::{KeyCode, KeyEvent};
+
+/// Allows writes for a while, or forbids them again at once.
+pub fn arm(state: &mut State) {
+    if state.is_armed() {
+        state.armed_until = None;
+        state.tell("read-only");
+    } else {
+        state.armed_until = Some(state.now + jiff::SignedDuration::from_secs(state.armed_seconds));
+        let minutes = state.armed_seconds / 60;
+        state.tell(format!("writes are armed for {minutes} minutes: each change is still previewed and confirmed"));
+    }
+}
+
+/// True if writes are armed; says how to arm them otherwise.
+fn may_write(state: &mut State) -> bool {
+    if state.is_armed() {
+        return true;
+    }
+    let key = state.keymap.key(super::Action::Arm);
+    state.complain(format!("read-only: `{key}` arms writes for {} minutes", state.armed_seconds / 60));
+    false
+}
+
+/// Pausing is immediate, for stopping must be the easiest act; going on asks first.
+pub fn pause(state: &mut State) -> Vec<Effect> {
+    if !may_write(state) {
+        return Vec::new();
+    }
+    if let Subject::Operation(operation) = state.subject() {
+        if operation.is_final() {
+            state.complain("the operation is over: there is nothing to pause");
+            return Vec::new();
+        }
+        let (change, name, paused) =
+            (confirm::pause_operation(operation, !operation.paused), operation.name.clone(), operation.paused);
+        let question = format!("Let {name} go on?");
+        return stop_or_ask(state, change, !paused, &question, "it begins the machines that wait");
+    }
+    let Some(node) = state.pool_in_reach().cloned() else { return nothing_here(state, "pause") };
+    let Some(pool) = &node.row.resource else { return nothing_here(state, "pause") };
+    let change = confirm::pause_pool(pool, !node.row.paused, &state.place.user);
+    let question = format!("Let {} go on?", node.row.name);
+    stop_or_ask(
+        state,
+        change,
+        !node.row.paused,
+        &question,
+        "its controllers act on it again, with whatever is wanted by now",
+    )
+}
+
+/// Holding is immediate, lifting the hold asks first.
+pub fn hold(state: &mut State) -> Vec<Effect> {
+    if !may_write(state) {
+        return Vec::new();
+    }
+    let Some(node) = state.pool_in_reach().cloned() else { return nothing_here(state, "hold") };
+    let Some(pool) = &node.row.resource else { return nothing_here(state, "hold") };
+    let change = confirm::hold_pool(pool, !node.row.hold, &state.place.user);
+    let question = format!("Lift the hold of {}?", node.row.name);
+    stop_or_ask(state, change, !node.row.hold, &question, "nodes may be taken away again")
+}
+
+fn nothing_here(state: &mut State, verb: &str) -> Vec<Effect> {
+    state.complain(format!("nothing to {verb} here: put the cursor on a pool or an operation"));
+    Vec::new()
+}
+
+fn stop_or_ask(state: &mut State, change: Change, stops: bool, question: &str, meaning: &str) -> Vec<Effect> {
+    if stops {
+        return vec![state.apply(change)];
+    }
+    ask(state, change, question, meaning);
+    Vec::new()
+}
+
+fn ask(state: &mut State, change: Change, question: &str, meaning: &str) {
+    state.overlay = Overlay::Confirm(Box::new(Confirmation {
+        question: question.to_owned(),
+        meaning: meaning.to_owned(),
+        change,
+        opened_at: state.now,
+        yes: false,
+    }));
+}
+
+/// Tries again what failed in the operation in reach.
+pub fn retry(state: &mut State) {
+    if !may_write(state) {
+        return;
+    }
+    let Some(operation) = state.operation_in_reach().cloned() else {
+        return state.complain("no operation has worked here yet: there is nothing to retry");
+    };
+    if operation.state != OperationState::Failed {
+        return state.complain(format!(
+            "{} is {}: only a failed operation is tried again",
+            operation.name,
+            operation.state.as_str()
+        ));
+    }
+    let failed = operation.progress.failed.max(1);
+    let question = format!("Try {} again?", operation.name);
+    let meaning = format!(
+        "{} failed; what is done already is not done again",
+        crate::console::text::plural(usize::try_from(failed).unwrap_or(1), "machine")
+    );
+    let change = confirm::retry(&operation, state.now);
+    ask(state, change, &question, &meaning);
+}
+
+/// Yes or no; Enter means what has the focus, and that is no.
+pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let (now, armed) = (state.now, state.is_armed());
+    let action = state.keymap.action(Chord::from(key));
+    let Overlay::Confirm(confirmation) = &mut state.overlay else { return Vec::new() };
+    if now.as_millisecond() - confirmation.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS {
+        return Vec::new();
+    }
+    let yes = match key.code {
+        KeyCode::Char('y' | 'Y') => true,
+        KeyCode::Enter => confirmation.yes,
+        KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {
+            confirmation.yes = !confirmation.yes;
+            return Vec::new();
+        }
+        KeyCode::Esc | KeyCode::Char('n' | 'N' | 'q') => false,
+        _ if action == Some(super::Action::Back) => false,
+        _ => return Vec::new(),
+    };
+    let change = confirmation.change.clone();
+    state.overlay = Overlay::None;
+    match (yes, armed) {
+        (true, true) => vec![state.apply(change)],
+        (true, false) => {
+            may_write(state);
+            Vec::new()
+        }
+        (false, _) => Vec::new(),
+    }
+}

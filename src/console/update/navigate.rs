@@ -1,0 +1,309 @@
+//! Moving about: rows, branches, panes, views, and the way back.
+
+use super::super::{
+    action::Action,
+    layout::Class,
+    message::Effect,
+    state::{List, Overlay, Pane, State, View},
+    tree::{Row, RowId},
+};
+use crate::fleet::Health;
+
+/// Moves within the focused pane.
+pub fn travel(state: &mut State, action: Action) {
+    let page = match state.pane {
+        Pane::Main => state.layout().list_height(),
+        Pane::Detail => state.layout().detail.map_or(1, |a| a.height.into()),
+        Pane::Feed => state.layout().feed_height(),
+    };
+    let page = isize::try_from(page.max(2)).unwrap_or(isize::MAX);
+    let rows = match action {
+        Action::Down => 1,
+        Action::Up => -1,
+        Action::HalfPageDown => page / 2,
+        Action::HalfPageUp => -page / 2,
+        Action::PageDown => page - 1,
+        Action::PageUp => 1 - page,
+        Action::First => isize::MIN,
+        _ => isize::MAX,
+    };
+    match state.pane {
+        Pane::Main => travel_main(state, rows),
+        Pane::Detail => state.detail_scroll = shifted(state.detail_scroll, rows, 10_000),
+        Pane::Feed => travel_feed(state, rows),
+    }
+}
+
+fn travel_main(state: &mut State, rows: isize) {
+    let snapshot = state.snapshot.clone();
+    match state.view {
+        View::Fleet => state.tree.move_by(&snapshot, rows),
+        View::Operations => {
+            let list = &mut state.operations;
+            list.index = shifted(list.index, rows, snapshot.operations.len());
+            list.cursor = snapshot.operations.get(list.index).map(|o| o.uid.clone());
+        }
+        View::Events => {
+            let list = &mut state.events;
+            list.index = shifted(list.index, rows, snapshot.events.len());
+            list.cursor = snapshot.events.get(list.index).map(|e| e.uid.clone());
+        }
+    }
+    state.detail_scroll = 0;
+}
+
+fn travel_feed(state: &mut State, rows: isize) {
+    match &mut state.log {
+        Some(_) => super::follow::scroll(state, rows),
+        None => {
+            let list = &mut state.events;
+            list.top = shifted(list.top, rows, state.snapshot.events.len());
+        }
+    }
+}
+
+fn shifted(index: usize, rows: isize, len: usize) -> usize {
+    index.saturating_add_signed(rows).min(len.saturating_sub(1))
+}
+
+/// Keeps the cursors of plain lists on their identity when the list has changed.
+pub fn keep_lists(state: &mut State) {
+    let snapshot = &state.snapshot;
+    let follow = |list: &mut List, position: Option<usize>, len: usize| {
+        if let Some(position) = position {
+            let height = list.index.saturating_sub(list.top);
+            list.index = position;
+            list.top = position.saturating_sub(height);
+        }
+        list.index = list.index.min(len.saturating_sub(1));
+    };
+    let cursor = state.operations.cursor.clone();
+    let position = cursor.and_then(|uid| snapshot.operations.iter().position(|o| o.uid == uid));
+    follow(&mut state.operations, position, snapshot.operations.len());
+    if state.view == View::Events && state.events.index > 0 {
+        let cursor = state.events.cursor.clone();
+        let position = cursor.and_then(|uid| snapshot.events.iter().position(|e| e.uid == uid));
+        follow(&mut state.events, position, snapshot.events.len());
+    }
+}
+
+/// Scrolls a list so that its cursor can be seen.
+pub fn scroll_list(list: &mut List, len: usize, height: usize) {
+    list.index = list.index.min(len.saturating_sub(1));
+    list.top = list.top.max((list.index + 1).saturating_sub(height)).min(list.index);
+}
+
+/// Closes the branch; on a closed one or a leaf goes to its parent.
+pub fn collapse(state: &mut State) {
+    if state.pane != Pane::Main || state.view != View::Fleet {
+        return;
+    }
+    let snapshot = state.snapshot.clone();
+    let open = match state.tree.row(&snapshot, state.tree.index()) {
+        Some(
+            Row::Meta { open }
+            | Row::Cluster { open, .. }
+            | Row::Clusters { open, .. }
+            | Row::Pool { open, .. }
+            | Row::Machines { open, .. }
+            | Row::Idle { open, .. },
+        ) => open,
+        Some(Row::Machine { .. }) | None => false,
+    };
+    if open && state.tree.cursor != RowId::Meta {
+        set_open(state, state.tree.cursor.clone(), false);
+    } else if let Some(parent) = state.tree.parent().cloned() {
+        state.tree.go_to(&snapshot, &parent);
+    }
+}
+
+/// Opens the branch; on an open one goes to its first row.
+pub fn expand(state: &mut State) {
+    if state.pane != Pane::Main || state.view != View::Fleet {
+        return;
+    }
+    match state.tree.row(&state.snapshot, state.tree.index()) {
+        Some(Row::Machine { .. }) | None => {}
+        Some(
+            Row::Meta { open }
+            | Row::Cluster { open, .. }
+            | Row::Clusters { open, .. }
+            | Row::Pool { open, .. }
+            | Row::Machines { open, .. }
+            | Row::Idle { open, .. },
+        ) => {
+            if open {
+                let snapshot = state.snapshot.clone();
+                state.tree.move_by(&snapshot, 1);
+            } else {
+                set_open(state, state.tree.cursor.clone(), true);
+            }
+        }
+    }
+}
+
+/// Enter: opens or closes a branch; shows a machine, an operation or an event as a page of its own.
+pub fn open(state: &mut State) {
+    match (state.pane, state.view) {
+        (Pane::Main, View::Fleet) => match state.tree.row(&state.snapshot, state.tree.index()) {
+            Some(Row::Machine { .. }) => page(state),
+            Some(
+                Row::Cluster { open, .. }
+                | Row::Clusters { open, .. }
+                | Row::Pool { open, .. }
+                | Row::Machines { open, .. }
+                | Row::Idle { open, .. },
+            ) => set_open(state, state.tree.cursor.clone(), !open),
+            Some(Row::Meta { .. }) | None => page(state),
+        },
+        (Pane::Main, View::Operations) => page(state),
+        (Pane::Main, View::Events) => go_to_event(state),
+        (Pane::Detail | Pane::Feed, _) => zoom(state),
+    }
+}
+
+/// The detail of what is under the cursor, on the whole screen.
+fn page(state: &mut State) {
+    state.pane = Pane::Detail;
+    state.zoom = true;
+    state.detail_scroll = 0;
+}
+
+fn go_to_event(state: &mut State) {
+    let Some(event) = state.snapshot.events.get(state.events.index).cloned() else { return };
+    if !reveal(state, &event.object_uid) {
+        state.complain(format!("{} {} is not in the fleet any more", event.kind, event.name));
+    }
+}
+
+/// Opens what is above an object and puts the cursor on it; false if it is not there.
+pub fn reveal(state: &mut State, uid: &str) -> bool {
+    use crate::fleet::Selection;
+    let snapshot = state.snapshot.clone();
+    let id = match snapshot.find(uid) {
+        Some(Selection::Operation(operation)) => {
+            view(state, View::Operations);
+            state.operations.cursor = Some(operation.uid.clone());
+            keep_lists(state);
+            return true;
+        }
+        Some(Selection::Cluster(node)) => RowId::Cluster(node.row.uid.clone()),
+        Some(Selection::Pool(cluster, node)) => {
+            state.tree.set_open(RowId::Cluster(cluster.row.uid.clone()), true);
+            RowId::Pool(node.row.uid.clone())
+        }
+        Some(Selection::Machine(machine)) => {
+            match machine.pool.as_deref().and_then(|pool| snapshot.pool(pool)) {
+                Some(node) => {
+                    if let Some(cluster) = snapshot.cluster(&node.row.cluster) {
+                        state.tree.set_open(RowId::Cluster(cluster.row.uid.clone()), true);
+                    }
+                    state.tree.set_open(RowId::Pool(node.row.uid.clone()), true);
+                    if machine.health >= Health::Good {
+                        state.tree.set_open(RowId::Machines(node.row.uid.clone()), true);
+                    }
+                }
+                None => state.tree.set_open(RowId::Idle, true),
+            }
+            RowId::Machine(machine.uid.clone())
+        }
+        None => return false,
+    };
+    view(state, View::Fleet);
+    state.tree.set_open(RowId::Meta, true);
+    state.lay_out();
+    if state.tree.go_to(&snapshot, &id) {
+        return true;
+    }
+    // It is in a fold, or a filter hides it.
+    for (at, cluster) in snapshot.clusters.iter().enumerate() {
+        if at == 0 || cluster.health >= Health::Good {
+            state.tree.set_open(RowId::Clusters(cluster.row.uid.clone()), true);
+        }
+    }
+    state.filter = crate::console::input::Line::default();
+    state.problems_only = false;
+    state.sifter.refresh("", &snapshot);
+    state.lay_out();
+    state.tree.go_to(&snapshot, &id)
+}
+
+fn set_open(state: &mut State, id: RowId, open: bool) {
+    state.tree.touched = true;
+    state.tree.set_open(id, open);
+    state.lay_out();
+}
+
+/// Tab: to the next pane that there is.
+pub fn next_pane(state: &mut State, forward: bool) {
+    let order = match state.view {
+        View::Events if state.log.is_none() => [Pane::Main, Pane::Main, Pane::Main],
+        _ if forward => [Pane::Main, Pane::Detail, Pane::Feed],
+        _ => [Pane::Main, Pane::Feed, Pane::Detail],
+    };
+    let at = order.iter().position(|p| *p == state.pane).unwrap_or(0);
+    state.pane = order[(at + 1) % order.len()];
+}
+
+/// The focused pane alone, or all panes again.
+pub fn zoom(state: &mut State) {
+    state.zoom = !state.zoom;
+}
+
+pub fn view(state: &mut State, view: View) {
+    state.view = view;
+    state.pane = Pane::Main;
+    state.zoom = false;
+    state.detail_scroll = 0;
+    if view == View::Operations && state.operations.cursor.is_none() {
+        state.operations.cursor = state.snapshot.operations.first().map(|o| o.uid.clone());
+    }
+}
+
+/// There is nothing to go back from.
+pub fn is_at_top(state: &State) -> bool {
+    let filtered = !state.filter.is_empty() || state.problems_only;
+    !state.zoom
+        && state.log.is_none()
+        && state.pane == Pane::Main
+        && state.view == View::Fleet
+        && !filtered
+        && matches!(state.overlay, Overlay::None)
+}
+
+/// One level back; what was opened last is closed first.
+pub fn back(state: &mut State) -> Vec<Effect> {
+    let compact = state.layout().class == Class::Compact;
+    if state.zoom || (compact && state.pane != Pane::Main) {
+        state.zoom = false;
+        state.pane = Pane::Main;
+    } else if state.log.is_some() {
+        state.pane = Pane::Main;
+        return super::follow::close(state);
+    } else if state.pane != Pane::Main {
+        state.pane = Pane::Main;
+    } else if !state.filter.is_empty() || state.problems_only {
+        super::overlay::clear_filter(state);
+    } else if state.view != View::Fleet {
+        view(state, View::Fleet);
+    } else if state.notice.is_some() {
+        state.notice = None;
+    } else {
+        state.tell("this is the top: `q` leaves the console");
+    }
+    Vec::new()
+}
+
+/// The name under the cursor, for the clipboard.
+pub fn copy(state: &mut State) -> Vec<Effect> {
+    use super::super::state::Subject;
+    let name = match state.subject() {
+        Subject::Fleet | Subject::Idle | Subject::Clusters(_) => state.place.context.clone(),
+        Subject::Cluster(node) => node.row.name.to_string(),
+        Subject::Pool(node) => node.row.name.to_string(),
+        Subject::Machine(machine) => machine.name.to_string(),
+        Subject::Operation(operation) => operation.name.to_string(),
+    };
+    state.tell(format!("copied {name}"));
+    vec![Effect::Copy(name)]
+}

@@ -1,0 +1,226 @@
+//! Help, filter, palette and export: what they do with a key.
+
+use super::{
+    super::{
+        action::{ACTIONS, Action},
+        export::Form,
+        input::Line,
+        keys::Chord,
+        message::Effect,
+        palette::{self, Command, Palette},
+        state::{Overlay, State, View},
+    },
+    act, dialog, navigate,
+};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Esc, or whatever asks for going back, for the help page and the same key again.
+pub fn help(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let action = state.keymap.action(Chord::from(key));
+    let Overlay::Help { scroll } = &mut state.overlay else { return Vec::new() };
+    let farthest = ACTIONS.len();
+    match (key.code, action) {
+        (_, Some(Action::Down)) => *scroll = (*scroll + 1).min(farthest),
+        (_, Some(Action::Up)) => *scroll = scroll.saturating_sub(1),
+        (_, Some(Action::HalfPageDown | Action::PageDown)) => *scroll = (*scroll + 10).min(farthest),
+        (_, Some(Action::HalfPageUp | Action::PageUp)) => *scroll = scroll.saturating_sub(10),
+        (_, Some(Action::First)) => *scroll = 0,
+        (_, Some(Action::Last)) => *scroll = farthest,
+        (KeyCode::Esc | KeyCode::Enter, _) | (_, Some(Action::Help | Action::Back | Action::Quit)) => {
+            state.overlay = Overlay::None;
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+pub fn open_filter(state: &mut State) {
+    if state.view != View::Fleet {
+        navigate::view(state, View::Fleet);
+    }
+    state.zoom = false;
+    state.pane = super::super::state::Pane::Main;
+    state.filter_before = state.filter.value().to_owned();
+    state.overlay = Overlay::Filter;
+}
+
+/// The list follows each key; Esc takes it back, Enter keeps it.
+pub fn filter(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    match key.code {
+        KeyCode::Esc => {
+            state.overlay = Overlay::None;
+            set_filter(state, &state.filter_before.clone());
+        }
+        KeyCode::Enter => {
+            state.overlay = Overlay::None;
+            if let Some(mistake) = state.sifter.mistake().map(ToOwned::to_owned) {
+                state.complain(mistake);
+            }
+        }
+        KeyCode::Down | KeyCode::Up => {
+            navigate::travel(state, if key.code == KeyCode::Down { Action::Down } else { Action::Up });
+        }
+        _ => {
+            if state.filter.key(key) {
+                sift(state);
+            }
+        }
+    }
+    Vec::new()
+}
+
+pub fn set_filter(state: &mut State, text: &str) {
+    state.filter = Line::with(text);
+    sift(state);
+}
+
+fn sift(state: &mut State) {
+    state.sifter.refresh(state.filter.value(), &state.snapshot);
+    state.lay_out();
+}
+
+pub fn clear_filter(state: &mut State) {
+    state.problems_only = false;
+    set_filter(state, "");
+}
+
+pub fn toggle_problems(state: &mut State) {
+    state.problems_only = !state.problems_only;
+    if state.problems_only {
+        state.tell("only what has a problem: `!` shows everything again");
+    }
+    state.lay_out();
+}
+
+pub fn open_palette(state: &mut State) {
+    let mut palette = Palette::default();
+    palette.complete(&state.snapshot, &state.themes);
+    state.overlay = Overlay::Palette(palette);
+}
+
+pub fn palette(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let Overlay::Palette(palette) = &mut state.overlay else { return Vec::new() };
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match (key.code, control) {
+        (KeyCode::Esc, _) => state.overlay = Overlay::None,
+        (KeyCode::Backspace, false) if palette.line.is_empty() => state.overlay = Overlay::None,
+        (KeyCode::Down, _) | (KeyCode::Char('n'), true) => palette.select(true),
+        (KeyCode::Up, _) | (KeyCode::Char('p'), true) => palette.select(false),
+        (KeyCode::Tab, _) => {
+            if palette.accept() {
+                palette.complete(&state.snapshot, &state.themes);
+            }
+        }
+        (KeyCode::Enter, _) => return run_line(state),
+        _ => {
+            if palette.line.key(key) {
+                palette.complete(&state.snapshot, &state.themes);
+            }
+        }
+    }
+    Vec::new()
+}
+
+/// Enter: what stands there if it can be carried out, else the selected completion.
+fn run_line(state: &mut State) -> Vec<Effect> {
+    let Overlay::Palette(palette) = &mut state.overlay else { return Vec::new() };
+    let typed = palette.line.value().to_owned();
+    let command = palette::parse(&typed).or_else(|mistake| {
+        let chosen = palette.completions.get(palette.selected).map(|c| c.text.clone());
+        chosen.and_then(|text| palette::parse(&text).ok()).ok_or(mistake)
+    });
+    match command.and_then(|command| run(state, command)) {
+        Ok(effects) => effects,
+        Err(mistake) => {
+            if let Overlay::Palette(palette) = &mut state.overlay {
+                if !palette.accept() {
+                    palette.complaint = Some(mistake);
+                } else {
+                    palette.complete(&state.snapshot, &state.themes);
+                }
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// Carries a command out. The palette closes only if it could be.
+fn run(state: &mut State, command: Command) -> Result<Vec<Effect>, String> {
+    let snapshot = state.snapshot.clone();
+    let mut go = |uid: &str| navigate::reveal(state, uid).then(Vec::new).ok_or_else(|| "it is gone".to_owned());
+    let effects = match command {
+        Command::Pool(name) => go(&palette::find_pool(&snapshot, &name)?)?,
+        Command::Cluster(name) => {
+            go(&snapshot.cluster(&name).ok_or(format!("there is no cluster `{name}`"))?.row.uid.clone())?
+        }
+        Command::Machine(name) => {
+            let machine = snapshot.all_machines().find(|m| *m.name == *name);
+            go(&machine.ok_or(format!("there is no machine `{name}`"))?.uid.clone())?
+        }
+        Command::Operation(name) => {
+            go(&snapshot.operation_named(&name).ok_or(format!("there is no operation `{name}`"))?.uid.clone())?
+        }
+        Command::Scale { pool, replicas } => {
+            go(&palette::find_pool(&snapshot, &pool)?)?;
+            state.overlay = Overlay::None;
+            dialog::open(state, replicas);
+            return Ok(Vec::new());
+        }
+        Command::Filter(text) => {
+            navigate::view(state, View::Fleet);
+            set_filter(state, &text);
+            Vec::new()
+        }
+        Command::Theme(name) => vec![Effect::Theme(name)],
+        Command::Do(Action::Quit) => return Ok(vec![Effect::Quit]),
+        Command::Do(action) => {
+            state.overlay = Overlay::None;
+            return Ok(act(state, action));
+        }
+    };
+    state.overlay = Overlay::None;
+    Ok(effects)
+}
+
+pub fn export(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let Overlay::Export(dialog) = &mut state.overlay else { return Vec::new() };
+    let at = Form::ALL.iter().position(|f| *f == dialog.form).unwrap_or(0);
+    match key.code {
+        KeyCode::Esc | KeyCode::Char('q') => state.overlay = Overlay::None,
+        KeyCode::Tab | KeyCode::Right | KeyCode::Down => dialog.form = Form::ALL[(at + 1) % Form::ALL.len()],
+        KeyCode::BackTab | KeyCode::Left | KeyCode::Up => {
+            dialog.form = Form::ALL[(at + Form::ALL.len() - 1) % Form::ALL.len()];
+        }
+        KeyCode::Char(c @ '1'..='3') => dialog.form = Form::ALL[c as usize - '1' as usize],
+        KeyCode::Char('w') | KeyCode::Enter => {
+            let effect = Effect::Save { name: dialog.file_name(), text: dialog.text() };
+            state.overlay = Overlay::None;
+            return vec![effect];
+        }
+        KeyCode::Char('y') => {
+            let effect = Effect::Copy(dialog.text());
+            state.overlay = Overlay::None;
+            state.tell("copied to the clipboard of your terminal");
+            return vec![effect];
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// Pasted text goes where typed text would; elsewhere it is dropped, for it would be taken for keys.
+pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    match &mut state.overlay {
+        Overlay::Filter => {
+            state.filter.paste(text);
+            sift(state);
+        }
+        Overlay::Palette(palette) => {
+            palette.line.paste(text);
+            palette.complete(&state.snapshot, &state.themes);
+        }
+        Overlay::Scale(_) => dialog::paste(state, text),
+        _ => {}
+    }
+    Vec::new()
+}

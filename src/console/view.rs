@@ -1,0 +1,71 @@
+//! Draws the state. Pure: no IO, no clock, and never more rows than can be seen.
+
+pub mod detail;
+mod dialog;
+mod feed;
+mod gantt;
+mod header;
+mod list;
+mod overlay;
+mod pen;
+pub mod tree;
+
+use super::{
+    layout::{Class, SMALLEST},
+    state::{Overlay, State, View},
+    theme::{Role, Theme},
+};
+use pen::Pen;
+use ratatui::{Frame, layout::Rect, text::Line};
+
+/// Draws one frame.
+pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
+    let area = frame.area();
+    let layout = state.layout();
+    let mut pen = Pen::new(frame.buffer_mut(), theme, state.glyphs);
+    pen.fill(area, Role::Text);
+    if layout.class == Class::TooSmall {
+        return too_small(&mut pen, state, area);
+    }
+    header::header(&mut pen, state, layout.header);
+    if let Some(tabs) = layout.tabs {
+        header::tabs(&mut pen, state, tabs);
+    }
+    if let Some(main) = layout.main {
+        match state.view {
+            View::Fleet => tree::draw(&mut pen, state, main),
+            View::Operations => list::operations(&mut pen, state, main),
+            View::Events => list::events(&mut pen, state, main),
+        }
+    }
+    if let Some(detail) = layout.detail {
+        detail::draw(&mut pen, state, layout.class, detail);
+    }
+    if let Some(feed) = layout.feed {
+        feed::draw(&mut pen, state, feed);
+    }
+    header::hints(&mut pen, state, layout.hints);
+    let cursor = match &state.overlay {
+        Overlay::None => None,
+        Overlay::Help { scroll } => overlay::help(&mut pen, state, *scroll, area),
+        Overlay::Filter => overlay::filter(&mut pen, state, layout.hints),
+        Overlay::Palette(palette) => overlay::palette(&mut pen, palette, area),
+        Overlay::Scale(dialog) => dialog::scale(&mut pen, state, dialog, area),
+        Overlay::Confirm(confirmation) => dialog::confirm(&mut pen, confirmation, area),
+        Overlay::Export(export) => dialog::export(&mut pen, export, area),
+    };
+    if let Some(position) = cursor {
+        frame.set_cursor_position(position);
+    }
+}
+
+fn too_small(pen: &mut Pen, state: &State, area: Rect) {
+    let (width, height) = state.size;
+    let lines = [
+        format!("{width}x{height} is too small: make it {}x{} or larger.", SMALLEST.0, SMALLEST.1),
+        "ctrl-c leaves.".to_owned(),
+    ];
+    for (row, line) in (0u16..area.height).zip(lines) {
+        pen.line(Rect { y: area.y + row, height: 1, ..area }, &Line::raw(line));
+    }
+}

@@ -1,0 +1,129 @@
+//! The detail pane: what is known of whatever the cursor is on, a few panels from top to bottom.
+
+mod machine;
+mod operation;
+mod pool;
+mod scope;
+
+use super::{
+    super::{
+        layout::Class,
+        state::{Pane, State, Subject},
+        theme::Role,
+    },
+    pen::{Pen, Strip},
+};
+use ratatui::layout::Rect;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+/// A titled part of the detail.
+pub struct Panel {
+    pub title: Strip,
+    pub right: Strip,
+    pub lines: Vec<Strip>,
+    /// It takes the height that is left.
+    pub grows: bool,
+}
+
+impl Panel {
+    pub fn new(title: impl Into<String>, lines: Vec<Strip>) -> Self {
+        Self { title: Strip::of(title, Role::Title), right: Strip::new(), lines, grows: false }
+    }
+
+    pub fn right(self, right: Strip) -> Self {
+        Self { right, ..self }
+    }
+
+    pub fn growing(self) -> Self {
+        Self { grows: true, ..self }
+    }
+}
+
+/// What panels are made for.
+#[derive(Clone, Copy)]
+pub struct Room {
+    pub width: usize,
+    pub height: usize,
+    /// Everything in one frame: every line counts.
+    pub tight: bool,
+}
+
+/// What can be seen of the subject.
+pub fn fingerprint(state: &State, hash: &mut impl Hasher) {
+    match state.subject() {
+        Subject::Fleet | Subject::Idle | Subject::Clusters(_) => {
+            (Arc::as_ptr(&state.snapshot.operations).cast::<()>() as usize, state.snapshot.idle.len()).hash(hash);
+        }
+        Subject::Cluster(node) => (Arc::as_ptr(node) as usize).hash(hash),
+        Subject::Pool(node) => {
+            (Arc::as_ptr(node) as usize).hash(hash);
+            (Arc::as_ptr(&state.snapshot.operations).cast::<()>() as usize).hash(hash);
+        }
+        Subject::Machine(machine) => (Arc::as_ptr(machine) as usize).hash(hash),
+        Subject::Operation(operation) => (Arc::as_ptr(operation) as usize).hash(hash),
+    }
+}
+
+pub fn draw(pen: &mut Pen, state: &State, class: Class, area: Rect) {
+    let tight = class <= Class::Medium && !(state.zoom && area.height > 30);
+    let room = Room {
+        width: usize::from(area.width).saturating_sub(4),
+        height: usize::from(area.height).saturating_sub(2),
+        tight,
+    };
+    let panels = match state.subject() {
+        Subject::Fleet | Subject::Clusters(_) => scope::fleet(pen, state, room),
+        Subject::Idle => scope::idle(state),
+        Subject::Cluster(node) => scope::cluster(pen, state, node, room),
+        Subject::Pool(node) => pool::panels(pen, state, node, room),
+        Subject::Machine(machine) => machine::panels(pen, state, machine, room),
+        Subject::Operation(operation) => operation::panels(pen, state, operation, room),
+    };
+    let focused = state.pane == Pane::Detail;
+    if tight {
+        return one_frame(pen, state, panels, focused, area);
+    }
+    stack(pen, state, panels, focused, area);
+}
+
+/// All panels in one frame, one below the other, scrolled.
+fn one_frame(pen: &mut Pen, state: &State, panels: Vec<Panel>, focused: bool, area: Rect) {
+    let Some(first) = panels.first() else { return };
+    let inner = pen.frame(area, focused, &first.title, &first.right);
+    let mut lines = Vec::new();
+    for (i, panel) in panels.iter().enumerate() {
+        if i > 0 && !panel.lines.is_empty() {
+            lines.push(panel.title.clone());
+        }
+        lines.extend(panel.lines.iter().cloned());
+    }
+    let scroll = state.detail_scroll.min(lines.len().saturating_sub(inner.height.into()));
+    pen.strips(inset(inner), &lines[scroll..]);
+}
+
+/// Each panel in a frame of its own; those that grow share what is left.
+fn stack(pen: &mut Pen, state: &State, panels: Vec<Panel>, focused: bool, area: Rect) {
+    let panels: Vec<Panel> = panels.into_iter().filter(|p| !p.lines.is_empty() || p.grows).collect();
+    let last = panels.len().saturating_sub(1);
+    let mut rest = area;
+    for (i, panel) in panels.into_iter().enumerate() {
+        let wanted = panel.lines.len() as u16 + 2;
+        let height = if i == last { rest.height } else { wanted.min(rest.height) };
+        if height < 3 {
+            break;
+        }
+        let here = Rect { height, ..rest };
+        rest = Rect { y: rest.y + height, height: rest.height - height, ..rest };
+        let inner = pen.frame(here, focused, &panel.title, &panel.right);
+        let scroll =
+            if i == last { state.detail_scroll.min(panel.lines.len().saturating_sub(inner.height.into())) } else { 0 };
+        pen.strips(inset(inner), &panel.lines[scroll..]);
+    }
+}
+
+fn inset(area: Rect) -> Rect {
+    Rect { x: area.x + 1, width: area.width.saturating_sub(2), ..area }
+}

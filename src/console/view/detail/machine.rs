@@ -1,0 +1,184 @@
+//! A machine: where it is, what it is, its phases against what is usual, what stands in the way, what to do next.
+
+use super::{
+    super::{
+        dialog::wrap,
+        gantt,
+        pen::{Pen, Strip},
+        tree::role,
+    },
+    Panel, Room,
+};
+use crate::{
+    api::{DrainStatus, Machine, MachineState},
+    console::{action::Action, state::State, text, theme::Role},
+    fleet::{Health, MachineRow},
+};
+
+pub fn panels(pen: &Pen, state: &State, machine: &MachineRow, room: Room) -> Vec<Panel> {
+    let resource = state.machine.as_deref().filter(|m| m.metadata.uid.as_deref() == Some(&*machine.uid));
+    let mut panels = vec![facts(pen, state, machine, resource, room)];
+    if machine.phases.is_empty() {
+        let words = resource.map(|_| "no phases are recorded").unwrap_or_default();
+        if let Some(restored) = resource.map(|m| restored(m, machine)).filter(|m| !m.phases.is_empty()) {
+            panels.push(phases(pen, state, &restored, room));
+        } else if !words.is_empty() && !room.tight {
+            panels.push(Panel::new("Phases", vec![Strip::of(words, Role::Muted)]));
+        }
+    } else {
+        panels.push(phases(pen, state, machine, room));
+    }
+    if let Some(drain) = machine.drain.as_deref() {
+        panels.push(drain_panel(pen, state, drain, room));
+    }
+    if let Some(resource) = resource {
+        panels.extend(conditions(pen, state, resource, room));
+    }
+    panels
+}
+
+/// The row with the phases of the resource, which rows of settled machines do not keep.
+fn restored(resource: &Machine, row: &MachineRow) -> MachineRow {
+    let projected = MachineRow::project(resource.clone(), &mut crate::fleet::Interner::default());
+    MachineRow { phases: projected.phases, ..row.clone() }
+}
+
+fn phases(pen: &Pen, state: &State, machine: &MachineRow, room: Room) -> Panel {
+    let lines = gantt::phases(pen, machine, &state.snapshot.history, state.now, room.width);
+    let operation = machine.operation.as_deref().map(|o| text::cut(o, 40)).unwrap_or_default();
+    Panel::new("Phases", lines).right(Strip::of(operation, Role::Muted))
+}
+
+fn facts(pen: &Pen, state: &State, machine: &MachineRow, resource: Option<&Machine>, room: Room) -> Panel {
+    let mut lines = Vec::new();
+    let user = machine.user.as_deref().map(|u| format!("{u}@")).unwrap_or_default();
+    let mut host = Strip::new().fact("host", format!("{user}{}:{}", machine.address, machine.port), Role::Text);
+    if let Some(capacity) = &machine.capacity {
+        let gpu = capacity.gpu.map(|n| format!("  {n} GPU")).unwrap_or_default();
+        host = host.fact(
+            "capacity",
+            format!("{} cores  {} GiB{gpu}", capacity.cpu, capacity.memory_gibibytes),
+            Role::Text,
+        );
+    }
+    lines.push(host);
+    lines.push(node(machine));
+    if !room.tight {
+        let place =
+            [machine.cluster.as_deref(), machine.pool.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" › ");
+        let mut claim = Strip::new().fact("claimed by", if place.is_empty() { "nobody" } else { &place }, Role::Text);
+        if let Some(at) = machine.claimed_at {
+            claim = claim.fact("since", text::duration(text::seconds_between(at, state.now)), Role::Text);
+        }
+        lines.push(claim);
+        let labels: Vec<String> = machine.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        lines.push(Strip::new().fact("labels", text::cut(&labels.join(" "), room.width.saturating_sub(8)), Role::Text));
+        if let Some(facts) = resource.and_then(|m| m.status.as_ref()).map(|s| &s.facts).filter(|f| !f.is_empty()) {
+            let facts: Vec<String> = facts.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            lines.push(Strip::new().fact(
+                "facts",
+                text::cut(&facts.join("  "), room.width.saturating_sub(8)),
+                Role::Text,
+            ));
+        }
+    }
+    if let Some(message) = &machine.message {
+        let role = if machine.health.is_problem() { role(machine.health) } else { Role::Muted };
+        lines.extend(wrap(message, room.width).into_iter().take(4).map(|part| Strip::of(part, role)));
+    }
+    if let Some(next) = next_step(state, machine) {
+        lines.push(Strip::of(format!("{} {next}", pen.glyphs.now()), Role::Accent));
+    }
+    let since = machine.state_since.map(|at| text::duration(text::seconds_between(at, state.now))).unwrap_or_default();
+    let mut panel = Panel::new(text::clean(&machine.name), lines).right(Strip::of(
+        format!("{} {} {since}", pen.glyphs.health(machine.health), machine.state.as_str()),
+        role(machine.health),
+    ));
+    panel.title.push("   Machine", Role::Muted);
+    if machine.simulated {
+        panel.title.push("   simulated", Role::Simulated);
+    }
+    panel
+}
+
+fn node(machine: &MachineRow) -> Strip {
+    let Some(node) = &machine.node else { return Strip::new().fact("node", "none", Role::Muted) };
+    let (word, role) = match node.ready {
+        Some(true) => ("Ready", Role::Good),
+        Some(false) => ("NotReady", Role::Bad),
+        None => ("unknown", Role::Warning),
+    };
+    let mut strip =
+        Strip::new().fact("node", node.name.as_deref().unwrap_or("–"), Role::Text).add(format!(" {word}"), role);
+    if node.unschedulable {
+        strip.push(" cordoned", Role::Warning);
+    }
+    if let Some(version) = &node.version {
+        strip = strip.fact("kubelet", version, Role::Text);
+    }
+    strip
+}
+
+/// What a person can do now.
+fn next_step(state: &State, machine: &MachineRow) -> Option<String> {
+    let key = |action| state.keymap.key(action);
+    Some(match machine.state {
+        MachineState::Failed => {
+            format!("`{}` shows its log, `{}` on the operation tries again", key(Action::Logs), key(Action::Retry))
+        }
+        MachineState::NotReady => "its node does not answer: look at the kubelet on the host".to_owned(),
+        MachineState::Draining if machine.health == Health::Warning => {
+            "a disruption budget holds it: let the workload recover, or wait for the deadline".to_owned()
+        }
+        _ if machine.is_stuck(state.now) => {
+            format!("longer in {} than that should take: `{}` shows its log", machine.state.as_str(), key(Action::Logs))
+        }
+        _ => return None,
+    })
+}
+
+fn drain_panel(pen: &Pen, state: &State, drain: &DrainStatus, room: Room) -> Panel {
+    let left = text::seconds_between(state.now, drain.deadline.0);
+    let gone = drain.pods_total - drain.pods_left;
+    let mut lines = vec![
+        Strip::new()
+            .fact("pods gone", format!("{gone}/{}", drain.pods_total), Role::Text)
+            .fact("since", text::clock(drain.started_at.0), Role::Text)
+            .fact("deadline in", text::duration(left), if left < 60 { Role::Warning } else { Role::Text }),
+    ];
+    for blocker in &drain.blockers {
+        let budget = blocker.pdb.as_deref().map(|pdb| {
+            format!("  {pdb} allows {}", blocker.disruptions_allowed.map_or("?".to_owned(), |n| n.to_string()))
+        });
+        lines.push(Strip::of(
+            text::cut(
+                &format!("{} {}{}", pen.glyphs.health(Health::Warning), blocker.pod, budget.unwrap_or_default()),
+                room.width,
+            ),
+            Role::Warning,
+        ));
+        lines.push(Strip::of(format!("  {}", text::cut(&blocker.message, room.width.saturating_sub(2))), Role::Muted));
+    }
+    Panel::new(format!("Drain {}", if drain.blockers.is_empty() { "" } else { "blocked" }), lines)
+}
+
+fn conditions(pen: &Pen, state: &State, resource: &Machine, room: Room) -> Option<Panel> {
+    let conditions = &resource.status.as_ref()?.conditions;
+    let lines = conditions.iter().map(|condition| {
+        let (health, word) = match condition.status.as_str() {
+            "True" => (if condition.type_ == "DrainBlocked" { Health::Warning } else { Health::Good }, "True"),
+            "False" => (if condition.type_ == "DrainBlocked" { Health::Good } else { Health::Bad }, "False"),
+            _ => (Health::Warning, "Unknown"),
+        };
+        let since = text::duration(text::seconds_between(condition.last_transition_time.0, state.now));
+        Strip::of(format!("{} ", pen.glyphs.health(health)), role(health))
+            .add(text::left(&condition.type_, 16), Role::Text)
+            .add(format!(" {} {} ", text::left(word, 7), text::right(&since, 7)), Role::Muted)
+            .add(
+                text::cut(&format!("{}  {}", condition.reason, condition.message), room.width.saturating_sub(36)),
+                Role::Text,
+            )
+    });
+    let lines: Vec<Strip> = lines.collect();
+    (!lines.is_empty()).then(|| Panel::new("Conditions", lines))
+}

@@ -1,0 +1,217 @@
+//! A pool: how many of what, the operation at work, every machine as a cell, and those in progress against time.
+
+use super::{
+    super::{
+        dialog::wrap,
+        gantt,
+        pen::{Pen, Strip},
+        tree::role,
+    },
+    Panel, Room,
+};
+use crate::{
+    api::MachineState,
+    console::{state::State, text, theme::Role},
+    fleet::{Health, OperationRow, PoolNode},
+};
+
+pub fn panels(pen: &Pen, state: &State, node: &PoolNode, room: Room) -> Vec<Panel> {
+    let mut panels = vec![facts(pen, state, node, room)];
+    let used: usize = panels[0].lines.len() + 2;
+    let rest = room.height.saturating_sub(used);
+    let grid_rows = if room.tight { 2 } else { (rest / 3).clamp(2, 14) };
+    let grid = grid(pen, node, room.width, grid_rows);
+    let left = rest.saturating_sub(grid.lines.len() + 4);
+    panels.push(grid);
+    panels.push(progress(pen, state, node, room, left.max(4)));
+    panels
+}
+
+fn facts(pen: &Pen, state: &State, node: &PoolNode, room: Room) -> Panel {
+    let row = &node.row;
+    let counts = &node.counts;
+    let unavailable = row.desired.saturating_sub(node.ready());
+    let attention = |n: usize, role: Role| if n > 0 { role } else { Role::Text };
+    let mut lines = vec![
+        Strip::new()
+            .fact("desired", text::number(row.desired), Role::Title)
+            .fact("ready", text::number(node.ready()), Role::Text)
+            .fact("unavailable", text::number(unavailable), attention(unavailable, Role::Warning))
+            .fact(
+                "failed",
+                text::number(counts.of(MachineState::Failed)),
+                attention(counts.of(MachineState::Failed), Role::Bad),
+            )
+            .fact("idle capacity", text::number(state.snapshot.capacity(row)), Role::Accent),
+    ];
+    let version = row
+        .version
+        .as_deref()
+        .or_else(|| state.snapshot.cluster(&row.cluster).and_then(|c| c.row.wanted_version.as_deref()));
+    let mut second =
+        Strip::new().fact("role", row.role.as_str(), Role::Text).fact("version", version.unwrap_or("–"), Role::Text);
+    if let Some(resource) = &row.resource {
+        let selector: Vec<String> = resource.spec.machine_selector.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        if !selector.is_empty() {
+            second = second.fact("takes", text::cut(&selector.join(" "), 40), Role::Text);
+        }
+        let budget = resource.spec.deletion_budget.map_or_else(|| "max(1, 10 %)".to_owned(), |n| n.to_string());
+        second = second.fact("deletion budget", budget, Role::Text);
+        if row.production {
+            second = second.fact("environment", "production", Role::Warning);
+        }
+    }
+    if !room.tight {
+        lines.push(second);
+    }
+    if let Some(operation) = state.snapshot.operations_of(&row.name).next() {
+        lines.push(operation_bar(pen, state, node, operation, room.width));
+        if !room.tight {
+            lines.push(who(operation));
+        }
+    } else if !room.tight {
+        lines.push(Strip::of("no operation has worked here yet: `s` scales the pool", Role::Muted));
+    }
+    if let Some(message) = row.message.as_deref() {
+        let role = if node.health.is_problem() { Role::Warning } else { Role::Muted };
+        lines.extend(wrap(message, room.width).into_iter().take(2).map(|part| Strip::of(part, role)));
+    }
+    let title = format!("{} / {}", text::clean(&row.cluster), text::clean(&row.short_name));
+    let word = match (row.paused, row.hold, row.phase) {
+        (true, ..) => "Paused".to_owned(),
+        (_, true, _) => "on hold".to_owned(),
+        (_, _, Some(phase)) => format!("{phase:?}"),
+        _ => String::new(),
+    };
+    let mut panel = Panel::new(title, lines);
+    panel.title.push("   NodePool", Role::Muted);
+    panel.right(Strip::of(format!("{} {word}", pen.glyphs.health(node.health)), role(node.health)))
+}
+
+/// How far the operation is, and when it will be over.
+fn operation_bar(pen: &Pen, state: &State, node: &PoolNode, operation: &OperationRow, width: usize) -> Strip {
+    let fraction = if operation.state == crate::api::OperationState::Succeeded { 1.0 } else { operation.fraction() };
+    let (done, rest) = text::bar(fraction, (width / 3).clamp(10, 40), pen.glyphs.is_ascii());
+    let role = role(operation.health());
+    let mut strip = Strip::of(format!("{} ", operation.type_.as_str()), Role::Muted)
+        .add(done, role)
+        .add(rest, Role::Muted)
+        .add(format!(" {:>3.0}%  ", fraction * 100.0), role)
+        .add(format!("{}/{}", operation.progress.succeeded, operation.progress.total), Role::Text);
+    if operation.progress.failed > 0 {
+        strip.push(format!("  {} failed", operation.progress.failed), Role::Bad);
+    }
+    let from = operation.started_at.or(operation.created_at);
+    let until = operation.finished_at.unwrap_or(state.now);
+    if let Some(from) = from {
+        strip.push(format!("  {}", text::duration(text::seconds_between(from, until))), Role::Text);
+    }
+    if operation.is_final() {
+        strip.push(format!("  {}", operation.state.as_str()), role);
+    } else if let Some(seconds) = remaining(state, node, operation) {
+        strip.push(format!("  ETA {}", text::duration(seconds)), Role::Accent);
+    }
+    strip
+}
+
+/// Seconds until the last machine is through, if each remaining phase takes as long as it usually does.
+fn remaining(state: &State, node: &PoolNode, operation: &OperationRow) -> Option<i64> {
+    let history = &state.snapshot.history;
+    let machines = node.machines.iter().take_while(|m| m.health <= Health::Moving);
+    let mut longest = None;
+    for machine in machines.filter(|m| m.operation.as_ref() == Some(&operation.name)).take(200) {
+        let mut left = 0;
+        for phase in machine.phases.iter().filter(|p| p.finished_at.is_none()) {
+            let usual = history.phase(&phase.name)?.p50.as_millis() as i64;
+            let spent = phase.elapsed(state.now).map_or(0, |d| d.as_millis() as i64);
+            left += (usual - spent).max(0);
+        }
+        longest = longest.max(Some(left));
+    }
+    longest.map(|milliseconds| (milliseconds + 999) / 1000)
+}
+
+fn who(operation: &OperationRow) -> Strip {
+    let mut strip = Strip::new();
+    if let (Some(from), Some(to)) = (operation.from_replicas, operation.to_replicas) {
+        strip = strip.fact("replicas", format!("{from} to {to}"), Role::Text);
+    }
+    strip = strip.fact("by", operation.by.as_deref().unwrap_or("–"), Role::Text);
+    if let Some(reason) = &operation.reason {
+        strip = strip.fact("reason", text::cut(reason, 40), Role::Text);
+    }
+    if let Some(at) = operation.started_at {
+        strip = strip.fact("started", text::clock(at), Role::Text);
+    }
+    strip
+}
+
+/// Every machine as one cell, in the order of the tree; several to a cell where there are too many.
+fn grid(pen: &Pen, node: &PoolNode, width: usize, rows: usize) -> Panel {
+    let total = node.machines.len();
+    let capacity = (width * rows).max(1);
+    let per_cell = total.div_ceil(capacity).max(1);
+    let mut lines = Vec::new();
+    let mut strip = Strip::new();
+    let mut before = 0;
+    let counts = Health::ALL.map(|health| (health, node.counts.health(health)));
+    // The order is by health, so runs say it all: no machine is looked at.
+    for (health, count) in counts {
+        let until = before + count;
+        let mut cells = until.div_ceil(per_cell) - before.div_ceil(per_cell);
+        before = until;
+        while cells > 0 {
+            let fits = cells.min(width - strip.width().min(width));
+            strip.push(pen.glyphs.cell(health).repeat(fits), role(health));
+            cells -= fits;
+            if strip.width() >= width {
+                lines.push(std::mem::take(&mut strip));
+            }
+        }
+    }
+    if strip.width() > 0 {
+        lines.push(strip);
+    }
+    if lines.is_empty() {
+        lines.push(Strip::of("no machines yet", Role::Muted));
+    }
+    let mut legend = Strip::new();
+    for (health, word) in
+        [(Health::Good, "ready"), (Health::Moving, "moving"), (Health::Warning, "blocked"), (Health::Bad, "failed")]
+    {
+        legend.push(format!("{} ", pen.glyphs.cell(health)), role(health));
+        legend.push(format!("{word} "), Role::Muted);
+    }
+    if per_cell > 1 {
+        legend.push(format!("1 cell = {per_cell}"), Role::Muted);
+    }
+    Panel::new(format!("Machines {}", text::number(total)), lines).right(legend)
+}
+
+fn progress(pen: &Pen, state: &State, node: &PoolNode, room: Room, height: usize) -> Panel {
+    let machines = gantt::in_progress(node.machines.iter(), 200);
+    let counts = &node.counts;
+    let total = [Health::Bad, Health::Warning, Health::Moving].map(|h| counts.health(h)).iter().sum::<usize>();
+    if machines.is_empty() {
+        let lines = if room.tight {
+            Vec::new()
+        } else {
+            vec![Strip::of("nothing is in progress, and nothing is wrong", Role::Muted)]
+        };
+        return Panel::new("In progress", lines);
+    }
+    let mut lines = gantt::machines(
+        pen,
+        &machines,
+        &state.snapshot.history,
+        state.now,
+        room.width,
+        height.saturating_sub(3).max(3),
+    );
+    for machine in machines.iter().filter(|m| m.health.is_problem()).take(3) {
+        let why = machine.message.as_deref().unwrap_or("no reason is given");
+        let text = format!("{} {}  {why}", pen.glyphs.health(machine.health), machine.name);
+        lines.push(Strip::of(text::cut(&text, room.width), role(machine.health)));
+    }
+    Panel::new(format!("In progress {}", text::number(total)), lines).growing()
+}

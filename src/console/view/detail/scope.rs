@@ -1,0 +1,160 @@
+//! The fleet, the idle machines, a cluster: totals, and what is under way.
+
+use super::{
+    super::{
+        dialog::wrap,
+        pen::{Pen, Strip},
+        tree::role,
+    },
+    Panel, Room,
+};
+use crate::{
+    api::MachineState,
+    console::{state::State, text, theme::Role},
+    fleet::{ClusterNode, OperationRow, StateCounts},
+};
+
+pub fn fleet(pen: &Pen, state: &State, room: Room) -> Vec<Panel> {
+    let snapshot = &*state.snapshot;
+    let desired: usize = snapshot.clusters.iter().map(|c| c.desired).sum();
+    let mut lines = vec![
+        Strip::new()
+            .fact("clusters", text::number(snapshot.clusters.len()), Role::Text)
+            .fact("pools", text::number(snapshot.pools().count()), Role::Text)
+            .fact("machines", text::number(snapshot.counts.total()), Role::Text)
+            .fact(
+                "ready",
+                format!("{}/{}", text::number(snapshot.counts.of(MachineState::Ready)), text::number(desired)),
+                Role::Title,
+            )
+            .fact("idle", text::number(snapshot.idle.len()), Role::Accent),
+        states(&snapshot.counts),
+    ];
+    for refused in snapshot.connection.refused.iter() {
+        lines.push(Strip::of(text::cut(refused, room.width), Role::Warning));
+    }
+    let mut title = Panel::new(text::clean(&state.place.context), lines);
+    title.title.push("   meta cluster", Role::Muted);
+    let operations: Vec<&OperationRow> = snapshot.operations.iter().map(AsRef::as_ref).collect();
+    vec![title, operations_panel(pen, state, &operations, room)]
+}
+
+pub fn idle(state: &State) -> Vec<Panel> {
+    let snapshot = &*state.snapshot;
+    let mut lines = vec![Strip::new().fact("idle machines", text::number(snapshot.idle.len()), Role::Title)];
+    lines.push(Strip::of("free to be claimed by a pool whose selector matches their labels", Role::Muted));
+    lines.push(Strip::new());
+    for (cluster, pool) in snapshot.pools().take(200) {
+        lines.push(
+            Strip::of(text::left(&format!("{}/{}", cluster.row.name, pool.row.short_name), 40), Role::Text)
+                .add(format!(" could claim {}", text::number(snapshot.capacity(&pool.row))), Role::Muted),
+        );
+    }
+    vec![Panel::new("Idle machines", lines)]
+}
+
+/// Machines by state, only the states that there are.
+fn states(counts: &StateCounts) -> Strip {
+    MachineState::ALL.into_iter().filter(|state| counts.of(*state) > 0).fold(Strip::new(), |strip, state| {
+        let role = match state {
+            MachineState::Failed => Role::Bad,
+            MachineState::NotReady => Role::Warning,
+            s if s.is_moving() => Role::Moving,
+            _ => Role::Text,
+        };
+        strip.fact(state.as_str(), text::number(counts.of(state)), role)
+    })
+}
+
+pub fn cluster(pen: &Pen, state: &State, node: &ClusterNode, room: Room) -> Vec<Panel> {
+    let row = &node.row;
+    let version = match (&row.version, &row.wanted_version) {
+        (Some(is), Some(wanted)) if is != wanted => format!("{is} {} {wanted}", pen.glyphs.arrow()),
+        (Some(is), _) => is.to_string(),
+        (None, Some(wanted)) => format!("wants {wanted}"),
+        (None, None) => "–".to_owned(),
+    };
+    let mut lines = vec![
+        Strip::new()
+            .fact("ready", format!("{}/{}", text::number(node.ready()), text::number(node.desired)), Role::Title)
+            .fact("nodes", format!("{}/{}", text::number(row.nodes_ready), text::number(row.nodes)), Role::Text)
+            .fact("version", version, Role::Text)
+            .fact("pools", text::number(node.pools.len()), Role::Text),
+        states(&node.counts),
+    ];
+    let mut third = Strip::new().fact("endpoint", text::cut(row.endpoint.as_deref().unwrap_or("–"), 48), Role::Text);
+    if let Some(at) = row.last_probe_at {
+        third = third.fact(
+            "last seen",
+            text::clock(at),
+            if row.reachable == Some(false) { Role::Warning } else { Role::Text },
+        );
+    }
+    if row.production {
+        third = third.fact("environment", "production", Role::Warning);
+    }
+    lines.push(third);
+    if let Some(message) = &row.message {
+        lines.extend(wrap(message, room.width).into_iter().take(3).map(|part| Strip::of(part, Role::Warning)));
+    }
+    let word = row.phase.map(|p| format!("{p:?}")).unwrap_or_default();
+    let mut facts = Panel::new(text::clean(&row.name), lines)
+        .right(Strip::of(format!("{} {word}", pen.glyphs.health(node.health)), role(node.health)));
+    facts.title.push("   Cluster", Role::Muted);
+    if row.simulated {
+        facts.title.push("   simulated", Role::Simulated);
+    }
+    let operations: Vec<&OperationRow> =
+        state.snapshot.operations.iter().filter(|o| o.cluster == row.name).map(AsRef::as_ref).collect();
+    vec![facts, pools(pen, node, room), operations_panel(pen, state, &operations, room)]
+}
+
+fn pools(pen: &Pen, node: &ClusterNode, room: Room) -> Panel {
+    let width = (room.width / 3).clamp(10, 30);
+    let lines = node.pools.iter().take(12).map(|pool| {
+        let row = &pool.row;
+        let fraction = if row.desired == 0 { 1.0 } else { pool.ready() as f64 / row.desired as f64 };
+        let (done, rest) = text::bar(fraction, width.min(24), pen.glyphs.is_ascii());
+        Strip::of(format!("{} ", pen.glyphs.health(pool.health)), role(pool.health))
+            .add(text::left(&row.short_name, width), Role::Text)
+            .add(done, role(pool.health))
+            .add(rest, Role::Muted)
+            .add(format!(" {}/{}", text::number(pool.ready()), text::number(row.desired)), Role::Text)
+            .add(if row.paused { "  paused" } else { "" }, Role::Warning)
+    });
+    Panel::new(format!("Pools {}", node.pools.len()), lines.collect())
+}
+
+fn operations_panel(pen: &Pen, state: &State, operations: &[&OperationRow], room: Room) -> Panel {
+    let under_way = operations.iter().filter(|o| !o.is_final()).count();
+    let mut lines: Vec<Strip> =
+        operations.iter().take(room.height.max(3)).map(|o| operation(pen, state, o, room.width)).collect();
+    if lines.is_empty() {
+        lines.push(Strip::of("nothing has been done yet: put the cursor on a pool and press `s`", Role::Muted));
+    }
+    Panel::new(format!("Operations {under_way} under way"), lines).growing()
+}
+
+fn operation(pen: &Pen, state: &State, operation: &OperationRow, width: usize) -> Strip {
+    let role = role(operation.health());
+    let (done, rest) = text::bar(
+        if operation.is_final() { 1.0 } else { operation.fraction() },
+        if width > 90 { 16 } else { 8 },
+        pen.glyphs.is_ascii(),
+    );
+    let at = operation.finished_at.or(operation.started_at).or(operation.created_at);
+    let place = format!("{}/{}", operation.cluster, operation.pool.as_deref().unwrap_or("–"));
+    let place = place.replace(&format!("{0}/{0}-", operation.cluster), &format!("{}/", operation.cluster));
+    Strip::of(format!("{} ", pen.glyphs.operation(operation.state, operation.paused)), role)
+        .add(text::left(&place, (width / 3).clamp(14, 36)), Role::Text)
+        .add(format!(" {} ", text::left(operation.type_.as_str(), 10)), Role::Muted)
+        .add(done, role)
+        .add(rest, Role::Muted)
+        .add(format!(" {}/{} ", operation.progress.succeeded, operation.progress.total), Role::Text)
+        .add(text::left(operation.state.as_str(), 10), role)
+        .add(
+            at.map(|at| text::right(&text::duration(text::seconds_between(at, state.now)), 7)).unwrap_or_default(),
+            Role::Muted,
+        )
+        .add(operation.by.as_deref().map(|by| format!("  {}", text::cut(by, 16))).unwrap_or_default(), Role::Muted)
+}

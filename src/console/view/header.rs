@@ -1,0 +1,197 @@
+//! The top lines and the bottom line: where we are, how the line is, what is wrong, what keys do.
+
+use super::{
+    super::{
+        action::Action,
+        layout::Class,
+        state::{Overlay, Pane, State, Subject, View},
+        text,
+        theme::Role,
+    },
+    pen::{Pen, Strip},
+    tree::role,
+};
+use crate::fleet::{Health, Line};
+use ratatui::layout::Rect;
+
+/// Context, connection, totals by state; mode, user and clock on the right.
+pub fn header(pen: &mut Pen, state: &State, area: Rect) {
+    let snapshot = &*state.snapshot;
+    let wide = area.width >= 120;
+    let mut left = Strip::of(format!("{}QUARTERDECK ", pen.glyphs.cursor()), Role::Accent);
+    if !wide {
+        left = Strip::of(pen.glyphs.cursor(), Role::Accent);
+    }
+    left.push(text::cut(&state.place.context, if wide { 28 } else { 16 }), Role::Title);
+    left.push(" ", Role::Text);
+    connection(&mut left, pen, state);
+    if snapshot.is_simulated() {
+        left.push(if area.width >= 80 { " SIMULATED" } else { " SIM" }, Role::Simulated);
+    }
+    let right = mode(pen, state, wide);
+    let bar = format!(" {} ", pen.glyphs.bar());
+    if wide {
+        left.push(&bar, Role::Border);
+        left.push(
+            format!(
+                "{} · {} · {}",
+                text::plural(snapshot.clusters.len(), "cluster"),
+                text::plural(snapshot.pools().count(), "pool"),
+                text::plural(snapshot.counts.total(), "machine")
+            ),
+            Role::Text,
+        );
+    }
+    left.push(&bar, Role::Border);
+    let room = usize::from(area.width).saturating_sub(right.width() + 1);
+    for health in [Health::Good, Health::Moving, Health::Warning, Health::Bad, Health::Idle] {
+        let count = snapshot.counts.health(health);
+        let piece = format!("{} {}  ", pen.glyphs.health(health), text::number(count));
+        if left.width() + text::width(&piece) <= room {
+            left.push(piece, if count == 0 { Role::Muted } else { role(health) });
+        }
+    }
+    pen.strip(area, &left);
+    pen.right(area, &right);
+}
+
+/// The dot, and how old what we show is while the line is down.
+fn connection(strip: &mut Strip, pen: &Pen, state: &State) {
+    let connection = &state.snapshot.connection;
+    let live = connection.line.is_live();
+    let dot = pen.glyphs.connection(live);
+    match &connection.line {
+        Line::Live => strip.push(format!("{dot} live"), Role::Good),
+        Line::Connecting => strip.push(format!("{dot} connecting"), Role::Moving),
+        line => {
+            let age = connection.contact.age(state.now).map_or(0, |age| age.as_secs() as i64);
+            let next = line.next().map_or(0, |at| text::seconds_between(state.now, at));
+            strip.push(format!("{dot} {} old", text::duration(age)), Role::Warning);
+            strip.push(format!(", again in {}", text::duration(next)), Role::Muted);
+        }
+    }
+}
+
+fn mode(pen: &Pen, state: &State, wide: bool) -> Strip {
+    let mut strip = Strip::new();
+    match state.armed_until.filter(|_| state.is_armed()) {
+        Some(until) => {
+            let left = text::seconds_between(state.now, until);
+            let left = if until == jiff::Timestamp::MAX { String::new() } else { text::duration(left) + " " };
+            strip.push(format!(" WRITE {left}"), Role::Armed);
+        }
+        None => strip.push(if wide { "READ-ONLY" } else { "RO" }, Role::Muted),
+    }
+    strip.push(format!("  {}  ", text::cut(&state.place.user, if wide { 24 } else { 10 })), Role::Text);
+    // Seconds only where they are looked at: a clock that ticks for nobody keeps a link busy.
+    let clock = if state.shows_seconds() { text::clock(state.now) } else { text::clock_minutes(state.now) };
+    strip.push(text::right(&format!("{clock}Z"), if wide { 9 } else { 0 }.max(clock.len() + 1)), Role::Text);
+    let _ = pen;
+    strip
+}
+
+/// Views, where the cursor is, and the filter.
+pub fn tabs(pen: &mut Pen, state: &State, area: Rect) {
+    let mut left = Strip::of(" ", Role::Text);
+    let views = [
+        (View::Fleet, Action::ViewFleet, "Fleet"),
+        (View::Operations, Action::ViewOperations, "Operations"),
+        (View::Events, Action::ViewEvents, "Events"),
+    ];
+    for (view, action, title) in views {
+        let key = state.keymap.key(action);
+        let here = state.view == view;
+        left.push(key, Role::Key);
+        left.push(format!(" {title}"), if here { Role::Title } else { Role::Muted });
+        left.push("  ", Role::Text);
+    }
+    if area.width >= 100 {
+        left.push("  ", Role::Text);
+        left.push(text::cut(&breadcrumb(state), 60), Role::Muted);
+    }
+    pen.strip(area, &left);
+    let mut right = Strip::new();
+    if !state.filter.is_empty() && !matches!(state.overlay, Overlay::Filter) {
+        right.push(format!("{} ", state.keymap.key(Action::Filter)), Role::Key);
+        right.push(text::cut(state.filter.value(), 30), Role::Accent);
+        right.push(" ", Role::Text);
+    }
+    if state.problems_only {
+        right.push(format!("{} problems only ", state.keymap.key(Action::Problems)), Role::Warning);
+    }
+    if let Some(error) = state.snapshot.connection.line.error().filter(|_| right.width() == 0) {
+        right.push(text::cut(error, usize::from(area.width).saturating_sub(left.width() + 2)), Role::Warning);
+    }
+    pen.right(area, &right);
+}
+
+fn breadcrumb(state: &State) -> String {
+    let mut parts = vec![state.place.namespace.clone()];
+    match state.subject() {
+        Subject::Fleet | Subject::Clusters(_) => {}
+        Subject::Idle => parts.push("idle".into()),
+        Subject::Cluster(node) => parts.push(node.row.name.to_string()),
+        Subject::Pool(node) => parts.extend([node.row.cluster.to_string(), node.row.short_name.to_string()]),
+        Subject::Machine(machine) => {
+            parts.extend(machine.cluster.as_deref().map(ToOwned::to_owned));
+            let pool = machine.pool.as_deref().and_then(|pool| state.snapshot.pool(pool));
+            parts.extend(pool.map(|p| p.row.short_name.to_string()));
+            parts.push(machine.name.to_string());
+        }
+        Subject::Operation(operation) => parts.extend([operation.cluster.to_string(), operation.name.to_string()]),
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join(" › ")
+}
+
+/// What can be done here; or, while there is something to say, that.
+pub fn hints(pen: &mut Pen, state: &State, area: Rect) {
+    if let Some(notice) = &state.notice {
+        let (glyph, role) = if notice.complaint {
+            (pen.glyphs.health(Health::Warning), Role::Warning)
+        } else {
+            (pen.glyphs.now(), Role::Accent)
+        };
+        return pen.strip(area, &Strip::of(format!(" {glyph} {}", text::clean(&notice.text)), role));
+    }
+    let mut strip = Strip::of(" ", Role::Text);
+    for action in hinted(state) {
+        let key = state.keymap.key(action);
+        let hint = action.entry().hint;
+        if key.is_empty() || strip.width() + text::width(&key) + hint.len() + 3 > area.width.into() {
+            continue;
+        }
+        strip.push(key, Role::Key);
+        strip.push(format!(" {hint}  "), Role::Muted);
+    }
+    pen.strip(area, &strip);
+}
+
+/// The actions worth a hint here, the most useful first.
+fn hinted(state: &State) -> Vec<Action> {
+    let mut actions = Vec::new();
+    match state.pane {
+        Pane::Feed if state.log.is_some() => actions.extend([Action::Follow, Action::Zoom]),
+        Pane::Main | Pane::Detail | Pane::Feed => match state.subject() {
+            Subject::Pool(_) => actions.extend([Action::Scale, Action::Logs, Action::Pause, Action::Open]),
+            Subject::Machine(_) => actions.extend([Action::Open, Action::Logs, Action::Scale]),
+            Subject::Operation(operation) if operation.health() == Health::Bad => {
+                actions.extend([Action::Retry, Action::Logs, Action::Open]);
+            }
+            Subject::Operation(_) => actions.extend([Action::Logs, Action::Pause, Action::Open]),
+            _ => actions.push(Action::Expand),
+        },
+    }
+    if state.layout().class > Class::Compact {
+        actions.push(Action::NextPane);
+    }
+    actions.extend([Action::Filter, Action::Problems, Action::Command, Action::Help]);
+    if !state.is_armed() {
+        actions.push(Action::Arm);
+    }
+    if !super::super::update::is_at_top(state) {
+        actions.push(Action::Back);
+    }
+    actions.push(Action::Quit);
+    actions
+}

@@ -1,0 +1,187 @@
+//! Paints lines and frames into the buffer by role.
+
+use super::super::{
+    glyphs::Glyphs,
+    text,
+    theme::{Role, Theme},
+};
+use ratatui::{
+    buffer::Buffer,
+    layout::Rect,
+    style::Style,
+    text::{Line, Span},
+};
+
+/// A buffer with the roles to paint it.
+pub struct Pen<'a> {
+    buffer: &'a mut Buffer,
+    theme: &'a Theme,
+    pub glyphs: Glyphs,
+}
+
+/// A line that is put together of pieces, each of one role.
+#[derive(Clone, Debug, Default)]
+pub struct Strip {
+    pieces: Vec<(String, Role)>,
+    width: usize,
+}
+
+impl Strip {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn of(text: impl Into<String>, role: Role) -> Self {
+        Self::new().add(text, role)
+    }
+
+    /// Adds text that is known to be clean.
+    pub fn add(mut self, text: impl Into<String>, role: Role) -> Self {
+        self.push(text, role);
+        self
+    }
+
+    pub fn push(&mut self, text: impl Into<String>, role: Role) {
+        let text = text.into();
+        self.width += text::width(&text);
+        self.pieces.push((text, role));
+    }
+
+    /// A label and its value, and a gap before the next one.
+    pub fn fact(mut self, label: &str, value: impl AsRef<str>, role: Role) -> Self {
+        if self.width > 0 {
+            self.push("   ", Role::Text);
+        }
+        self.push(format!("{label} "), Role::Muted);
+        self.push(text::clean(value.as_ref()), role);
+        self
+    }
+
+    /// Another strip after this one.
+    pub fn append(mut self, other: Self) -> Self {
+        self.width += other.width;
+        self.pieces.extend(other.pieces);
+        self
+    }
+
+    /// Spaces up to a column.
+    pub fn tab(mut self, column: usize) -> Self {
+        if self.width < column {
+            self.push(" ".repeat(column - self.width), Role::Text);
+        }
+        self
+    }
+
+    pub fn width(&self) -> usize {
+        self.width
+    }
+}
+
+impl<'a> Pen<'a> {
+    pub fn new(buffer: &'a mut Buffer, theme: &'a Theme, glyphs: Glyphs) -> Self {
+        Self { buffer, theme, glyphs }
+    }
+
+    pub fn style(&self, role: Role) -> Style {
+        self.theme.style(role)
+    }
+
+    pub fn fill(&mut self, area: Rect, role: Role) {
+        let style = self.style(role);
+        self.buffer.set_style(area, style);
+    }
+
+    /// Empties an area for something that lies over it.
+    pub fn clear(&mut self, area: Rect) {
+        let area = area.intersection(self.buffer.area);
+        let style = self.style(Role::Text);
+        for position in area.positions() {
+            self.buffer[position].reset();
+            self.buffer[position].set_style(style);
+        }
+    }
+
+    pub fn line(&mut self, area: Rect, line: &Line) {
+        if area.height > 0 {
+            self.buffer.set_line(area.x, area.y, line, area.width);
+        }
+    }
+
+    pub fn strip(&mut self, area: Rect, strip: &Strip) {
+        let shown = |text: &'_ str| if self.glyphs.is_ascii() { text::ascii(text) } else { text.to_owned() };
+        let spans: Vec<Span> =
+            strip.pieces.iter().map(|(text, role)| Span::styled(shown(text), self.style(*role))).collect();
+        self.line(area, &Line::from(spans));
+    }
+
+    /// Strips from top to bottom, as many as fit.
+    pub fn strips(&mut self, area: Rect, strips: &[Strip]) {
+        for (row, strip) in (0..area.height).zip(strips) {
+            self.strip(row_of(area, row), strip);
+        }
+    }
+
+    /// A strip that ends at the right edge.
+    pub fn right(&mut self, area: Rect, strip: &Strip) {
+        let width = (strip.width() as u16).min(area.width);
+        self.strip(Rect { x: area.x + area.width - width, width, ..area }, strip);
+    }
+
+    /// A frame with a title on the left and one on the right; hands back what is inside.
+    pub fn frame(&mut self, area: Rect, focused: bool, title: &Strip, right: &Strip) -> Rect {
+        if area.width < 4 || area.height < 2 {
+            return Rect { width: 0, height: 0, ..area };
+        }
+        self.clear(area);
+        let style = self.style(if focused { Role::Focus } else { Role::Border });
+        let (h, v, corners) = if self.glyphs.is_ascii() {
+            ("-", "|", ["+", "+", "+", "+"])
+        } else {
+            ("─", "│", ["╭", "╮", "╰", "╯"])
+        };
+        let (left, top, wide, bottom) = (area.x, area.y, area.right() - 1, area.bottom() - 1);
+        for x in left..=wide {
+            self.buffer[(x, top)].set_symbol(h).set_style(style);
+            self.buffer[(x, bottom)].set_symbol(h).set_style(style);
+        }
+        for y in top..=bottom {
+            self.buffer[(left, y)].set_symbol(v).set_style(style);
+            self.buffer[(wide, y)].set_symbol(v).set_style(style);
+        }
+        for ((x, y), corner) in [(left, top), (wide, top), (left, bottom), (wide, bottom)].into_iter().zip(corners) {
+            self.buffer[(x, y)].set_symbol(corner).set_style(style);
+        }
+        let room = Rect { x: left + 1, width: area.width - 2, height: 1, ..area };
+        if title.width() > 0 {
+            let title = Strip { pieces: padded(title), width: title.width + 2 };
+            self.strip(Rect { x: room.x + 1, width: room.width.saturating_sub(2), ..room }, &title);
+        }
+        if right.width() > 0 && title.width() + right.width() + 8 < room.width.into() {
+            let right = Strip { pieces: padded(right), width: right.width + 2 };
+            self.right(Rect { width: room.width - 1, ..room }, &right);
+        }
+        Rect { x: left + 1, y: top + 1, width: area.width - 2, height: area.height - 2 }
+    }
+
+    /// Lays the cursor's style over a row.
+    pub fn highlight(&mut self, area: Rect) {
+        let style = self.style(Role::Cursor);
+        self.buffer.set_style(area, style);
+    }
+}
+
+fn padded(strip: &Strip) -> Vec<(String, Role)> {
+    let space = || (" ".to_owned(), Role::Text);
+    std::iter::once(space()).chain(strip.pieces.iter().cloned()).chain(std::iter::once(space())).collect()
+}
+
+/// One row of an area.
+pub fn row_of(area: Rect, row: u16) -> Rect {
+    Rect { y: area.y + row, height: 1.min(area.height), ..area }
+}
+
+/// An area of at most that size in the middle of another.
+pub fn middle(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+}

@@ -1,0 +1,309 @@
+//! The fleet tree: one line for each row that can be seen.
+
+use super::{
+    super::{
+        state::{Pane, State},
+        text,
+        theme::Role,
+        tree::Row,
+    },
+    pen::{Pen, Strip, row_of},
+};
+use crate::{
+    api::MachineState,
+    fleet::{ClusterNode, Health, MachineRow, PoolNode, StateCounts},
+};
+use ratatui::layout::Rect;
+use std::hash::{Hash, Hasher};
+
+/// Widths of the columns.
+#[derive(Clone, Copy)]
+struct Columns {
+    name: usize,
+    ready: usize,
+    version: usize,
+    state: usize,
+}
+
+impl Columns {
+    fn of(width: usize) -> Self {
+        let ready = 13;
+        let version = if width < 64 { 8 } else { 9 };
+        let state = (width / 4).clamp(12, 30);
+        Self { name: width.saturating_sub(1 + ready + version + state + 3), ready, version, state }
+    }
+}
+
+pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
+    let focused = state.pane == Pane::Main;
+    let title = Strip::of("Fleet", Role::Title);
+    let inner = pen.frame(area, focused, &title, &right_title(state));
+    if inner.height == 0 {
+        return;
+    }
+    let columns = Columns::of(inner.width.into());
+    let head = Strip::of(
+        format!(
+            "   {} {} {} {}",
+            text::left("NAME", columns.name - 2),
+            text::right("READY", columns.ready),
+            text::left("VERSION", columns.version),
+            "STATE"
+        ),
+        Role::Muted,
+    );
+    pen.strip(row_of(inner, 0), &head);
+    let rows = state.layout().list_height();
+    for offset in 0..rows {
+        let index = state.tree.top + offset;
+        let Some(row) = state.tree.row(&state.snapshot, index) else { break };
+        let here = row_of(inner, offset as u16 + 1);
+        let selected = index == state.tree.index();
+        pen.strip(here, &strip(pen, state, row, columns, selected));
+        if selected {
+            pen.highlight(here);
+        }
+    }
+    if state.tree.len() <= 1 {
+        empty(pen, state, inner);
+    }
+}
+
+fn right_title(state: &State) -> Strip {
+    let snapshot = &state.snapshot;
+    if let Some(matches) = state.sifter.matches() {
+        return Strip::of(
+            format!("{} of {} match", text::number(matches.count), text::number(snapshot.counts.total())),
+            Role::Accent,
+        );
+    }
+    let what = if state.problems_only { "only problems" } else { "problems first" };
+    Strip::of(format!("{} · {what}", text::plural(snapshot.clusters.len(), "cluster")), Role::Muted)
+}
+
+fn empty(pen: &mut Pen, state: &State, inner: Rect) {
+    let snapshot = &state.snapshot;
+    let lines: [&str; 2] = if state.sifter.matches().is_some() {
+        ["Nothing matches the filter.", "Esc clears it."]
+    } else if state.problems_only {
+        ["Nothing has a problem.", "! shows everything."]
+    } else if !snapshot.complete {
+        ["Reading the fleet …", ""]
+    } else {
+        ["There are no clusters in this namespace yet.", "Create a ClusterDeployment, or try `quarterdeck demo`."]
+    };
+    for (row, line) in (3..inner.height).zip(lines) {
+        pen.strip(row_of(inner, row), &Strip::of(format!("   {line}"), Role::Muted));
+    }
+}
+
+/// What can be seen of a row: two rows of one digest look the same.
+pub fn fingerprint(row: Option<Row>, hash: &mut impl Hasher) {
+    let Some(row) = row else { return };
+    let counts = |counts: &StateCounts, hash: &mut _| {
+        Health::ALL.map(|health| counts.health(health)).hash(hash);
+        counts.of(MachineState::Ready).hash(hash);
+    };
+    match row {
+        Row::Meta { .. } => {}
+        Row::Cluster { node, .. } => {
+            (&node.row.name, &node.row.version, node.health, node.desired).hash(hash);
+            (node.row.paused, node.row.reachable, &node.row.message).hash(hash);
+            counts(&node.counts, hash);
+        }
+        Row::Clusters { nodes, .. } => {
+            (nodes.len(), &nodes[0].row.name).hash(hash);
+            nodes.iter().for_each(|node| counts(&node.counts, hash));
+        }
+        Row::Pool { node, .. } => {
+            (&node.row.name, &node.row.version, node.health, node.row.desired).hash(hash);
+            (node.row.paused, node.row.hold, &node.row.message).hash(hash);
+            counts(&node.counts, hash);
+        }
+        Row::Machines { node, .. } => counts(&node.counts, hash),
+        Row::Idle { machines, .. } => machines.len().hash(hash),
+        Row::Machine { machine, .. } => {
+            (&machine.uid, machine.state as u8, machine.health, &machine.phase, &machine.message).hash(hash);
+            (machine.version(), machine.phase_since, machine.state_since).hash(hash);
+        }
+    }
+}
+
+fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -> Strip {
+    let glyphs = pen.glyphs;
+    let mut strip = Strip::of(if selected { glyphs.cursor() } else { " " }, Role::Accent);
+    let branch = |open: bool| glyphs.branch(open);
+    match row {
+        Row::Meta { open } => {
+            let counts = &state.snapshot.counts;
+            let desired: usize = state.snapshot.clusters.iter().map(|c| c.desired).sum();
+            name(&mut strip, 0, branch(open), &state.place.context, Role::Title, columns);
+            numbers(&mut strip, &ratio(counts.of(MachineState::Ready), desired), "", columns);
+            summary(&mut strip, pen, counts, columns);
+        }
+        Row::Cluster { node, open } => cluster(&mut strip, pen, node, open, columns),
+        Row::Clusters { nodes, open } => clusters(&mut strip, pen, nodes, open, columns),
+        Row::Pool { node, open } => pool(&mut strip, pen, state, node, open, columns),
+        Row::Machines { node, from, open } => {
+            let count = node.machines.len() - from;
+            let first = node.machines.at(from).map_or("", |m| &m.name);
+            let last = node.machines.at(node.machines.len() - 1).map_or("", |m| &m.name);
+            let label = format!("{first} {} {} ({count})", glyphs.ellipsis(), tail(first, last));
+            name(&mut strip, 3, branch(open), &label, Role::Muted, columns);
+            numbers(&mut strip, &text::number(count), node.row.version.as_deref().unwrap_or_default(), columns);
+            strip.push(format!("{} same", glyphs.health(Health::Good)), Role::Good);
+        }
+        Row::Idle { machines, open } => {
+            name(&mut strip, 1, branch(open), "idle machines", Role::Text, columns);
+            numbers(&mut strip, &text::number(machines.len()), "", columns);
+            strip.push(format!("{} free", glyphs.health(Health::Idle)), Role::Idle);
+        }
+        Row::Machine { machine, depth } => self::machine(&mut strip, pen, state, machine, depth, columns),
+    }
+    strip
+}
+
+fn name(strip: &mut Strip, depth: usize, mark: &str, label: &str, role: Role, columns: Columns) {
+    let indent = depth * 2;
+    strip.push(format!("{}{mark} ", " ".repeat(indent)), Role::Muted);
+    strip.push(text::left(label, columns.name.saturating_sub(indent + 2)), role);
+    strip.push(" ", Role::Text);
+}
+
+fn numbers(strip: &mut Strip, ready: &str, version: &str, columns: Columns) {
+    strip.push(text::right(ready, columns.ready), Role::Text);
+    strip.push(" ", Role::Text);
+    strip.push(text::left(version, columns.version), Role::Muted);
+    strip.push(" ", Role::Text);
+}
+
+fn ratio(ready: usize, desired: usize) -> String {
+    format!("{}/{}", text::number(ready), text::number(desired))
+}
+
+/// The end of the last name that differs from the first: `m-0001 … 0412`.
+fn tail<'a>(first: &str, last: &'a str) -> &'a str {
+    let common = first.bytes().zip(last.bytes()).take_while(|(a, b)| a == b).count();
+    let cut = last[..floor(last, common)].rfind(|c: char| !c.is_ascii_alphanumeric()).map_or(0, |at| at + 1);
+    &last[floor(last, cut)..]
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+/// How many of what needs attention; a tick if nothing does.
+fn summary(strip: &mut Strip, pen: &Pen, counts: &StateCounts, columns: Columns) {
+    let mut used = 0;
+    for health in [Health::Bad, Health::Warning, Health::Moving] {
+        let count = counts.health(health);
+        let piece = format!("{} {} ", pen.glyphs.health(health), text::number(count));
+        if count > 0 && used + text::width(&piece) <= columns.state {
+            used += text::width(&piece);
+            strip.push(piece, role(health));
+        }
+    }
+    if used == 0 {
+        strip.push(pen.glyphs.health(Health::Good), Role::Good);
+    }
+}
+
+fn cluster(strip: &mut Strip, pen: &Pen, node: &ClusterNode, open: bool, columns: Columns) {
+    let row = &node.row;
+    name(strip, 1, pen.glyphs.branch(open), &row.name, Role::Text, columns);
+    let version = row.version.as_deref().or(row.wanted_version.as_deref()).unwrap_or_default();
+    numbers(strip, &ratio(node.ready(), node.desired), version, columns);
+    if row.reachable == Some(false) {
+        strip.push(text::cut(&format!("{} out of reach", pen.glyphs.connection(false)), columns.state), Role::Warning);
+    } else if row.paused {
+        strip.push(format!("{} paused", pen.glyphs.pause()), Role::Warning);
+    } else if node.health < Health::Moving && node.counts.worst() >= Health::Moving {
+        let why = row.message.as_deref().unwrap_or("degraded");
+        strip.push(text::cut(&format!("{} {why}", pen.glyphs.health(node.health)), columns.state), role(node.health));
+    } else {
+        summary(strip, pen, &node.counts, columns);
+    }
+}
+
+fn clusters(strip: &mut Strip, pen: &Pen, nodes: &[std::sync::Arc<ClusterNode>], open: bool, columns: Columns) {
+    let (first, last) = (&nodes[0].row, &nodes[nodes.len() - 1].row);
+    let label = format!("{} {} {} ({})", first.name, pen.glyphs.ellipsis(), tail(&first.name, &last.name), nodes.len());
+    name(strip, 1, pen.glyphs.branch(open), &label, Role::Text, columns);
+    let ready = nodes.iter().map(|n| n.ready()).sum();
+    let desired = nodes.iter().map(|n| n.desired).sum();
+    numbers(strip, &ratio(ready, desired), first.version.as_deref().unwrap_or_default(), columns);
+    strip.push(format!("{} same", pen.glyphs.health(Health::Good)), Role::Good);
+}
+
+fn pool(strip: &mut Strip, pen: &Pen, state: &State, node: &PoolNode, open: bool, columns: Columns) {
+    let row = &node.row;
+    name(strip, 2, pen.glyphs.branch(open), &row.short_name, Role::Text, columns);
+    let version = row.version.as_deref().unwrap_or_default();
+    numbers(strip, &ratio(node.ready(), row.desired), version, columns);
+    if row.paused || row.hold {
+        let word = if row.paused { "paused" } else { "hold" };
+        strip.push(format!("{} {word}", pen.glyphs.pause()), Role::Warning);
+        return;
+    }
+    let working = state.snapshot.operations_of(&row.name).next().filter(|o| !o.is_final());
+    if let Some(operation) = working.filter(|_| node.health >= Health::Moving) {
+        let room = columns.state.saturating_sub(7).min(12);
+        let (done, rest) = text::bar(operation.fraction(), room, pen.glyphs.is_ascii());
+        strip.push(format!("{} ", pen.glyphs.health(Health::Moving)), Role::Moving);
+        strip.push(done, Role::Moving);
+        strip.push(rest, Role::Muted);
+        strip.push(format!(" {:>3.0}%", operation.fraction() * 100.0), Role::Moving);
+        return;
+    }
+    if node.health < Health::Moving && node.counts.worst() >= Health::Moving {
+        let why = row.message.as_deref().unwrap_or("blocked");
+        strip.push(text::cut(&format!("{} {why}", pen.glyphs.health(node.health)), columns.state), role(node.health));
+        return;
+    }
+    summary(strip, pen, &node.counts, columns);
+    if node.counts.worst() == Health::Good && node.health == Health::Moving {
+        strip.push(" scaling", Role::Moving);
+    }
+}
+
+fn machine(strip: &mut Strip, pen: &Pen, state: &State, machine: &MachineRow, depth: usize, columns: Columns) {
+    let glyph = pen.glyphs.health(machine.health);
+    let role = role(machine.health);
+    let indent = depth * 2;
+    strip.push(" ".repeat(indent), Role::Text);
+    strip.push(format!("{glyph} "), role);
+    strip.push(text::left(&machine.name, columns.name.saturating_sub(indent + 2)), Role::Text);
+    strip.push(" ", Role::Text);
+    let since = machine.phase_since.filter(|_| machine.state.is_moving()).or(machine.state_since);
+    let moving = machine.state.is_moving() || machine.health.is_problem();
+    let elapsed = since.filter(|_| moving).map(|at| text::duration(text::seconds_between(at, state.now)));
+    numbers(strip, &elapsed.unwrap_or_default(), machine.version().unwrap_or_default(), columns);
+    let mut word = match (&machine.phase, machine.state) {
+        (Some(phase), s) if s.is_moving() => format!("{} {phase}", s.as_str()),
+        (Some(phase), MachineState::Failed) => format!("Failed {phase}"),
+        (_, s) => s.as_str().to_owned(),
+    };
+    if machine.state == MachineState::Provisioning
+        && let Some(phase) = &machine.phase
+    {
+        word = phase.to_string();
+    }
+    if let Some(message) = machine.message.as_deref().filter(|_| machine.health.is_problem()) {
+        word = format!("{word}: {message}");
+    }
+    strip.push(text::cut(&word, columns.state), role);
+}
+
+/// The role of a health.
+pub fn role(health: Health) -> Role {
+    match health {
+        Health::Bad => Role::Bad,
+        Health::Warning => Role::Warning,
+        Health::Moving => Role::Moving,
+        Health::Good => Role::Good,
+        Health::Idle => Role::Idle,
+    }
+}

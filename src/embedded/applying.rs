@@ -1,0 +1,121 @@
+//! `PATCH` with an applied object: made if it is not there, merged by ownership if it is.
+
+use serde_json::{Value, json};
+
+use super::{
+    ApiServer, admission, events,
+    http::{Call, Reply},
+    kind::Kind,
+    object::text,
+    patch, reading,
+    refusal::{Cause, Refusal},
+    ssa,
+    strategy::{self, Part},
+    writing::{self, Write},
+};
+
+/// How often an object that came or went in between is applied anew.
+const ATTEMPTS: usize = 8;
+
+impl From<patch::Error> for Refusal {
+    fn from(error: patch::Error) -> Self {
+        match error {
+            patch::Error::Undecodable(_) => Self::bad_request(error.to_string()),
+            patch::Error::Unfit(_) => Self::new(422, "Invalid", error.to_string()),
+        }
+    }
+}
+
+impl From<ssa::Error> for Refusal {
+    fn from(error: ssa::Error) -> Self {
+        let message = error.to_string();
+        match error {
+            ssa::Error::ManagedFieldsGiven => Self::bad_request(message),
+            ssa::Error::Untyped(_) | ssa::Error::Damaged(_) => Self::new(500, "InternalError", message),
+            ssa::Error::Conflicts(conflicts) => {
+                let cause = |(manager, path): &(String, String)| {
+                    Cause::new("FieldManagerConflict", path, format!("conflict with {manager}"))
+                };
+                let causes: Vec<Cause> = conflicts.0.iter().map(cause).collect();
+                Self::apply_conflict(message, &causes)
+            }
+        }
+    }
+}
+
+/// Server-side apply.
+pub async fn apply(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
+    check_options(call)?;
+    let key = reading::key(kind, call)?;
+    let mut applied = writing::body(kind, call)?;
+    writing::meet(kind, call, &mut applied)?;
+    let mut warnings = Vec::new();
+    admission::prune(kind, &mut applied, call.query.field_validation, &mut warnings)?;
+    let write = Write { tracked: false, ..Write::of(call) };
+    if write.part == Part::Status {
+        keep_status_only(&mut applied);
+    }
+    for _ in 0..ATTEMPTS {
+        let change = |old: Option<&Value>| merged(kind, &write, old, &applied, call.query.force == Some(true));
+        let done = match server.store().latest(&kind.collection, &key) {
+            Some(_) => {
+                let change = |old: &Value| change(Some(old));
+                (200, writing::modify(server, kind, &key, &write, &mut warnings, change).await)
+            }
+            None if write.part == Part::Status => return Err(Refusal::not_found(kind, &key.name)),
+            None => {
+                check_absent(kind, &key.name, &applied)?;
+                (201, writing::insert(server, kind, change(None)?, &write, &mut warnings).await)
+            }
+        };
+        match done {
+            (200, Err(refusal)) if refusal.reason == "NotFound" => {}
+            (201, Err(refusal)) if refusal.reason == "AlreadyExists" => {}
+            (code, done) => return Ok(writing::reply(kind, call, code, &*done?, warnings)),
+        }
+    }
+    Err(Refusal::stale(kind, &key.name))
+}
+
+fn check_options(call: &Call) -> Result<(), Refusal> {
+    if !call.query.field_manager.is_empty() {
+        return Ok(());
+    }
+    let cause = Cause::required("fieldManager", "is required for apply patch");
+    let options = Kind { group: "meta.k8s.io".to_owned(), kind: "PatchOptions".to_owned(), ..Kind::default() };
+    Err(Refusal::invalid(&options, "", &[cause]))
+}
+
+/// An object that is meant by its identity cannot be made anew.
+fn check_absent(kind: &Kind, name: &str, applied: &Value) -> Result<(), Refusal> {
+    match text(&applied["metadata"]["uid"]) {
+        "" => Ok(()),
+        uid => {
+            let why =
+                format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+            Err(Refusal::conflict(kind, name, &why))
+        }
+    }
+}
+
+/// The status is applied without labels and annotations.
+fn keep_status_only(applied: &mut Value) {
+    if let Some(metadata) = applied["metadata"].as_object_mut() {
+        metadata.retain(|name, _| matches!(name.as_str(), "name" | "namespace" | "uid" | "resourceVersion"));
+    }
+}
+
+fn merged(kind: &Kind, write: &Write<'_>, old: Option<&Value>, applied: &Value, force: bool) -> Result<Value, Refusal> {
+    let now = writing::now();
+    let untouched = admission::untouched(kind, write.part, applied);
+    let writer = admission::writer(kind, write, &untouched, &now);
+    let shown = old.map(|old| events::outgoing(kind, old.clone()));
+    let mut new = events::incoming(kind, ssa::apply(&writer, shown.as_ref(), applied, force)?);
+    if old.is_none() {
+        strategy::remove(&mut new["metadata"], "resourceVersion");
+    }
+    if new["metadata"].is_null() {
+        new["metadata"] = json!({});
+    }
+    Ok(new)
+}
