@@ -364,6 +364,23 @@ fn needs_sshd_a_connection_that_is_cut_costs_nothing() {
 }
 
 #[test]
+fn needs_sshd_a_host_that_loses_its_power_is_not_trusted_to_have_done_it() {
+    needs_sshd!("needs_sshd_a_host_that_loses_its_power_is_not_trusted_to_have_done_it");
+    let mut fleet = Fleet::new(HOSTS);
+    let mut executor = fleet.start();
+    executor.saw_tick(7, 3);
+    fleet.hosts[7].down();
+    fleet.hosts[7].up();
+    let ended = executor.finish();
+    ended.assert_failed_alone(7, "Unknown", &["look at the host"]);
+    assert_eq!(ended.machine(7)["step"], "long");
+    fleet.assert_each_once(0..HOSTS - 1);
+    // Nobody has looked: the same run does not try it again.
+    fleet.run().assert_failed_alone(7, "Unknown", &[]);
+    assert_eq!(fleet.counter(7), "wipe long");
+}
+
+#[test]
 fn needs_sshd_an_executor_that_is_killed_within_a_step_picks_it_up_again() {
     needs_sshd!("needs_sshd_an_executor_that_is_killed_within_a_step_picks_it_up_again");
     let fleet = Fleet::new(HOSTS);
