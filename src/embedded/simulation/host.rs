@@ -15,6 +15,8 @@ use crate::runbook::wire::{End, Outcome, StepHeader};
 const ATTEMPTS: usize = 256;
 /// What these phases do to a host lasts until it is reinstalled: a later run finds it done.
 const LASTING: [&str; 3] = ["BootstrapOS", "ContainerRuntime", "Artifacts"];
+/// What these steps would repair has not happened to a simulated host.
+const NEEDLESS: [&str; 2] = ["clear a half-finished join", "records of old operations"];
 
 /// All that a host remembers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -111,7 +113,8 @@ impl Memory {
         let place = place(&header.phase, &header.step);
         let nth = self.begun.get(&place).copied().unwrap_or(0);
         let doomed = self.attempts.iter().any(|a| a.is_of(header) && a.run == header.run && a.course.hard);
-        let done_before = !header.once && self.installed.contains(&place);
+        let needless = NEEDLESS.contains(&header.step.as_str());
+        let done_before = !header.once && (needless || self.installed.contains(&place));
         Attempt {
             operation: header.operation.clone(),
             run: header.run,

@@ -104,11 +104,6 @@ impl Inventory {
         self.machines.iter().map(|m| (m.name.clone(), m.address)).collect()
     }
 
-    /// The machines of one pool.
-    pub fn members(&self, cluster: usize, pool: usize) -> impl Iterator<Item = &MachinePlan> {
-        self.machines.iter().filter(move |m| m.member == Some((cluster, pool)))
-    }
-
     fn add(&mut self, class: Class, member: Option<(usize, usize)>, seed: u64) {
         let index = self.machines.len();
         let name = format!("m-{:04}", index + 1);
@@ -178,6 +173,10 @@ fn pool(name: &str, role: Role, replicas: usize, class: Class) -> PoolSpec {
 mod tests {
     use super::*;
 
+    fn members(fleet: &Inventory, cluster: usize, pool: usize) -> usize {
+        fleet.machines.iter().filter(|m| m.member == Some((cluster, pool))).count()
+    }
+
     /// `cluster: pool=n pool=n | …; standby standard gpu`
     fn check(clusters: usize, machines: usize, expected: &str) {
         let fleet = Inventory::lay_out(clusters, machines, 1);
@@ -191,7 +190,7 @@ mod tests {
                     .pools
                     .iter()
                     .enumerate()
-                    .map(|(p, s)| format!("{}={}", s.name, fleet.members(c, p).count()))
+                    .map(|(p, s)| format!("{}={}", s.name, members(&fleet, c, p)))
                     .collect();
                 format!("{}: {}", cluster.name, pools.join(" "))
             })

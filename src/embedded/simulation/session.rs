@@ -241,6 +241,10 @@ mod tests {
     }
 
     async fn bench(folder: tempfile::TempDir, fault: f64) -> Bench {
+        at_speed(folder, fault, 50.0).await
+    }
+
+    async fn at_speed(folder: tempfile::TempDir, fault: f64, speed: f64) -> Bench {
         let machines: Vec<_> = (1..=3).map(|n| (format!("m-{n}"), Ipv4Addr::new(127, 77, 0, n))).collect();
         let network = Network::open(&machines, None).await.unwrap();
         let port = network.places(&machines).unwrap()["m-1"].port;
@@ -250,7 +254,7 @@ mod tests {
         let hosts = Hosts::start(HostsOptions {
             machines,
             keyring: Keyring::new([1; 32]),
-            pace: Pace { seed: 2, speed: 50.0, fault },
+            pace: Pace { seed: 2, speed, fault },
             journal,
             memories,
             on_end: Arc::new(move |host, attempt| {
@@ -336,7 +340,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_step_whose_listener_is_cut_off_goes_on_and_is_picked_up_where_it_was() {
-        let bench = bench(tempfile::tempdir().unwrap(), 1.0).await;
+        let bench = at_speed(tempfile::tempdir().unwrap(), 1.0, 6.0).await;
         let drops = |n: &usize| {
             let asked = header("m-1", "Join", &format!("kubeadm join {n}"), 1);
             bench.hosts.pace.course(&asked, 0, false, false).drop_at.is_some()
@@ -354,7 +358,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn what_ran_when_the_process_ended_goes_on_after_it() {
-        let bench1 = bench(tempfile::tempdir().unwrap(), 0.0).await;
+        let bench1 = at_speed(tempfile::tempdir().unwrap(), 0.0, 6.0).await;
         let asked = header("m-1", "Join", "kubeadm join", 1);
         bench1.hosts.ask(&bench1.hosts.all()[0], &asked).unwrap();
         bench1.hosts.cancel.cancel();

@@ -13,6 +13,10 @@ const SLOW_HOSTS: f64 = 0.06;
 
 /// Words in the name of a phase or step, and the seconds that such a step mostly takes. The first match counts.
 const MEDIANS: &[(&str, f64)] = &[
+    ("clear", 1.0),
+    ("repository", 4.0),
+    ("install containerd", 14.0),
+    ("install kubelet", 12.0),
     ("apt", 16.0),
     ("package", 16.0),
     ("swap", 0.6),
