@@ -17,13 +17,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use quarterdeck::{
     api::{HostKeyPolicy, Role},
-    embedded::simulation::{
-        hosts::{Hosts, HostsOptions},
-        journal::Journal,
-        keys::Keyring,
-        network::Network,
-        timing::Pace,
-    },
+    embedded::simulation::{BareHosts, Pace},
     executor::{self, Context, Limits, LineSink, Secrets, Session, SshTransport, Transport},
     runbook::job::{InventoryMachine, JobInput, PRIVATE_KEY, SshAccess},
     ssh::Output,
@@ -44,33 +38,15 @@ fn runbook(steps: usize) -> String {
     text
 }
 
-async fn hosts(count: usize) -> (Arc<Hosts>, JobInput, Secrets) {
-    let machines: Vec<(String, Ipv4Addr)> = (0..count)
-        .map(|i| (format!("m-{i:04}"), Ipv4Addr::new(127, 77, (i / 250) as u8, (i % 250 + 1) as u8)))
-        .collect();
-    let keyring = Keyring::new([7; 32]);
-    let network = Network::open(&machines, None).await.expect("loopback addresses");
-    let places = network.places(&machines).expect("places");
-    let known_hosts: String = machines
-        .iter()
-        .map(|(name, _)| keyring.known_host(name, &places[name].address.to_string(), places[name].port))
-        .collect();
-    let secrets = Secrets::new([(PRIVATE_KEY.to_owned(), keyring.client_file())]);
-    let hosts = Hosts::start(HostsOptions {
-        machines: machines.clone(),
-        keyring,
-        pace: Pace { seed: 1, speed: 1e9, fault: 0.0 },
-        journal: Journal::default(),
-        memories: BTreeMap::new(),
-        on_end: Arc::new(|_, _| Box::pin(async {})),
-        cancel: CancellationToken::new(),
-    });
-    network.serve(&hosts);
-    let machine = |(name, _): &(String, Ipv4Addr)| InventoryMachine {
+async fn hosts(count: usize) -> (BareHosts, JobInput, Secrets) {
+    let pace = Pace { seed: 1, speed: 1e9, fault: 0.0 };
+    let hosts = BareHosts::start(count, pace).await.expect("loopback addresses");
+    let secrets = Secrets::new([(PRIVATE_KEY.to_owned(), hosts.private_key.clone())]);
+    let machine = |(name, address, port): &(String, Ipv4Addr, u16)| InventoryMachine {
         name: name.clone(),
         uid: format!("uid-{name}"),
-        address: places[name].address.to_string(),
-        port: places[name].port,
+        address: address.to_string(),
+        port: *port,
         user: None,
         role: Role::Worker,
         labels: BTreeMap::new(),
@@ -87,12 +63,12 @@ async fn hosts(count: usize) -> (Arc<Hosts>, JobInput, Secrets) {
         phases: vec![],
         parallelism: count as u32,
         variables: BTreeMap::new(),
-        machines: machines.iter().map(machine).collect(),
+        machines: hosts.places.iter().map(machine).collect(),
         ssh: SshAccess {
             user: "root".into(),
             sudo: false,
             host_key_policy: HostKeyPolicy::Strict,
-            known_hosts,
+            known_hosts: hosts.known_hosts.clone(),
             jump_hosts: vec![],
             keepalive_seconds: 15,
             max_handshakes: 8,
@@ -170,7 +146,7 @@ async fn measure() {
     }
     ratios.sort_by(f64::total_cmp);
     println!("median ratio {:.2} (goal: at most 1.50)", ratios[ROUNDS / 2]);
-    hosts.cancel.cancel();
+    drop(hosts);
 }
 
 fn main() {

@@ -5,6 +5,7 @@
 //! the label [`labels::SIMULATED`](crate::api::labels::SIMULATED), and hosts say so to whoever logs in.
 
 mod answers;
+mod bare;
 mod dice;
 mod effects;
 mod host;
@@ -35,6 +36,7 @@ use seed::Seed;
 use state::State;
 use tenant::Tenant;
 
+pub use bare::BareHosts;
 pub use inventory::MACHINES_PER_CLUSTER;
 pub use seed::{NAMESPACE, prefix};
 pub use timing::Pace;
