@@ -246,6 +246,22 @@ async fn unreachable(
     Err(error.into())
 }
 
+/// Takes our own cordon back, and no other, and forgets the drain.
+pub async fn take_back(context: &Context, machine: &Machine, deployment: &ClusterDeployment) -> Result<Action, Error> {
+    let before = machine.status.clone().unwrap_or_default();
+    let Some(drain) = &before.drain else { return Ok(Action::await_change()) };
+    let tenant = context.tenants.connect(deployment).await?;
+    if let Some(node) = tenant.node(&drain.node.name, &drain.node.uid).await?
+        && tenant.uncordon(&node).await?
+    {
+        context.events.normal(machine, "Uncordoned", format!("node {}", drain.node.name)).await;
+    }
+    let mut after = before.clone();
+    after.drain = None;
+    write::status(&context.api(&machine.namespace().unwrap_or_default()), machine, &before, &after).await?;
+    Ok(Action::await_change())
+}
+
 /// Writes the drain, if it has changed.
 async fn save(context: &Context, machine: &Machine, drain: DrainStatus) -> Result<Action, Error> {
     let before = machine.status.clone().unwrap_or_default();

@@ -18,7 +18,7 @@ use crate::{
         condition, provider_id, set_condition,
     },
     plan::{
-        machine::{is_releasable, next_state, phases_done},
+        machine::{is_drain_obsolete, is_releasable, next_state, phases_done},
         reservation_of, state_of,
     },
 };
@@ -189,6 +189,14 @@ async fn act(context: &Context, machine: &Machine, operation: Option<&Operation>
             drain::step(context, machine, operation, deployment.as_ref(), pool.as_ref()).await
         }
         (MachineState::Releasing, _) if phases_done(&status) => release(context, machine, operation).await,
+        _ if is_drain_obsolete(machine, operation) => {
+            let namespace = machine.namespace().unwrap_or_default();
+            let deployment: Option<ClusterDeployment> = context.api(&namespace).get_opt(&claim.cluster_name).await?;
+            match deployment.filter(|d| !d.spec.paused) {
+                Some(deployment) => drain::take_back(context, machine, &deployment).await,
+                None => Ok(Action::await_change()),
+            }
+        }
         _ => Ok(Action::await_change()),
     }
 }

@@ -75,10 +75,25 @@ pub fn drain_skipped(machine: &Machine, operation: &Operation) -> bool {
     })
 }
 
+/// It was to be emptied, nobody wants that any more, and our cordon is to be taken back.
+pub fn is_drain_obsolete(machine: &Machine, operation: Option<&Operation>) -> bool {
+    let serves =
+        matches!(machine_state(machine), MachineState::Deployed | MachineState::Ready | MachineState::NotReady);
+    let wanted =
+        operation.is_some_and(|o| o.spec.type_ == OperationType::ScaleDown && state(o) != OperationState::Cancelled);
+    serves && !wanted && machine.status.as_ref().is_some_and(|s| s.drain.is_some())
+}
+
+fn in_quarantine(machine: &Machine) -> bool {
+    machine.status.as_ref().and_then(|s| s.drain.as_ref()).is_some_and(|d| d.skipped_at.is_some())
+}
+
 fn without_operation(machine: &Machine) -> Next {
     match machine_state(machine) {
         // The operation is gone: another one will be made, and receipts on the host keep steps from running twice.
         MachineState::Idle | MachineState::Claimed | MachineState::Provisioning => MachineState::Claimed.into(),
+        // Its drain was given up and somebody took the operation away: the node serves on.
+        MachineState::Failed if in_quarantine(machine) => health(machine),
         MachineState::Failed => keep(machine),
         MachineState::Releasing => {
             failed("the operation that released it is gone: look at the host, then delete this machine or reset it")
@@ -236,6 +251,21 @@ mod tests {
         check("provisioning@1#op,begun", "", "Claimed");
         check("releasing@1#op", "", "Failed");
         check("draining@1#op", "", "Ready");
+        check("failed@1#op,skipped,node", "", "Ready");
+        check("failed@1#op,drained,node", "", "Failed");
+    }
+
+    #[test]
+    fn a_drain_that_nobody_wants_is_taken_back() {
+        let obsolete = |word: &str, under: &str| {
+            let operation = (!under.is_empty()).then(|| notation::operation(&format!("op:{under}=m")));
+            is_drain_obsolete(&notation::machine(&format!("m:{word}")), operation.as_ref())
+        };
+        assert!(obsolete("ready@1#op,skipped", ""));
+        assert!(obsolete("ready@1#op,skipped", "ScaleDown:Cancelled"));
+        assert!(!obsolete("ready@1#op,skipped", "ScaleDown:Failed"));
+        assert!(!obsolete("draining@1#op,drained", ""));
+        assert!(!obsolete("ready@1#op", ""));
     }
 
     #[test]

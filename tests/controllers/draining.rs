@@ -158,3 +158,34 @@ async fn two_nodes_of_one_provider_id_are_an_error_and_not_a_choice() {
     assert!(world.executor.resets.lock().unwrap().is_empty());
     world.nodes().delete("twin", &DeleteParams::default()).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_that_is_called_off_takes_back_our_cordon_and_no_other() {
+    let world = World::new(2, 2).await;
+    world.start("one");
+    world.settled(2).await;
+    for machine in ["m-0", "m-1"] {
+        protect(&world, machine).await;
+        world.pod(&format!("{machine}-pod"), machine, machine).await;
+    }
+    let patch = Patch::Merge(json!({"spec": {"unschedulable": true}}));
+    world.nodes().patch("node-m-0", &PatchParams::default(), &patch).await.expect("cordoned by a person");
+    world.scale(0, json!({ labels::APPROVED_REPLICAS: "0" })).await;
+    world
+        .until("both drain", async || {
+            drain(&world, "m-0").await.is_some() && node(&world, "m-1").await.spec.unwrap().unschedulable == Some(true)
+        })
+        .await;
+    world.scale(2, json!({})).await;
+    let operations: Api<quarterdeck::api::Operation> = world.api();
+    let down = world.operations().await.into_iter().find(|o| o.spec.to_replicas == Some(0)).unwrap();
+    operations.delete(&down.metadata.name.unwrap(), &DeleteParams::default()).await.expect("called off");
+    world
+        .until("both serve again", async || {
+            drain(&world, "m-0").await.is_none() && drain(&world, "m-1").await.is_none()
+        })
+        .await;
+    assert_eq!(node(&world, "m-1").await.spec.unwrap().unschedulable, None, "ours is gone");
+    assert_eq!(node(&world, "m-0").await.spec.unwrap().unschedulable, Some(true), "theirs stays");
+    assert_eq!(world.count(MachineState::Ready).await, 2);
+}
