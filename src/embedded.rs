@@ -6,12 +6,15 @@
 
 mod admission;
 mod applying;
+mod budget;
 mod builtin;
 mod cel;
 mod definition;
 mod deletion;
 mod discovery;
 mod events;
+mod eviction;
+mod gc;
 mod http;
 pub mod jobs;
 mod kind;
@@ -46,6 +49,8 @@ mod writing;
 mod durability_tests;
 #[cfg(test)]
 mod listener_tests;
+#[cfg(test)]
+mod ownership_tests;
 #[cfg(test)]
 mod tests;
 
@@ -94,6 +99,8 @@ struct Shared {
     store: Store,
     kinds: ArcSwap<Kinds>,
     logs: Logs,
+    /// Evictions are decided one after the other, so that a budget is not spent twice.
+    evictions: tokio::sync::Mutex<()>,
 }
 
 impl ApiServer {
@@ -109,11 +116,14 @@ impl ApiServer {
             store,
             kinds: ArcSwap::from_pointee(kinds),
             logs: Logs::new(options.directory),
+            evictions: tokio::sync::Mutex::default(),
         };
         let inner = Self { shared: Arc::new(shared), _life: None };
         inner.restore();
         let stop = CancellationToken::new();
         tokio::spawn(stop.clone().run_until_cancelled_owned(lifecycle::run(inner.clone())));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(gc::run(inner.clone())));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(budget::run(inner.clone())));
         Ok(Self { _life: Some(Arc::new(stop.drop_guard())), ..inner })
     }
 

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxB
 use serde_json::{Value, json};
 
 use super::{
-    ApiServer, deletion, discovery,
+    ApiServer, deletion, discovery, eviction,
     kind::Kind,
     openapi,
     options::Query,
@@ -195,6 +195,7 @@ async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
         ("PUT" | "PATCH", true, Some("scale")) if let Some(paths) = &kind.scale => {
             scale::write(server, kind, paths, &call).await
         }
+        ("POST", true, Some("eviction")) if kind.collection == "pods" => eviction::evict(server, kind, &call).await,
         ("POST", false, None) => writing::create(server, kind, &call).await,
         ("PUT", true, None | Some("status" | "finalize")) => writing::replace(server, kind, &call).await,
         ("PATCH", true, None | Some("status")) => writing::patch(server, kind, &call).await,

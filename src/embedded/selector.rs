@@ -1,5 +1,7 @@
 //! Label and field selectors as they stand in a query, matched against an object's index.
 
+use serde_json::Value;
+
 use super::{kind::Kind, object::Object, refusal::Refusal};
 
 /// Both selectors of a request. The empty one matches everything.
@@ -95,6 +97,29 @@ impl Test {
             Test::Less(limit) => number().is_some_and(|number| number < *limit),
         }
     }
+}
+
+/// Whether a `LabelSelector` of an object's specification selects labels; none selects nothing, an empty one everything.
+pub fn selects(selector: &Value, labels: &Value) -> bool {
+    if !selector.is_object() {
+        return false;
+    }
+    let label = |key: &Value| key.as_str().and_then(|key| labels[key].as_str());
+    let equal = selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| labels[key] == *value);
+    let mut expressions = selector["matchExpressions"].as_array().into_iter().flatten();
+    equal
+        && expressions.all(|expression| {
+            let values = expression["values"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let values = values.map(str::to_owned).collect();
+            let test = match expression["operator"].as_str() {
+                Some("In") => Test::In(values),
+                Some("NotIn") => Test::NotIn(values),
+                Some("Exists") => Test::Exists,
+                Some("DoesNotExist") => Test::Absent,
+                _ => return false,
+            };
+            test.holds(label(&expression["key"]))
+        })
 }
 
 fn parse_labels(text: &str) -> Result<Vec<Requirement>, Refusal> {

@@ -59,6 +59,8 @@ struct State {
     queue: Vec<Accepted>,
     /// The disk failed: nothing is accepted any more.
     failed: Option<String>,
+    /// The last committed revision that may have left garbage: something went, is going, or came with an owner.
+    garbage: watch::Sender<u64>,
 }
 
 #[derive(Debug)]
@@ -238,6 +240,11 @@ impl Store {
         Ok((events, complete))
     }
 
+    /// A signal that changes whenever something may have become garbage, in any collection.
+    pub fn garbage(&self) -> watch::Receiver<u64> {
+        lock(&self.state).garbage.subscribe()
+    }
+
     /// A signal that changes whenever something is committed in the collection.
     pub fn news(&self, collection: &str) -> watch::Receiver<u64> {
         lock(&self.state).collection(collection).news.subscribe()
@@ -245,6 +252,13 @@ impl Store {
 }
 
 impl State {
+    /// Whether a change can make something garbage.
+    fn litters(&self, change: &Accepted) -> bool {
+        let index = &change.object.index;
+        let is_new = || self.collections.get(&change.collection).is_none_or(|c| !c.objects.contains_key(&change.key));
+        change.deleted || index.deleting || !index.owners.is_empty() && is_new()
+    }
+
     fn collection(&mut self, name: &str) -> &mut Collection {
         let floor = self.committed;
         if !self.collections.contains_key(name) {
@@ -257,7 +271,11 @@ impl State {
     fn commit(&mut self, changes: Vec<Accepted>) {
         let mut touched: HashMap<String, u64> = HashMap::new();
         let mut done = Vec::with_capacity(changes.len());
+        let mut litter = None;
         for change in changes {
+            if self.litters(&change) {
+                litter = Some(change.object.revision);
+            }
             let revision = change.object.revision;
             self.committed = revision;
             match touched.get_mut(&change.collection) {
@@ -269,6 +287,9 @@ impl State {
         }
         for (name, revision) in touched {
             self.collection(&name).news.send_replace(revision);
+        }
+        if let Some(revision) = litter {
+            self.garbage.send_replace(revision);
         }
         for done in done {
             // A caller that stopped waiting has no use for the answer.
