@@ -4,12 +4,14 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+pub mod completions;
 pub mod connect;
 pub mod console;
 pub mod controller;
 pub mod demo;
 pub mod executor;
 pub mod exit;
+pub mod get;
 pub mod logs;
 pub mod runbook;
 pub mod scale;
@@ -43,6 +45,8 @@ pub struct Globals {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// List clusters, pools, machines or operations.
+    Get(get::Args),
     /// Change the number of replicas of a node pool.
     Scale(scale::Args),
     /// Show the log of an operation.
@@ -55,17 +59,21 @@ pub enum Command {
     Runbook(runbook::Args),
     /// Try it all on simulated machines.
     Demo(demo::Args),
+    /// Print a script that completes commands and options in a shell.
+    Completions(completions::Args),
 }
 
 /// Carries out what was typed.
 pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
     match arguments.command {
         None => console::run(&arguments.globals).await,
+        Some(Command::Get(args)) => get::run(args, &arguments.globals).await,
         Some(Command::Scale(args)) => scale::run(args, &arguments.globals).await,
         Some(Command::Logs(args)) => logs::run(args, &arguments.globals).await,
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,
         Some(Command::Executor(args)) => executor::run(args, &arguments.globals).await,
         Some(Command::Runbook(args)) => runbook::run(&args),
         Some(Command::Demo(args)) => demo::run(args, &arguments.globals).await,
+        Some(Command::Completions(args)) => completions::run(&args),
     }
 }

@@ -1,0 +1,96 @@
+//! A table whose columns are as wide as what is in them.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+use unicode_width::UnicodeWidthStr;
+
+use super::{
+    Listed,
+    row::{Row, columns, is_number, is_state},
+};
+use crate::fleet::Health;
+
+/// No cell pushes the others further away than this.
+const WIDEST: usize = 60;
+
+pub(super) struct Table {
+    columns: Vec<&'static str>,
+    widths: Vec<usize>,
+    rows: Vec<(Health, Vec<String>)>,
+    namespaces: bool,
+    colours: bool,
+    headed: bool,
+}
+
+impl Table {
+    pub(super) fn new(resource: Listed, wide: bool, namespaces: bool, colours: bool) -> Self {
+        let (narrow, more) = columns(resource);
+        let mut all: Vec<_> = if namespaces { vec!["NAMESPACE"] } else { Vec::new() };
+        all.extend(narrow);
+        if wide {
+            all.extend(more);
+        }
+        let widths = all.iter().map(|c| c.width()).collect();
+        Self { columns: all, widths, rows: Vec::new(), namespaces, colours, headed: false }
+    }
+
+    /// Keeps a row for [`print`](Self::print).
+    pub(super) fn push(&mut self, row: &Row) {
+        let mut cells = row.cells(Timestamp::now());
+        if self.namespaces {
+            cells.insert(0, row.namespace.clone());
+        }
+        cells.truncate(self.columns.len());
+        for (width, cell) in self.widths.iter_mut().zip(&mut cells) {
+            // What a cluster says may contain anything; a terminal obeys control characters.
+            cell.retain(|c| !c.is_control());
+            *width = (*width).max(cell.width().min(WIDEST));
+        }
+        self.rows.push((row.health(), cells));
+    }
+
+    /// Prints the rows that were kept, below a head if there was none yet.
+    pub(super) fn print(&mut self, out: &mut impl Write) -> io::Result<()> {
+        if !self.headed && !self.rows.is_empty() {
+            self.headed = true;
+            let head: Vec<_> = self.columns.iter().map(|c| (*c).to_owned()).collect();
+            self.line(None, &head, out)?;
+        }
+        for (health, cells) in std::mem::take(&mut self.rows) {
+            self.line(Some(health), &cells, out)?;
+        }
+        Ok(())
+    }
+
+    fn line(&self, health: Option<Health>, cells: &[String], out: &mut impl Write) -> io::Result<()> {
+        let mut line = String::new();
+        for (at, cell) in cells.iter().enumerate() {
+            let column = self.columns[at];
+            let fill = " ".repeat(self.widths[at].saturating_sub(cell.width()));
+            let painted = self.colours && (is_state(column) || column == "PHASE" && !self.columns.contains(&"STATE"));
+            let text = match health.filter(|_| painted) {
+                Some(health) => format!("\x1b[{}m{cell}\x1b[0m", code(health)),
+                None => cell.clone(),
+            };
+            if is_number(column) {
+                line.extend([fill, text]);
+            } else {
+                line.extend([text, fill]);
+            }
+            line.push_str("  ");
+        }
+        writeln!(out, "{}", line.trim_end())
+    }
+}
+
+/// The attribute of the terminal for a health.
+fn code(health: Health) -> &'static str {
+    match health {
+        Health::Bad => "1;31",
+        Health::Warning => "33",
+        Health::Moving => "34",
+        Health::Good => "32",
+        Health::Idle => "2",
+    }
+}
