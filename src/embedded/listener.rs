@@ -35,7 +35,7 @@ pub use super::kubeconfig::{Identity, write_private};
 
 /// Each watch costs one connection.
 const MAX_CONNECTIONS: usize = 2048;
-/// How long a client may take for its handshake, and for the head of a request.
+/// How long a client may take for its handshake. Between requests a connection may rest as long as it likes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why there is no listener.
@@ -167,6 +167,7 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Arc<Shared
     });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
+        // It would also end connections that rest, and clients would find that out with their next request.
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service)
         .await

@@ -48,11 +48,6 @@ impl Selector {
         Ok(Self { labels: parse_labels(labels)?, fields: parse_fields(kind, fields)? })
     }
 
-    /// A label selector alone, as spec.selector in its query form.
-    pub fn of_labels(labels: &str) -> Result<Self, Refusal> {
-        Ok(Self { labels: parse_labels(labels)?, fields: Vec::new() })
-    }
-
     /// The one name that can match, if the selector says so.
     pub fn name(&self) -> Option<&str> {
         self.fields.iter().find(|f| f.field == Field::Name && f.equal).map(|f| f.value.as_str())

@@ -137,11 +137,6 @@ impl Store {
         (within.map(|(_, object)| object.clone()).collect(), state.committed)
     }
 
-    /// How many objects a collection has.
-    pub fn count(&self, collection: &str) -> usize {
-        lock(&self.state).collections.get(collection).map_or(0, |c| c.objects.len())
-    }
-
     /// The revision up to which everything is visible.
     pub fn revision(&self) -> u64 {
         lock(&self.state).committed
