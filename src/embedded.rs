@@ -192,9 +192,13 @@ impl ApiServer {
     /// Serves the kinds whose definitions were stored, and makes sure of the first namespaces.
     fn restore(&self) {
         let kinds: Vec<Arc<Kind>> = self.kinds().collections().cloned().collect();
-        kinds.iter().for_each(|kind| self.store().reindex(&kind.collection, &kind.selectable));
+        for kind in kinds {
+            self.store().reindex(&kind.collection, &kind.selectable);
+        }
         let (definitions, _) = self.store().list(definition::COLLECTION, None, None);
-        definitions.iter().for_each(|definition| self.register(&definition.value()));
+        for definition in definitions {
+            self.register(&definition.value());
+        }
         for name in builtin::NAMESPACES {
             // Accepted at once; that it is stored need not be waited for, since the next start would do it again.
             let _ = writing::namespace(self, name).now_or_never();

@@ -24,7 +24,9 @@ const WORKLOAD: Traits = Traits { status: true, generation: true, ..PLAIN };
 const SCALED: Traits = Traits { scale: true, ..WORKLOAD };
 
 /// Group, version, kind, plural, short names, traits.
-const CATALOGUE: &[(&str, &str, &str, &str, &[&str], Traits)] = &[
+type Row = (&'static str, &'static str, &'static str, &'static str, &'static [&'static str], Traits);
+
+const CATALOGUE: &[Row] = &[
     ("", "v1", "ConfigMap", "configmaps", &["cm"], PLAIN),
     ("", "v1", "Event", "events", &["ev"], PLAIN),
     ("", "v1", "Namespace", "namespaces", &["ns"], CLUSTER_STATUS),
@@ -56,10 +58,10 @@ pub const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", 
 
 /// All built-in kinds.
 pub fn kinds() -> Vec<Kind> {
-    CATALOGUE.iter().map(|row| kind(row)).collect()
+    CATALOGUE.iter().map(kind).collect()
 }
 
-fn kind(&(group, version, name, plural, short_names, traits): &(&str, &str, &str, &str, &[&str], Traits)) -> Kind {
+fn kind(&(group, version, name, plural, short_names, traits): &Row) -> Kind {
     let plain = Kind {
         group: group.to_owned(),
         version: version.to_owned(),

@@ -1,4 +1,4 @@
-//! From a CustomResourceDefinition to the kind it describes, and the status that says that it is served.
+//! From a `CustomResourceDefinition` to the kind it describes, and the status that says that it is served.
 
 use std::sync::Arc;
 

@@ -86,16 +86,13 @@ pub async fn delete(server: &ApiServer, kind: &Kind, key: &Key, options: &Delete
             return Ok(Outcome::Going(latest));
         }
         let expected = Expected::Revision(latest.revision);
-        let done = match finished {
+        let done = if finished {
             // Its last state is the one before the mark, as kube-apiserver tells it.
-            true => {
-                let seal = |revision| Object::seal(old, revision, &kind.selectable);
-                server.store().delete(&kind.collection, key.clone(), expected, seal).await.map(Outcome::Gone)
-            }
-            false => {
-                let seal = |revision| Object::seal(marked, revision, &kind.selectable);
-                server.store().put(&kind.collection, key.clone(), expected, seal).await.map(Outcome::Going)
-            }
+            let seal = |revision| Object::seal(old, revision, &kind.selectable);
+            server.store().delete(&kind.collection, key.clone(), expected, seal).await.map(Outcome::Gone)
+        } else {
+            let seal = |revision| Object::seal(marked, revision, &kind.selectable);
+            server.store().put(&kind.collection, key.clone(), expected, seal).await.map(Outcome::Going)
         };
         match done {
             Ok(outcome) => {

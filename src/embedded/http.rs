@@ -185,11 +185,10 @@ async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
     };
     let kind: &Kind = &kind;
     match (call.method.as_str(), name.is_some(), subresource.as_deref()) {
-        ("GET", false, None) if call.query.watch => watching::watch(server, kind, &call),
+        ("GET", _, None) if call.query.watch => watching::watch(server, kind, &call),
         ("GET", false, None) => reading::list(server, kind, &call),
-        ("GET", true, None) if call.query.watch => watching::watch(server, kind, &call),
-        ("GET", true, None) => reading::one(server, kind, &call),
-        ("GET", true, Some("status")) if kind.status => reading::one(server, kind, &call),
+        ("GET", true, Some("status")) if !kind.status => Err(Refusal::no_resource()),
+        ("GET", true, None | Some("status")) => reading::one(server, kind, &call),
         ("GET", true, Some("log")) if kind.collection == "pods" => log(server, kind, &call),
         ("GET", true, Some("scale")) if let Some(paths) = &kind.scale => scale::get(server, kind, paths, &call),
         ("PUT" | "PATCH", true, Some("scale")) if let Some(paths) = &kind.scale => {

@@ -30,7 +30,7 @@ pub use super::logs::LogSink;
 const GRACE: Duration = Duration::from_secs(30);
 /// How long after its first failure a Job gets a new pod; doubles each time.
 const BACKOFF: Duration = Duration::from_secs(1);
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// How often Jobs are looked at without news, for deadlines and failed writes.
 const RESYNC: Duration = Duration::from_secs(2);
 

@@ -8,6 +8,7 @@ use super::schema::Structural;
 
 /// One served kind of one group and version.
 #[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_field_names)] // the words of the API
 pub struct Kind {
     pub group: String,
     pub version: String,
@@ -97,7 +98,9 @@ pub struct Kinds {
 impl Kinds {
     pub fn new(kinds: Vec<Kind>) -> Self {
         let mut all = Self::default();
-        kinds.into_iter().for_each(|kind| all.insert(kind));
+        for kind in kinds {
+            all.insert(kind);
+        }
         all
     }
 

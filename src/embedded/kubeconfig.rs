@@ -20,7 +20,7 @@ const FILE: &str = "identity.json";
 pub struct Identity {
     /// PEM of the authority that kubeconfigs trust.
     pub authority: String,
-    /// PEM of the certificate for 127.0.0.1, ::1 and localhost.
+    /// PEM of the certificate for `127.0.0.1`, `::1` and `localhost`.
     pub certificate: String,
     /// PEM of its key.
     pub key: String,
@@ -98,7 +98,7 @@ impl Identity {
 fn token() -> String {
     let mut bytes = [0_u8; 32];
     rand::rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Writes a file that only its owner can read, in one step: it is whole or it is not there.

@@ -18,7 +18,7 @@ use super::{
 
 /// How long an event is kept after it last happened, and how often old ones are looked for.
 const EVENT_AGE: SignedDuration = SignedDuration::from_hours(1);
-const EVENT_SWEEP: Duration = Duration::from_secs(60);
+const EVENT_SWEEP: Duration = Duration::from_mins(1);
 /// How often something that is still not empty is looked at.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -118,12 +118,10 @@ async fn release(server: &ApiServer, kind: &Kind, key: &Key) -> Result<(), Refus
     let write = Write::internal();
     let change = |old: &Value| {
         let mut new = old.clone();
-        match kind.plural.as_str() {
-            "namespaces" => new["spec"]["finalizers"] = json!([]),
-            _ => {
-                let finalizers = new["metadata"]["finalizers"].as_array_mut();
-                finalizers.into_iter().for_each(|list| list.retain(|f| f != CLEANUP_FINALIZER));
-            }
+        if kind.plural == "namespaces" {
+            new["spec"]["finalizers"] = json!([]);
+        } else if let Some(finalizers) = new["metadata"]["finalizers"].as_array_mut() {
+            finalizers.retain(|finalizer| finalizer != CLEANUP_FINALIZER);
         }
         Ok(new)
     };

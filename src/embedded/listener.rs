@@ -84,6 +84,7 @@ impl Listener {
     }
 
     /// Serves a server under a prefix: `""`, or one such as `/clusters/alpha`.
+    #[allow(clippy::needless_pass_by_value)] // it is kept, whoever wins the race to set it
     pub fn mount(&self, prefix: &str, server: ApiServer) {
         self.shared.mounts.rcu(|mounts| {
             let mut mounts = BTreeMap::clone(mounts);

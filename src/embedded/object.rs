@@ -68,6 +68,7 @@ impl Object {
     }
 
     /// The answer to a dry run: as it would be, without a revision of its own.
+    #[allow(clippy::needless_pass_by_value)] // the object takes its place
     pub fn unsaved(value: Value) -> Self {
         let key = Key::new(text(&value["metadata"]["namespace"]), text(&value["metadata"]["name"]));
         let bytes = serde_json::to_vec(&value).expect("a JSON value serialises").into();

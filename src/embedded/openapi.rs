@@ -1,4 +1,4 @@
-//! OpenAPI v3, as far as kubectl reads it: `apply` looks for `fieldValidation`, `explain` for schemas with descriptions.
+//! `OpenAPI` v3, as far as kubectl reads it: `apply` looks for `fieldValidation`, `explain` for schemas with descriptions.
 
 use k8s_openapi::{
     api::{
@@ -24,14 +24,14 @@ pub fn index(kinds: &Kinds) -> Value {
         // A different set of kinds is a different document; clients keep them by this hash.
         let members: Vec<String> = served(kinds, &kind.group, &kind.version).map(fingerprint).collect();
         let hash: String =
-            Sha256::digest(members.join(" ")).iter().take(16).map(|byte| format!("{byte:02X}")).collect();
+            Sha256::digest(members.join(" ")).iter().fold(String::new(), |text, byte| text + &format!("{byte:02X}"));
         paths.insert(path.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{path}?hash={hash}")}));
     }
     json!({"paths": paths})
 }
 
 fn fingerprint(kind: &Kind) -> String {
-    format!("{} {}", kind.kind, kind.document.as_ref().map_or_else(String::new, |document| document.to_string()))
+    format!("{} {}", kind.kind, kind.document.as_ref().map(ToString::to_string).unwrap_or_default())
 }
 
 fn root(group: &str, version: &str) -> String {

@@ -13,7 +13,7 @@ const ALL: [(&str, &str, &str); 4] = [
 
 /// The kinds, for discovery.
 pub fn kinds() -> Vec<Kind> {
-    ALL.iter().map(|row| kind(row)).collect()
+    ALL.iter().map(kind).collect()
 }
 
 fn kind(&(group, name, plural): &(&str, &str, &str)) -> Kind {

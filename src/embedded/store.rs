@@ -191,19 +191,16 @@ impl Store {
                 deleted,
                 done,
             };
-            let waiting = match self.durable {
-                false => {
-                    state.accepted = revision;
-                    state.commit(vec![change(None)]);
-                    None
-                }
-                true => {
-                    home.pending.insert(key.clone(), (revision, (!deleted).then(|| object.clone())));
-                    let (done, waiting) = oneshot::channel();
-                    state.accepted = revision;
-                    state.queue.push(change(Some(done)));
-                    Some(waiting)
-                }
+            state.accepted = revision;
+            let waiting = if self.durable {
+                let pending = (!deleted).then(|| object.clone());
+                state.collection(collection).pending.insert(key.clone(), (revision, pending));
+                let (done, waiting) = oneshot::channel();
+                state.queue.push(change(Some(done)));
+                Some(waiting)
+            } else {
+                state.commit(vec![change(None)]);
+                None
             };
             (object, waiting)
         };

@@ -25,7 +25,7 @@ use super::{
 /// How long a watch lasts if it does not say; kube-apiserver takes 30 to 60 minutes.
 const DEFAULT_SECONDS: u64 = 1800;
 /// How often a quiet watch is told how far it is.
-const BOOKMARK_INTERVAL: Duration = Duration::from_secs(60);
+const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
 /// Events that are taken from the ring, or objects of the initial state that are sent, at a time.
 const BATCH: usize = 256;
 
@@ -62,13 +62,12 @@ pub fn watch(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refu
     let news = server.store().news(&kind.collection);
     let asked = reading::revision(&call.query.resource_version)?;
     let from_now = matches!(asked, None | Some(0)) || call.query.send_initial_events;
-    let (initial, revision) = match (asked, from_now) {
-        (Some(asked), false) => (VecDeque::new(), asked),
-        _ => {
-            let (mut all, revision) = server.store().list(&kind.collection, reading::namespace(kind, call)?, None);
-            all.retain(|object| selector.matches(object));
-            (all.into(), revision)
-        }
+    let (initial, revision) = if let (Some(asked), false) = (asked, from_now) {
+        (VecDeque::new(), asked)
+    } else {
+        let (mut all, revision) = server.store().list(&kind.collection, reading::namespace(kind, call)?, None);
+        all.retain(|object| selector.matches(object));
+        (all.into(), revision)
     };
     if revision > server.store().revision() {
         return Ok(Reply::stream("application/json", stream::iter([too_large(revision)])));

@@ -176,7 +176,9 @@ pub async fn insert(
     let seal = |revision| Object::seal(value, revision, &kind.selectable);
     match server.store().put(&kind.collection, key, Expected::Absent, seal).await {
         Ok(object) => {
-            registered.iter().for_each(|definition| server.register(definition));
+            if let Some(definition) = &registered {
+                server.register(definition);
+            }
             Ok(object)
         }
         Err(store::Error::Stale) if generated => Err(Refusal::already_exists(kind, &name).retry_after(1)),

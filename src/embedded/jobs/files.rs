@@ -8,7 +8,7 @@ use k8s_openapi::{
 };
 use kube::{Api, Client};
 
-/// How often a ConfigMap or a Secret that is missing is looked for again; as with kubelets, the pod waits for it.
+/// How often a `ConfigMap` or a Secret that is missing is looked for again; as with kubelets, the pod waits for it.
 const RETRY: Duration = Duration::from_millis(500);
 
 type Files = BTreeMap<String, Vec<u8>>;

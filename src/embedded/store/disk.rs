@@ -92,7 +92,7 @@ fn open(builder: &redb::Builder, path: &Path) -> Result<Database, redb::Database
     loop {
         match builder.create(path) {
             Err(redb::DatabaseError::DatabaseAlreadyOpen) if Instant::now() < deadline => {
-                std::thread::sleep(LOCK_RETRY)
+                std::thread::sleep(LOCK_RETRY);
             }
             other => return other,
         }
