@@ -29,7 +29,7 @@ const WATCHED: Duration = Duration::from_secs(10);
 async fn main() {
     let tls = std::env::args().any(|arg| arg == "--tls");
     let directory = tempfile::tempdir().expect("a directory");
-    let options = Options { directory: Some(directory.path().to_owned()), name: "bench".to_owned() };
+    let options = Options { directory: Some(directory.path().to_owned()), name: "bench".to_owned(), version: None };
     let server = ApiServer::open(options).expect("it opens");
     server.install(definitions()).await.expect("the kinds are valid");
     let listener =

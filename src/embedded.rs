@@ -78,12 +78,17 @@ pub enum Error {
     Install { name: String, refusal: Refusal },
 }
 
+/// The version of Kubernetes whose behaviour the server follows.
+const VERSION: &str = "1.33.0+quarterdeck";
+
 /// Where a server keeps its objects, and what it is called in messages.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// `None` keeps everything in memory.
     pub directory: Option<PathBuf>,
     pub name: String,
+    /// The Kubernetes version that it says it is, as in `1.34.2`; its own when left out.
+    pub version: Option<String>,
 }
 
 /// One API server. Clones are the same server; it ends when the last clone and the last client are gone.
@@ -96,6 +101,7 @@ pub struct ApiServer {
 
 struct Shared {
     name: String,
+    version: String,
     store: Store,
     kinds: ArcSwap<Kinds>,
     logs: Logs,
@@ -113,6 +119,7 @@ impl ApiServer {
         };
         let shared = Shared {
             name: options.name,
+            version: options.version.unwrap_or_else(|| VERSION.to_owned()),
             store,
             kinds: ArcSwap::from_pointee(kinds),
             logs: Logs::new(options.directory),
@@ -130,6 +137,11 @@ impl ApiServer {
     /// What it was called when it was opened.
     pub fn name(&self) -> &str {
         &self.shared.name
+    }
+
+    /// The Kubernetes version that it says it is, without the `v`.
+    pub fn version(&self) -> &str {
+        &self.shared.version
     }
 
     /// A client that calls this server directly: no HTTP, no TLS, no retries.

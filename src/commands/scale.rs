@@ -240,14 +240,10 @@ fn patch(args: &Args, plan: &Plan) -> Value {
     let approved = plan.needs_approval().then(|| args.replicas.to_string());
     let annotations = BTreeMap::from([
         (labels::REASON, args.reason.clone()),
-        (labels::REQUESTED_BY, Some(person())),
+        (labels::REQUESTED_BY, Some(super::console::user())),
         (labels::APPROVED_REPLICAS, approved),
     ]);
     json!({ "metadata": { "annotations": annotations }, "spec": { "replicas": args.replicas } })
-}
-
-fn person() -> String {
-    ["USER", "LOGNAME"].iter().find_map(|key| std::env::var(key).ok()).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// What must not be asked for at all.

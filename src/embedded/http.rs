@@ -149,7 +149,7 @@ fn about(server: &ApiServer, route: &Route, accept: Accept) -> Option<Reply> {
     let aggregated = accept == Accept::Discovery;
     let value = match route {
         Route::Health => return Some(Reply::text(200, "ok")),
-        Route::Version => version(),
+        Route::Version => version(server.version()),
         Route::CoreVersions | Route::Groups if aggregated => {
             let core = *route == Route::CoreVersions;
             return Some(Reply::json(200, &discovery::aggregated(&kinds, core)).with_type(discovery::AGGREGATED));
@@ -165,9 +165,11 @@ fn about(server: &ApiServer, route: &Route, accept: Accept) -> Option<Reply> {
     Some(Reply::json(200, &value))
 }
 
-fn version() -> Value {
+fn version(version: &str) -> Value {
+    let mut numbers = version.split('.');
+    let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
     json!({
-        "major": "1", "minor": "33", "gitVersion": "v1.33.0+quarterdeck", "gitCommit": "", "gitTreeState": "clean",
+        "major": major, "minor": minor, "gitVersion": format!("v{version}"), "gitCommit": "", "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "rustc", "platform": "embedded",
     })
 }

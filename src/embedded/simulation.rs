@@ -93,7 +93,7 @@ pub async fn start(options: Options, meta: &ApiServer, listener: &Listener) -> R
     let mut running = JoinSet::new();
     for cluster in &inventory.clusters {
         let directory = options.directory.as_ref().map(|d| d.join("clusters").join(&cluster.name));
-        let tenant = Tenant::open(&cluster.name, directory, pace)?;
+        let tenant = Tenant::open(&cluster.name, cluster.version, directory, pace)?;
         listener.mount(&prefix(&cluster.name), tenant.server.clone());
         tenants.push(tenant);
     }

@@ -50,8 +50,9 @@ pub struct Made {
 
 impl Tenant {
     /// Opens the cluster; with a directory it is the one that was there before.
-    pub fn open(name: &str, directory: Option<PathBuf>, pace: Pace) -> Result<Self, embedded::Error> {
-        let server = ApiServer::open(embedded::Options { directory, name: name.to_owned() })?;
+    pub fn open(name: &str, version: &str, directory: Option<PathBuf>, pace: Pace) -> Result<Self, embedded::Error> {
+        let server =
+            ApiServer::open(embedded::Options { directory, name: name.to_owned(), version: Some(version.to_owned()) })?;
         let client = server.client();
         Ok(Self { name: name.to_owned(), server, client, pace })
     }
@@ -208,7 +209,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn evicted_pods_move_nodes_come_and_go_and_a_restart_goes_on() {
         let folder = tempfile::tempdir().unwrap();
-        let tenant = Tenant::open("c-1", Some(folder.path().into()), PACE).unwrap();
+        let tenant = Tenant::open("c-1", "1.34.2", Some(folder.path().into()), PACE).unwrap();
         let made = tenant.fill(&[member(1), member(2), member(3)]).await.unwrap();
         assert_eq!(
             tenant.fill(&[member(1), member(2), member(3)]).await.unwrap().len(),
@@ -244,7 +245,7 @@ mod tests {
 
         // The store is let go when the last task has noticed.
         let again = loop {
-            match Tenant::open("c-1", Some(folder.path().into()), PACE) {
+            match Tenant::open("c-1", "1.34.2", Some(folder.path().into()), PACE) {
                 Ok(tenant) => break tenant,
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
