@@ -44,15 +44,29 @@ pub fn header(pen: &mut Pen, state: &State, area: Rect) {
     }
     left.push(&bar, Role::Border);
     let room = usize::from(area.width).saturating_sub(right.width() + 1);
-    for health in [Health::Good, Health::Moving, Health::Warning, Health::Bad, Health::Idle] {
-        let count = snapshot.counts.health(health);
-        let piece = format!("{} {}  ", pen.glyphs.health(health), text::number(count));
-        if left.width() + text::width(&piece) <= room {
-            left.push(piece, if count == 0 { Role::Muted } else { role(health) });
-        }
-    }
+    totals(&mut left, pen, state, room);
     pen.strip(area, &left);
     pen.right(area, &right);
+}
+
+/// Machines by health; where there is no room for all, what is zero goes first, and then what is well.
+fn totals(strip: &mut Strip, pen: &Pen, state: &State, room: usize) {
+    let piece =
+        |health| format!("{} {}  ", pen.glyphs.health(health), text::number(state.snapshot.counts.health(health)));
+    let mut shown = vec![Health::Good, Health::Moving, Health::Warning, Health::Bad, Health::Idle];
+    let fits = |shown: &[Health]| strip.width() + shown.iter().map(|h| text::width(&piece(*h))).sum::<usize>() <= room;
+    let has_none = |health: &Health| state.snapshot.counts.health(*health) == 0;
+    if !fits(&shown) {
+        shown.retain(|health| !has_none(health) || *health == Health::Good);
+    }
+    for least in [Health::Idle, Health::Good, Health::Moving, Health::Warning] {
+        if !fits(&shown) {
+            shown.retain(|health| *health != least);
+        }
+    }
+    for health in shown {
+        strip.push(piece(health), if has_none(&health) { Role::Muted } else { role(health) });
+    }
 }
 
 /// The dot, and how old what we show is while the line is down.

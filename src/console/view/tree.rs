@@ -26,10 +26,13 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(width: usize) -> Self {
-        let ready = 13;
+    /// The columns of a pane; numbers get the room that the largest of them takes.
+    fn of(width: usize, state: &State) -> Self {
+        let desired: usize = state.snapshot.clusters.iter().map(|c| c.desired).sum();
+        let total = state.snapshot.counts.of(MachineState::Ready).max(state.snapshot.idle.len());
+        let ready = text::width(&ratio(total, desired)).clamp(7, 15);
         let version = if width < 64 { 8 } else { 9 };
-        let state = (width / 4).clamp(12, 30);
+        let state = (width * 3 / 10).clamp(12, 34);
         Self { name: width.saturating_sub(1 + ready + version + state + 3), ready, version, state }
     }
 }
@@ -41,7 +44,7 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
     if inner.height == 0 {
         return;
     }
-    let columns = Columns::of(inner.width.into());
+    let columns = Columns::of(inner.width.into(), state);
     let head = Strip::of(
         format!(
             "   {} {} {} {}",
@@ -148,7 +151,7 @@ fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -
             let count = node.machines.len() - from;
             let first = node.machines.at(from).map_or("", |m| &m.name);
             let last = node.machines.at(node.machines.len() - 1).map_or("", |m| &m.name);
-            let label = format!("{first} {} {} ({count})", glyphs.ellipsis(), tail(first, last));
+            let label = format!("{first} {} {}", glyphs.ellipsis(), tail(first, last));
             name(&mut strip, 3, branch(open), &label, Role::Muted, columns);
             numbers(&mut strip, &text::number(count), node.row.version.as_deref().unwrap_or_default(), columns);
             strip.push(format!("{} same", glyphs.health(Health::Good)), Role::Good);

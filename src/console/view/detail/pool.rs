@@ -85,7 +85,8 @@ fn facts(pen: &Pen, state: &State, node: &PoolNode, room: Room) -> Panel {
     };
     let mut panel = Panel::new(title, lines);
     panel.title.push("   NodePool", Role::Muted);
-    panel.right(Strip::of(format!("{} {word}", pen.glyphs.health(node.health)), role(node.health)))
+    panel
+        .right(Strip::of(format!("{} {word}", pen.glyphs.health(node.health)).trim_end().to_owned(), role(node.health)))
 }
 
 /// How far the operation is, and when it will be over.

@@ -98,8 +98,10 @@ pub fn cluster(pen: &Pen, state: &State, node: &ClusterNode, room: Room) -> Vec<
         lines.extend(wrap(message, room.width).into_iter().take(3).map(|part| Strip::of(part, Role::Warning)));
     }
     let word = row.phase.map(|p| format!("{p:?}")).unwrap_or_default();
-    let mut facts = Panel::new(text::clean(&row.name), lines)
-        .right(Strip::of(format!("{} {word}", pen.glyphs.health(node.health)), role(node.health)));
+    let mut facts = Panel::new(text::clean(&row.name), lines).right(Strip::of(
+        format!("{} {word}", pen.glyphs.health(node.health)).trim_end().to_owned(),
+        role(node.health),
+    ));
     facts.title.push("   Cluster", Role::Muted);
     if row.simulated {
         facts.title.push("   simulated", Role::Simulated);
