@@ -1,14 +1,14 @@
 //! Applies the filter to the fleet and remembers the outcome: a pool is looked through again only if it has changed.
 
 use super::tree::{Kept, Matches};
-use crate::fleet::{MachineRow, PoolNode, Snapshot};
+use crate::fleet::{Filter, MachineRow, PoolNode, Snapshot, filter::Scratch};
 use std::{collections::HashMap, sync::Arc};
 
 /// The filter's outcome for the newest snapshot.
 #[derive(Clone, Debug, Default)]
 pub struct Sifter {
     text: String,
-    words: Vec<String>,
+    filter: Filter,
     matches: Option<Arc<Matches>>,
     /// What was found in each pool, and in which version of it.
     seen: HashMap<Arc<str>, (Arc<PoolNode>, Option<Kept>)>,
@@ -30,11 +30,15 @@ impl Sifter {
     pub fn refresh(&mut self, text: &str, snapshot: &Snapshot) {
         if text != self.text {
             text.clone_into(&mut self.text);
-            self.words = text.split_whitespace().map(str::to_lowercase).collect();
             self.seen.clear();
+            // A filter that cannot be read (yet) leaves the last one in place: it is being typed.
+            match Filter::parse(text) {
+                Ok(filter) => (self.filter, self.mistake) = (filter, None),
+                Err(mistake) => self.mistake = Some(mistake.to_string()),
+            }
         }
-        if self.words.is_empty() {
-            (self.matches, self.mistake) = (None, None);
+        if text.trim().is_empty() || self.filter.is_empty() {
+            (self.matches, self.filter) = (None, Filter::default());
             self.seen.clear();
             return;
         }
@@ -43,15 +47,16 @@ impl Sifter {
 
     fn look(&mut self, snapshot: &Snapshot) -> Matches {
         let mut found = Matches::default();
+        let mut scratch = Scratch::default();
         let mut seen = HashMap::with_capacity(self.seen.len());
         for cluster in &snapshot.clusters {
-            if self.takes(&cluster.row.name) {
+            if self.filter.cluster(&cluster.row, cluster.health, &mut scratch) {
                 found.clusters.insert(cluster.row.uid.clone());
             }
             for pool in &cluster.pools {
                 let kept = match self.seen.remove(&pool.row.uid) {
                     Some((before, kept)) if Arc::ptr_eq(&before, pool) => kept,
-                    _ => self.pool(pool),
+                    _ => self.pool(pool, &mut scratch),
                 };
                 if let Some(kept) = &kept {
                     found.count += match kept {
@@ -64,30 +69,21 @@ impl Sifter {
             }
         }
         self.seen = seen;
-        let idle: Vec<u32> = positions(snapshot.idle.iter(), |m| self.takes_machine(m));
+        let idle = positions(snapshot.idle.iter(), |m| self.filter.machine(m, None, &mut scratch));
         found.count += idle.len();
         found.idle = Some(idle.into());
         found
     }
 
-    fn pool(&self, pool: &PoolNode) -> Option<Kept> {
-        if self.takes(&format!("{}/{}", pool.row.cluster, pool.row.short_name)) {
+    fn pool(&self, pool: &PoolNode, scratch: &mut Scratch) -> Option<Kept> {
+        if self.filter.pool(&pool.row, pool.health, scratch) {
             return Some(Kept::Pool);
         }
-        let at = positions(pool.machines.iter(), |m| self.takes_machine(m));
+        let at = positions(pool.machines.iter(), |m| self.filter.machine(m, Some(&pool.row), scratch));
         (!at.is_empty()).then(|| Kept::Machines(at.into()))
-    }
-
-    fn takes(&self, text: &str) -> bool {
-        let text = text.to_lowercase();
-        self.words.iter().all(|word| text.contains(word))
-    }
-
-    fn takes_machine(&self, machine: &MachineRow) -> bool {
-        self.takes(&machine.name)
     }
 }
 
-fn positions<'a>(machines: impl Iterator<Item = &'a Arc<MachineRow>>, takes: impl Fn(&MachineRow) -> bool) -> Vec<u32> {
+fn positions<'a>(machines: impl Iterator<Item = &'a Arc<MachineRow>>, mut takes: impl FnMut(&MachineRow) -> bool) -> Vec<u32> {
     machines.enumerate().filter(|(_, m)| takes(m)).map(|(at, _)| at as u32).collect()
 }
