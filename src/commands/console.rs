@@ -32,7 +32,8 @@ pub async fn open(client: Client, place: Place) -> color_eyre::Result<ExitCode> 
     }
 }
 
-fn not_a_terminal() -> Ended {
+/// What is said, with its exit code, where there is no terminal.
+pub fn not_a_terminal() -> Ended {
     Ended::new(Exit::BadInput, Error::NotATerminal.to_string())
 }
 

@@ -9,10 +9,13 @@ use std::{path::PathBuf, process::ExitCode};
 use serde_json::json;
 
 use super::{
-    Globals,
+    Globals, console,
     exit::{Ended, Exit},
 };
-use crate::embedded::simulation::{self, MACHINES_PER_CLUSTER, NAMESPACE, Pace};
+use crate::{
+    console::{state::Place, terminal::is_terminal},
+    embedded::simulation::{self, MACHINES_PER_CLUSTER, NAMESPACE, Pace},
+};
 use folder::Folder;
 use running::Running;
 
@@ -42,12 +45,15 @@ pub struct Args {
     pub headless: bool,
 }
 
-pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> {
+pub async fn run(args: Args, _globals: &Globals) -> color_eyre::Result<ExitCode> {
     let (clusters, machines) = (usize::from(args.clusters), args.machines as usize);
     if machines < clusters * MACHINES_PER_CLUSTER {
         let least = clusters * MACHINES_PER_CLUSTER;
         let message = format!("{machines} machines are too few for {clusters} clusters: take at least {least}");
         return Err(Ended::new(Exit::BadInput, message).into());
+    }
+    if !args.headless && !is_terminal() {
+        return Err(console::not_a_terminal().into());
     }
     let folder = Folder::open(args.data.as_deref())?;
     folder.log(args.headless)?;
@@ -58,7 +64,7 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
         directory: args.data.clone(),
     };
     let running = Running::start(options, &folder).await?;
-    let ended = if args.headless { headless(&running, &folder).await } else { watch(&running, &folder, globals).await };
+    let ended = if args.headless { headless(&running, &folder).await } else { watch(&running).await };
     running.end().await;
     ended.map(|()| Exit::Success.into())
 }
@@ -80,11 +86,11 @@ async fn headless(running: &Running, folder: &Folder) -> color_eyre::Result<()> 
     Ok(())
 }
 
-/// The console, until it is closed.
-async fn watch(_running: &Running, folder: &Folder, _globals: &Globals) -> color_eyre::Result<()> {
-    println!("the fleet is ready: quarterdeck --kubeconfig {}", folder.kubeconfig().display());
-    running::stop_signal().await?;
-    Ok(())
+/// The console on this fleet, until it is closed.
+async fn watch(running: &Running) -> color_eyre::Result<()> {
+    let context = format!("demo-{}", running.simulation.seed);
+    let place = Place { context, namespace: NAMESPACE.to_owned(), user: console::user() };
+    console::open(running.meta.client(), place).await.map(|_| ())
 }
 
 fn speed(text: &str) -> Result<f64, String> {
