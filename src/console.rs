@@ -78,6 +78,8 @@ pub struct Environment {
     pub locale: Option<String>,
     /// The user sits at the other end of an SSH connection.
     pub over_ssh: bool,
+    /// A key that makes the console panic: how a test finds out that the terminal is given back. Debug builds only.
+    pub panic_key: Option<Chord>,
 }
 
 impl Environment {
@@ -90,6 +92,9 @@ impl Environment {
             term: read("TERM"),
             locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(read),
             over_ssh: read("SSH_TTY").or_else(|| read("SSH_CONNECTION")).is_some(),
+            panic_key: read("QUARTERDECK_TEST_PANIC_KEY")
+                .filter(|_| cfg!(debug_assertions))
+                .and_then(|key| key.parse().ok()),
         }
     }
 
@@ -160,6 +165,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         lines,
         frame: if environment.over_ssh { frame.max(FRAME_OVER_SSH) } else { frame },
         guard: None,
+        panic_key: environment.panic_key,
         frames: 0,
         wakes: 0,
     }

@@ -96,9 +96,12 @@ fn sentence(event: &str, record: &Record) -> String {
     if !step.is_empty() {
         words.push(step.to_owned());
     }
+    // `step-finished` and its outcome say the same thing twice.
+    let word = event.strip_prefix("step-").or_else(|| event.strip_prefix("phase-")).unwrap_or(event);
     match record.outcome.as_deref() {
-        Some(outcome) if !event.is_empty() => words.push(format!("{event}: {outcome}")),
-        _ => words.push(event.to_owned()),
+        Some(outcome) if word == "finished" => words.push(outcome.to_owned()),
+        Some(outcome) if !word.is_empty() => words.push(format!("{word}: {outcome}")),
+        _ => words.push(word.to_owned()),
     }
     if let Some(attempt) = record.attempt.filter(|n| *n > 1) {
         words.push(format!("(attempt {attempt})"));
@@ -158,7 +161,7 @@ mod tests {
         check(r#"{"event":"started","step":"unpack","attempt":2}"#, "|||unpack started (attempt 2)|Plain");
         check(
             r#"{"event":"step-end","outcome":"failed","step":"unpack","line":"exit 3"}"#,
-            "|||unpack step-end: failed — exit 3|Bad",
+            "|||unpack end: failed — exit 3|Bad",
         );
         check("plain text \u{1b}[31m", "|||plain text ·[31m|Plain");
     }

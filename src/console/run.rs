@@ -5,6 +5,7 @@
 
 use super::{
     effects::Hands,
+    keys::Chord,
     message::{Effect, Event, Msg},
     state::State,
     terminal::{self, Guard, Screen},
@@ -77,6 +78,7 @@ pub struct Loop<W: Write> {
     pub frame: Duration,
     /// The terminal, where there is one to be suspended.
     pub guard: Option<Guard>,
+    pub panic_key: Option<Chord>,
     /// Frames drawn, for the benchmark.
     pub frames: u64,
     /// Times that the loop woke up, for the benchmark.
@@ -146,6 +148,9 @@ impl<W: Write> Loop<W> {
 
     /// Takes one event in and begins what it asks for; true if the user leaves.
     fn take(&mut self, event: Event) -> io::Result<bool> {
+        if let Event::Key(key) = &event {
+            assert!(self.panic_key != Some(Chord::from(*key)), "a test asked for it");
+        }
         let mut effects = update(&mut self.state, Msg { now: Timestamp::now(), event });
         while !effects.is_empty() {
             let mut more = Vec::new();

@@ -79,6 +79,8 @@ pub struct ScaleDialog {
     pub confirm: Line,
     pub focus: Field,
     pub opinion: Opinion,
+    /// The reason that the server was last asked with.
+    pub asked_with: String,
     pub plan: Plan,
     machines: Vec<Machine>,
     operations: Vec<Arc<Operation>>,
@@ -108,6 +110,7 @@ impl ScaleDialog {
             confirm: Line::default(),
             focus: Field::Replicas,
             opinion: Opinion::NotAsked,
+            asked_with: String::new(),
             plan: Plan::default(),
             machines: Vec::new(),
             operations: Vec::new(),
@@ -246,7 +249,9 @@ impl ScaleDialog {
                 Opinion::Refused { replicas, message } if *replicas == self.replicas => {
                     Some(format!("the server refuses it: {message}"))
                 }
-                Opinion::Given { replicas, .. } if *replicas == self.replicas => self.unconfirmed(),
+                Opinion::Given { replicas, .. } if *replicas == self.replicas && self.is_asked_with_reason() => {
+                    self.unconfirmed()
+                }
                 _ => say("waiting for the server's dry run"),
             },
         }
@@ -289,8 +294,15 @@ impl ScaleDialog {
             && match &self.opinion {
                 Opinion::NotAsked => true,
                 Opinion::Waiting { .. } => false,
-                Opinion::Given { replicas, .. } | Opinion::Refused { replicas, .. } => *replicas != self.replicas,
+                Opinion::Given { replicas, .. } | Opinion::Refused { replicas, .. } => {
+                    *replicas != self.replicas || (self.focus != Field::Reason && !self.is_asked_with_reason())
+                }
             }
+    }
+
+    /// What the server was asked is what would be sent now.
+    fn is_asked_with_reason(&self) -> bool {
+        self.asked_with == self.reason.value()
     }
 
     /// The change, bound to what the user is looking at.

@@ -84,6 +84,9 @@ impl Sifter {
     }
 }
 
-fn positions<'a>(machines: impl Iterator<Item = &'a Arc<MachineRow>>, mut takes: impl FnMut(&MachineRow) -> bool) -> Vec<u32> {
+fn positions<'a>(
+    machines: impl Iterator<Item = &'a Arc<MachineRow>>,
+    mut takes: impl FnMut(&MachineRow) -> bool,
+) -> Vec<u32> {
     machines.enumerate().filter(|(_, m)| takes(m)).map(|(at, _)| at as u32).collect()
 }

@@ -77,7 +77,27 @@ fn dialog(state: &mut State, keys: &str) -> Vec<Effect> {
     let mut effects = press(state, "up up");
     effects.extend(asked);
     agree(state, &effects);
-    press(state, keys)
+    let mut sent = Vec::new();
+    for key in split(keys) {
+        let effects = press(state, &key);
+        agree(state, &effects);
+        sent.extend(effects);
+    }
+    sent.retain(|effect| !matches!(effect, Effect::DryRun { .. }));
+    sent
+}
+
+/// Key by key, so that the server can answer in between; what is in quotes stays together.
+fn split(keys: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    for (i, part) in keys.split('\'').enumerate() {
+        if i % 2 == 1 {
+            parts.push(format!("'{part}'"));
+        } else {
+            parts.extend(part.split_whitespace().map(ToOwned::to_owned));
+        }
+    }
+    parts
 }
 
 #[test]

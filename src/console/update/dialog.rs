@@ -39,6 +39,7 @@ pub fn ask_for_opinion(state: &mut State) -> Option<Effect> {
     }
     state.tickets += 1;
     dialog.opinion = Opinion::Waiting { ticket: state.tickets, replicas: dialog.replicas };
+    dialog.reason.value().clone_into(&mut dialog.asked_with);
     Some(Effect::DryRun { ticket: state.tickets, change: dialog.change(&user) })
 }
 
