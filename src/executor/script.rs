@@ -5,15 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
 use crate::runbook::wire::{FACTS_LINE, StepHeader};
 use crate::runbook::{Action, Rendered, quote};
 
-const COMMON: &str = include_str!("host_common.sh");
-const FOLLOW: &str = include_str!("host_follow.sh");
-const JOB: &str = include_str!("host_job.sh");
+// Sent with each step, so without what only people read.
+static COMMON: LazyLock<String> = LazyLock::new(|| shrink(include_str!("host_common.sh")));
+static FOLLOW: LazyLock<String> = LazyLock::new(|| shrink(include_str!("host_follow.sh")));
+static JOB: LazyLock<String> = LazyLock::new(|| shrink(include_str!("host_job.sh")));
+
+/// Without comments and indentation. None of our scripts has text that spans lines.
+fn shrink(script: &str) -> String {
+    let lines = script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.fold(String::with_capacity(script.len()), |text, line| text + line + "\n")
+}
 
 /// A step as shell: an empty text means that there is nothing to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -105,10 +113,10 @@ pub fn step(header: &StepHeader, scripts: &Scripts, state: &StateDirectory) -> S
     values(&mut text, header, scripts, state);
     let _ =
         writeln!(text, "qd_nonce={} qd_offset={} qd_attempt={}", quote(&header.nonce), header.offset, header.attempt);
-    text.push_str(COMMON);
+    text.push_str(&COMMON);
     launcher(&mut text, header, scripts, state);
     // A function, so that all of it is there before any of it runs.
-    let _ = write!(text, "qd_main() {{\n{FOLLOW}\n}}\nqd_main\n");
+    let _ = write!(text, "qd_main() {{\n{}}}\nqd_main\n", *FOLLOW);
     text
 }
 
@@ -148,7 +156,7 @@ fn launcher(text: &mut String, header: &StepHeader, scripts: &Scripts, state: &S
     for (key, value) in &scripts.env {
         let _ = writeln!(text, "export {key}={}", quote(value));
     }
-    let _ = write!(text, "}}\n{COMMON}{JOB}exit\n}}\n{end}\nqd_child=$!\n}}\n");
+    let _ = write!(text, "}}\n{}{}exit\n}}\n{end}\nqd_child=$!\n}}\n", *COMMON, *JOB);
 }
 
 /// The beginning of the receipt; times and outcome follow.
