@@ -8,6 +8,7 @@ pub mod completions;
 pub mod connect;
 pub mod console;
 pub mod controller;
+pub mod crds;
 pub mod demo;
 pub mod executor;
 pub mod exit;
@@ -57,6 +58,8 @@ pub enum Command {
     Executor(executor::Args),
     /// List, show and check runbooks.
     Runbook(runbook::Args),
+    /// Print the definitions of all kinds, for `kubectl apply -f -`.
+    Crds(crds::Args),
     /// Try it all on simulated machines.
     Demo(demo::Args),
     /// Print a script that completes commands and options in a shell.
@@ -73,6 +76,7 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,
         Some(Command::Executor(args)) => executor::run(args, &arguments.globals).await,
         Some(Command::Runbook(args)) => runbook::run(&args),
+        Some(Command::Crds(args)) => crds::run(args, &arguments.globals).await,
         Some(Command::Demo(args)) => demo::run(args, &arguments.globals).await,
         Some(Command::Completions(args)) => completions::run(&args),
     }

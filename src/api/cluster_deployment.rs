@@ -32,6 +32,7 @@ use super::node_pool::{DrainPolicy, NodeTemplate, Role};
 pub struct ClusterDeploymentSpec {
     /// Kubernetes version of the cluster, without the `v`: `1.34.2`.
     #[x_kube(validation = Rule::new("self.matches('^[0-9]+[.][0-9]+[.][0-9]+([-+][0-9A-Za-z.-]+)?$')").message("version must look like 1.34.2, without a leading v"))]
+    #[schemars(length(max = 64))]
     pub version: String,
     /// The Secret and key with a kubeconfig of the business cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
