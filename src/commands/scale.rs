@@ -230,7 +230,7 @@ fn find<'a>(pools: &'a [NodePool], cluster: &str, pool: &str) -> Result<&'a Node
 fn some(begin: &str, names: &[&str]) -> String {
     match names {
         [] => "there are none in this namespace: check --namespace".to_owned(),
-        [few @ ..] if few.len() <= 8 => format!("{begin} {}", few.join(", ")),
+        few if few.len() <= 8 => format!("{begin} {}", few.join(", ")),
         many => format!("{begin} {} and {} more", many[..8].join(", "), many.len() - 8),
     }
 }

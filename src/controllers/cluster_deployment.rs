@@ -76,7 +76,7 @@ fn plan(deployment: &ClusterDeployment, observed: &Observed) -> Wanted {
     for pool in &deployment.spec.pools {
         let name = format!("{}-{}", deployment.name_any(), pool.name);
         match observed.pools.get(&name) {
-            None => wanted.create.push(new_pool(deployment, pool, name)),
+            None => wanted.create.push(new_pool(deployment, pool, &name)),
             Some(existing) => {
                 wanted.change.extend(difference(pool, &existing.spec).map(|patch| (existing.clone(), patch)));
             }
@@ -85,9 +85,9 @@ fn plan(deployment: &ClusterDeployment, observed: &Observed) -> Wanted {
     wanted
 }
 
-fn new_pool(deployment: &ClusterDeployment, pool: &PoolSpec, name: String) -> NodePool {
+fn new_pool(deployment: &ClusterDeployment, pool: &PoolSpec, name: &str) -> NodePool {
     let mut object = NodePool::new(
-        &name,
+        name,
         NodePoolSpec {
             cluster_name: deployment.name_any(),
             role: pool.role,

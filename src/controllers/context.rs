@@ -124,7 +124,6 @@ impl Context {
     }
 
     /// Now, in whole seconds: that is what the API keeps, and a status must compare equal to what was stored.
-    #[expect(clippy::unused_self, reason = "the clock belongs to the context, so that it has one place")]
     pub fn now(&self) -> Timestamp {
         Timestamp::from_second(Timestamp::now().as_second()).expect("the present is within the range of timestamps")
     }

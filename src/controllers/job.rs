@@ -1,4 +1,4 @@
-//! From an operation to what its Job is given: inventory and variables in a ConfigMap, secrets beside it.
+//! From an operation to what its Job is given: inventory and variables in a `ConfigMap`, secrets beside it.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ pub struct Source<'a> {
     pub fence: i64,
 }
 
-/// Name of the Job, and of its ConfigMap, of one run.
+/// Name of the Job, and of its `ConfigMap`, of one run.
 pub fn name(operation: &Operation, run: i32) -> String {
     format!("op-{}-{run}", operation.name_any())
 }
@@ -127,7 +127,7 @@ fn access(ssh: &SshSpec, known_hosts: &str) -> SshAccess {
     }
 }
 
-/// The ConfigMap with the input.
+/// The `ConfigMap` with the input.
 pub fn config_map(source: &Source) -> ConfigMap {
     let input = serde_json::to_string(&input(source)).expect("an input of strings and numbers serialises");
     ConfigMap {

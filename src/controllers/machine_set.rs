@@ -39,7 +39,7 @@ use super::{
 
 /// Writes under way at once.
 const WRITES: usize = 16;
-/// Most machines in one operation: its ConfigMap has to stay below 1 MiB.
+/// Most machines in one operation: its `ConfigMap` has to stay below 1 MiB.
 const MACHINES_PER_OPERATION: usize = 500;
 
 pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
@@ -264,7 +264,7 @@ fn name(set: &MachineSet, observed: &Observed, type_: OperationType, machines: &
         })
         .collect();
     claims.sort();
-    let digest: String = Sha256::digest(claims.join(",")).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let digest = node_pool::short(&Sha256::digest(claims.join(",")));
     let verb = if type_ == OperationType::ScaleDown { "down" } else { "up" };
     // It becomes part of the name of a Job, which is a label value: 63 characters, with `op-` and a run.
     let pool: String = set.spec.pool_name.chars().take(36).collect();

@@ -163,9 +163,15 @@ fn new_set(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> MachineSe
     set
 }
 
+/// The first eight digits: enough to tell the few apart that share a pool.
+pub(super) fn short(digest: &[u8]) -> String {
+    let first = digest.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+    format!("{first:08x}")
+}
+
 async fn report(context: &Context, pool: &NodePool, observed: &Observed) -> Result<(), Error> {
     let before = pool.status.clone().unwrap_or_default();
-    let after = summary(pool, observed, before.clone(), context.now());
+    let after = summary(pool, observed, &before, context.now());
     if write::status(&context.api(&pool.namespace().unwrap_or_default()), pool, &before, &after).await? {
         tell(context, pool, &before, &after).await;
     }
@@ -173,7 +179,7 @@ async fn report(context: &Context, pool: &NodePool, observed: &Observed) -> Resu
 }
 
 /// The status of the pool, from what its machines and its set say.
-fn summary(pool: &NodePool, observed: &Observed, before: NodePoolStatus, now: jiff::Timestamp) -> NodePoolStatus {
+fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: jiff::Timestamp) -> NodePoolStatus {
     let generation = pool.metadata.generation;
     let with = |wanted: MachineState| {
         let count =

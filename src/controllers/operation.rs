@@ -1,6 +1,6 @@
 //! Carries an `Operation` through: reserves its machines, waits until nodes are empty, runs a Job, says how it ended.
 //!
-//! The Job and its ConfigMap have names that follow from the operation and the run, so that a crash between deciding
+//! The Job and its `ConfigMap` have names that follow from the operation and the run, so that a crash between deciding
 //! and writing cannot make two. They stay for a while after the end, for the log; then they are cleaned up.
 
 use std::{sync::Arc, time::Duration};
@@ -251,7 +251,7 @@ enum Launch {
     NotEmpty(String),
 }
 
-/// Creates ConfigMap and Job of the run, unless they are there.
+/// Creates `ConfigMap` and Job of the run, unless they are there.
 async fn launch(
     context: &Context,
     operation: &Operation,
@@ -323,7 +323,7 @@ async fn not_empty(
     Ok(None)
 }
 
-/// A ConfigMap `runbook-NAME` wins over what is compiled in.
+/// A `ConfigMap` `runbook-NAME` wins over what is compiled in.
 async fn runbook(context: &Context, namespace: &str, name: &str) -> Result<String, Error> {
     let map = context.api::<ConfigMap>(namespace).get_opt(&format!("runbook-{name}")).await?;
     let text = map.and_then(|m| m.data).and_then(|mut d| d.remove("runbook.yaml"));
@@ -400,7 +400,7 @@ async fn finished(context: &Context, operation: &Operation) -> Result<Action, Er
     let ended = status.finished_at.as_ref().map_or(context.now(), |t| t.0);
     let age = context.now().duration_since(ended).unsigned_abs();
     if age < KEEP_LOG {
-        return Ok(Action::requeue((KEEP_LOG - age).max(Duration::from_secs(1))));
+        return Ok(Action::requeue(KEEP_LOG.saturating_sub(age).max(Duration::from_secs(1))));
     }
     clean_up(context, operation, &status).await?;
     Ok(Action::await_change())
@@ -424,7 +424,7 @@ async fn retry(
     Ok(Action::await_change())
 }
 
-/// Deletes Jobs, with their pods, and ConfigMaps of every run.
+/// Deletes Jobs, with their pods, and `ConfigMap`s of every run.
 async fn clean_up(context: &Context, operation: &Operation, status: &OperationStatus) -> Result<(), Error> {
     let namespace = operation.namespace().unwrap_or_default();
     for run in 1..=status.run {

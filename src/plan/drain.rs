@@ -19,7 +19,7 @@ const STUCK_AFTER_SECS: i64 = 60;
 /// What a drain does with one pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Treatment {
-    /// It stays: its DaemonSet would bring it back at once.
+    /// It stays: its `DaemonSet` would bring it back at once.
     DaemonSet,
     /// It stays: the kubelet runs it from a file.
     Mirror,

@@ -92,15 +92,16 @@ fn without_operation(machine: &Machine) -> Next {
     match machine_state(machine) {
         // The operation is gone: another one will be made, and receipts on the host keep steps from running twice.
         MachineState::Idle | MachineState::Claimed | MachineState::Provisioning => MachineState::Claimed.into(),
-        // Its drain was given up and somebody took the operation away: the node serves on.
-        MachineState::Failed if in_quarantine(machine) => health(machine),
-        MachineState::Failed => keep(machine),
+        MachineState::Failed if !in_quarantine(machine) => keep(machine),
         MachineState::Releasing => {
             failed("the operation that released it is gone: look at the host, then delete this machine or reset it")
         }
-        MachineState::Draining | MachineState::Deployed | MachineState::Ready | MachineState::NotReady => {
-            health(machine)
-        }
+        // Failed: its drain was given up and somebody took the operation away; the node serves on.
+        MachineState::Failed
+        | MachineState::Draining
+        | MachineState::Deployed
+        | MachineState::Ready
+        | MachineState::NotReady => health(machine),
     }
 }
 
