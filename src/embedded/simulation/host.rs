@@ -216,7 +216,7 @@ pub(crate) mod tests {
         for word in words.split(' ') {
             let (number, verb) = word.split_once(':').unwrap();
             let (operation, number) = number.split_once('/').unwrap_or(("op-1", number));
-            let mut asked = header("m-1", phase, "a step", number.parse().unwrap());
+            let mut asked = header("m-1", phase, "install a step", number.parse().unwrap());
             asked.operation = operation.into();
             asked.fence = if verb == "old" { 2 } else { 3 };
             let decision = memory.decide(&asked, &pace, 100);
@@ -251,6 +251,6 @@ pub(crate) mod tests {
 
     #[test]
     fn a_failed_attempt_is_told_again_and_the_next_one_begins() {
-        check(1.0, "Join", "1:ask 1:end 1:ask 2:ask", "beganFailed attached1 replayFailed beganFailed");
+        check(1.0, "Artifacts", "1:ask 1:end 1:ask 2:ask", "beganFailed attached1 replayFailed beganFailed");
     }
 }

@@ -7,6 +7,11 @@ use crate::runbook::wire::Outcome;
 /// Words in the name of a step or phase, and what such a step prints; `{n}` is a small number, `{h}` a digest, `{m}` the machine.
 /// The first match counts.
 const SCRIPTS: &[(&[&str], &[&str])] = &[
+    (&["port"], &["nothing listens on port 10250"]),
+    (&["cpu"], &["16 cores, 64{n} MB of memory, 3{n} GB free"]),
+    (&["privileges"], &["{m}: root, cgroup2fs, machine-id {h}{h}"]),
+    (&["healthy"], &["active", "ok"]),
+    (&["containers run"], &["active", "kube-proxy-{h}", "calico-node-{h}"]),
     (
         &["apt", "package"],
         &[
@@ -113,6 +118,7 @@ const FAILURES: &[(&[&str], &str)] = &[
     (&["image", "pull"], "error: failed to pull image: unexpected status code 503 Service Unavailable"),
     (&["join"], "error execution phase kubelet-start: timed out waiting for the kubelet to perform the TLS Bootstrap"),
     (&["containerd", "runtime"], "Job for containerd.service failed because a timeout was exceeded."),
+    (&["healthy"], "curl: (7) Failed to connect to 127.0.0.1 port 10248: Connection refused"),
     (&["kubelet"], "Failed to restart kubelet.service: Connection timed out"),
     (&["verify", "ready"], "error: timed out waiting for the condition on nodes/{m}"),
 ];

@@ -8,6 +8,10 @@ use crate::runbook::wire::{Outcome, StepHeader};
 /// Of all faults: the share that drops the connection in the middle, and the share that no new attempt repairs.
 const DROPS: f64 = 0.30;
 const HARD: f64 = 0.03;
+/// Steps that fail now and then on real hosts and mend themselves, since they need something beyond the host. Any other
+/// step that is struck loses its connection instead.
+const SHAKY: [&str; 9] =
+    ["apt", "package", "install", "image", "pull", "download", "fetch", "healthy", "containers run"];
 /// One host in so many has a slow disk.
 const SLOW_HOSTS: f64 = 0.06;
 
@@ -92,8 +96,10 @@ impl Pace {
         let partway = (milliseconds as f64 * share) as u64;
         let well = if done_before { Outcome::Skipped } else { Outcome::Done };
         let mut course = Course { roll, milliseconds, outcome: well, status: 0, drop_at: None, hard: doomed };
-        if doomed || (faulty && !done_before && kind >= DROPS) {
-            course.hard = doomed || kind >= 1.0 - HARD;
+        let hard = doomed || kind >= 1.0 - HARD;
+        let shaky = !header.once && SHAKY.iter().any(|word| header.step.contains(word));
+        if doomed || (faulty && !done_before && kind >= DROPS && (hard || shaky)) {
+            course.hard = hard;
             (course.milliseconds, course.outcome, course.status) = (partway, Outcome::Failed, 1);
         } else if faulty && !done_before {
             course.drop_at = Some(partway);
@@ -133,7 +139,7 @@ mod tests {
 
     fn course(fault: f64, machine: usize, doomed: bool) -> Course {
         let pace = Pace { seed: 3, speed: 10.0, fault };
-        pace.course(&header(&format!("m-{machine}"), "Join", "kubeadm join", 1), 0, false, doomed)
+        pace.course(&header(&format!("m-{machine}"), "Artifacts", "install packages", 1), 0, false, doomed)
     }
 
     #[test]
@@ -154,12 +160,15 @@ mod tests {
         assert_eq!(dropped + failed, 1000);
         assert!((0..200).all(|m| course(0.0, m, false).outcome == Outcome::Done));
         assert_eq!(course(0.0, 1, true).outcome, Outcome::Failed);
+        let pace = Pace { seed: 3, speed: 10.0, fault: 1.0 };
+        let sturdy = |m| pace.course(&header(&format!("m-{m}"), "Join", "kubeadm join", 1), 0, false, false);
+        assert!((0..200).map(sturdy).all(|c| c.drop_at.is_some() || c.hard));
     }
 
     #[test]
     fn times_are_those_of_the_real_world_divided_by_the_speed() {
         let mut times: Vec<_> = (0..301).map(|m| course(0.0, m, false).milliseconds).collect();
         times.sort_unstable();
-        assert!((1_300..1_700).contains(&times[150]), "{}", times[150]);
+        assert!((1_400..1_800).contains(&times[150]), "{}", times[150]);
     }
 }
