@@ -257,3 +257,6 @@ impl Index {
         self.tree_changed = true;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event as CoreEvent;
 use kube::{
     Api, Client, Resource, ResourceExt,
+    api::ListParams,
     runtime::watcher::{self, Event},
 };
 use serde::de::DeserializeOwned;
@@ -42,6 +43,8 @@ const PROBE: Duration = Duration::from_secs(10);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A kind that we may not see is asked for this often: permissions change.
 const REFUSED: Duration = Duration::from_secs(60);
+/// A failure that is this long ago does not make the next wait longer.
+const FORGIVEN: Duration = Duration::from_secs(60);
 /// Objects in a page of a list.
 const PAGE: u32 = 500;
 
@@ -126,7 +129,7 @@ where
     P: FnMut(K, &mut Interner) -> Option<Change> + Send,
 {
     let mut follower = Follower { kind, known: HashSet::new(), listed: None, words: Interner::default() };
-    let mut backoff = Backoff::default();
+    let (mut backoff, mut last_failure) = (Backoff::default(), None);
     loop {
         let restarted = switchboard.restarted();
         pin_mut!(restarted);
@@ -147,30 +150,53 @@ where
                 }
                 Some(Err(error)) => {
                     tracing::debug!(kind = kind.plural(), %error, "watch broke");
-                    failed(kind, &error, &switchboard, &inbox, &mut backoff).await;
+                    let fault = Fault::of_watch(&error, kind.plural(), Some(switchboard.namespace()));
+                    if last_failure.is_some_and(|at: Instant| at.elapsed() > FORGIVEN) {
+                        backoff.reset();
+                    }
+                    recover(kind, fault, &api, (&inbox, &switchboard), &mut backoff).await;
+                    last_failure = Some(Instant::now());
                 }
             }
         }
     }
 }
 
-/// Says what is wrong and waits until it is worth another try.
-async fn failed(kind: Kind, error: &watcher::Error, switchboard: &Switchboard, inbox: &Inbox, backoff: &mut Backoff) {
-    let fault = Fault::of_watch(error, kind.plural(), Some(switchboard.namespace()));
-    let wait = match fault {
-        Fault::Expired => {
-            // Everybody who watched expires at the same moment.
-            sleep(backoff.next(rand::random()).min(Duration::from_secs(1))).await;
-            return;
-        }
-        Fault::Forbidden { .. } => {
-            inbox.put(Change::Complete(kind)).await;
-            REFUSED
-        }
-        _ => backoff.next(rand::random()),
-    };
-    switchboard.down(Source::Kind(kind), fault, backoff.attempt(), wait).await;
-    switchboard.wait(wait).await;
+/// Says what is wrong, waits until it is worth another try, and goes on when the server answers for this kind again: a
+/// watch that begins says nothing until something changes.
+async fn recover<K>(
+    kind: Kind,
+    mut fault: Fault,
+    api: &Api<K>,
+    (inbox, switchboard): (&Inbox, &Switchboard),
+    backoff: &mut Backoff,
+) where
+    K: Clone + DeserializeOwned + Debug,
+{
+    if fault == Fault::Expired {
+        // Everybody who watched expires at the same moment.
+        return sleep(backoff.next(rand::random()).min(Duration::from_secs(1))).await;
+    }
+    loop {
+        let wait = match fault {
+            Fault::Forbidden { .. } => {
+                inbox.put(Change::Complete(kind)).await;
+                REFUSED
+            }
+            _ => backoff.next(rand::random()),
+        };
+        switchboard.down(Source::Kind(kind), fault, backoff.attempt(), wait).await;
+        switchboard.wait(wait).await;
+        fault = match timeout(PROBE_TIMEOUT, api.list(&ListParams::default().limit(1))).await {
+            Ok(Ok(_)) => return switchboard.up(Source::Kind(kind)).await,
+            Ok(Err(error)) => Fault::of(&error, "list", kind.plural(), Some(switchboard.namespace())),
+            Err(_) => late(),
+        };
+    }
+}
+
+fn late() -> Fault {
+    Fault::Unreachable { detail: format!("no answer within {} s", PROBE_TIMEOUT.as_secs()) }
 }
 
 /// What one watch knows of its kind.
@@ -229,7 +255,7 @@ async fn probe(client: Client, switchboard: Arc<Switchboard>) {
             // Any answer shows that the line works; what it says is for the watches to find out.
             Ok(Err(kube::Error::Api(status))) if status.code != 401 => None,
             Ok(Err(error)) => Some(Fault::of(&error, "get", "version", None)),
-            Err(_) => Some(Fault::Unreachable { detail: format!("no answer within {} s", PROBE_TIMEOUT.as_secs()) }),
+            Err(_) => Some(late()),
         };
         if let Some(fault) = fault {
             was_down |= backoff.attempt() > 0;
@@ -264,3 +290,6 @@ async fn publish(inbox: Arc<Inbox>, snapshots: latest::Sender<Arc<Snapshot>>) {
 fn now() -> Timestamp {
     Timestamp::now()
 }
+
+#[cfg(test)]
+mod tests;
