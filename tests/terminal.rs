@@ -36,6 +36,7 @@ impl Terminal {
             ("COLORTERM", "truecolor"),
             ("LANG", "C.UTF-8"),
             ("USER", "tester"),
+            ("RUST_BACKTRACE", "0"),
             ("QUARTERDECK_TEST_PANIC_KEY", "f12"),
         ] {
             command.env(name, value);
@@ -157,7 +158,7 @@ fn a_pool_is_scaled_from_the_keyboard_until_all_is_ready() {
     let mut terminal = on_a_pool((120, 40));
     terminal.sees("6/6");
     terminal.press("s");
-    terminal.sees("read-only");
+    terminal.sees("server dry run");
     std::thread::sleep(BEFORE_A_DIALOG);
     terminal.press("W");
     terminal.press(UP);
