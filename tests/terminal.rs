@@ -147,9 +147,9 @@ fn on_a_pool(size: (u16, u16)) -> Terminal {
     let mut terminal = Terminal::demo(&[], size);
     terminal.until("a live fleet", |text| text.contains("SIMULATED") && text.contains("idle machines"));
     terminal.press(":");
-    terminal.type_slowly("pool us-east-1/general");
+    terminal.type_slowly("pool ap-south-1/general");
     terminal.press(ENTER);
-    terminal.sees("us-east-1 / general");
+    terminal.sees("ap-south-1 / general");
     terminal
 }
 
