@@ -120,7 +120,7 @@ impl Index {
     pub fn apply(&mut self, change: Change) {
         match change {
             Change::Machine(machine) => self.machine(machine),
-            Change::Pool(pool) => self.pool(pool),
+            Change::Pool(pool) => self.pool(&pool),
             Change::Deployment(deployment) => self.deployment(deployment),
             Change::Cluster(cluster) => self.cluster(cluster),
             Change::Operation(operation) => self.operation(operation),

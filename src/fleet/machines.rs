@@ -26,18 +26,17 @@ pub(super) fn order(a: &MachineRow, b: &MachineRow) -> Ordering {
 
 /// Names as people order them: `m-2` before `m-10`.
 pub fn natural(a: &str, b: &str) -> Ordering {
-    let (mut x, mut y) = (a.as_bytes(), b.as_bytes());
+    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
     loop {
-        match (x.first(), y.first()) {
+        match (left.first(), right.first()) {
             (Some(p), Some(q)) if p.is_ascii_digit() && q.is_ascii_digit() => {
-                let (m, rest_x) = number(x);
-                let (n, rest_y) = number(y);
-                match m.len().cmp(&n.len()).then_with(|| m.cmp(n)) {
-                    Ordering::Equal => (x, y) = (rest_x, rest_y),
+                let ((mine, after_mine), (theirs, after_theirs)) = (number(left), number(right));
+                match mine.len().cmp(&theirs.len()).then_with(|| mine.cmp(theirs)) {
+                    Ordering::Equal => (left, right) = (after_mine, after_theirs),
                     other => return other,
                 }
             }
-            (Some(p), Some(q)) if p == q => (x, y) = (&x[1..], &y[1..]),
+            (Some(p), Some(q)) if p == q => (left, right) = (&left[1..], &right[1..]),
             // Equal up to leading zeros: the bytes decide, so that the order is total.
             (None, None) => return a.cmp(b),
             (p, q) => return p.cmp(&q),

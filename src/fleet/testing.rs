@@ -32,7 +32,7 @@ use super::{
 use crate::api::{
     ClaimReference, Cluster, ClusterDeployment, ClusterDeploymentSpec, ClusterSpec, ClusterStatus, Machine,
     MachineReference, MachineSpec, MachineState, MachineStatus, NodePool, NodePoolSpec, NodePoolStatus, NodeStatus,
-    Operation, OperationProgress, OperationSpec, OperationStatus, PhaseState, PhaseStatus, labels,
+    Operation, OperationProgress, OperationSpec, OperationStatus, PhaseState, PhaseStatus, Role, labels,
 };
 
 /// What time it is in such a fleet.
@@ -48,14 +48,21 @@ pub fn snapshot(text: &str) -> Arc<Snapshot> {
 
 /// An index that holds that fleet, to apply further changes to.
 pub fn fleet(text: &str) -> Index {
-    let mut builder = Builder::default();
+    let mut builder = Builder {
+        index: Index::default(),
+        interner: Interner::default(),
+        cluster: String::new(),
+        pool: String::new(),
+        simulated: false,
+        line: Line::Live,
+        events: 0,
+    };
     for line in text.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#')) {
         assert!(builder.line(line).is_some(), "cannot read this line of a fleet: {line}");
     }
     builder.finish()
 }
 
-#[derive(Default)]
 struct Builder {
     index: Index,
     interner: Interner,
@@ -132,11 +139,15 @@ impl Builder {
             "idle" => self.idle(&words),
             "operation" => self.operation(&mut words),
             "event" => self.event(&mut words),
-            "connecting" => Some(self.line = Line::Connecting),
+            "connecting" => {
+                self.line = Line::Connecting;
+                Some(())
+            }
             "offline" => {
                 let error = words.at(1).unwrap_or_else(|| "the server does not answer".to_owned()).into();
                 let next = NOW + SignedDuration::from_secs(12);
-                Some(self.line = Line::Offline { since: ago(180).0, attempt: 4, next, error })
+                self.line = Line::Offline { since: ago(180).0, attempt: 4, next, error };
+                Some(())
             }
             _ => None,
         }
@@ -186,7 +197,7 @@ impl Builder {
             cluster_name: self.cluster.clone(),
             replicas,
             machine_selector: selector.collect(),
-            role: words.values.get("role").map_or(Some(Default::default()), |r| parsed(r))?,
+            role: words.values.get("role").map_or(Some(Role::default()), |r| parsed(r))?,
             version: words.take("version"),
             paused: words.flag("paused"),
             ..NodePoolSpec::default()
@@ -320,7 +331,7 @@ impl Builder {
     fn finish(mut self) -> Index {
         let contact = Contact::default();
         contact.touch(NOW);
-        let line = if self.line == Line::Connecting { Line::Live } else { self.line };
+        let line = self.line;
         self.index.apply(Change::Connection(Connection { line, contact, refused: Arc::default() }));
         for kind in Kind::ALL {
             self.index.apply(Change::Complete(kind));

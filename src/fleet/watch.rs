@@ -42,9 +42,9 @@ const FRAME: Duration = Duration::from_millis(33);
 const PROBE: Duration = Duration::from_secs(10);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A kind that we may not see is asked for this often: permissions change.
-const REFUSED: Duration = Duration::from_secs(60);
+const REFUSED: Duration = Duration::from_mins(1);
 /// A failure that is this long ago does not make the next wait longer.
-const FORGIVEN: Duration = Duration::from_secs(60);
+const FORGIVEN: Duration = Duration::from_mins(1);
 /// Objects in a page of a list.
 const PAGE: u32 = 500;
 

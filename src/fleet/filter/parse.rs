@@ -72,10 +72,10 @@ fn term(column: usize, part: &str) -> Result<Term, FilterError> {
         Test::Equal | Test::NotEqual => value.split(',').filter(|v| !v.is_empty()).map(str::to_owned).collect(),
         _ => vec![value.to_owned()],
     };
-    if matches!(test, Test::Equal | Test::NotEqual) {
-        if let Some(message) = values.iter().find_map(|v| unknown(&field, v)) {
-            return error(at + sign.len(), message);
-        }
+    if matches!(test, Test::Equal | Test::NotEqual)
+        && let Some(message) = values.iter().find_map(|v| unknown(&field, v))
+    {
+        return error(at + sign.len(), message);
     }
     Ok(Term::Field { field, test, values })
 }

@@ -44,9 +44,9 @@ impl Index {
         self.touch(name);
     }
 
-    pub(super) fn pool(&mut self, pool: Arc<PoolRow>) {
+    pub(super) fn pool(&mut self, pool: &Arc<PoolRow>) {
         self.pool_names.insert(pool.uid.clone(), pool.name.clone());
-        self.select(&pool);
+        self.select(pool);
         let entry = self.pool_entry(&pool.name, Some(&pool.cluster));
         let before = std::mem::replace(&mut entry.cluster, pool.cluster.clone());
         entry.row = Some(pool.clone());

@@ -41,13 +41,9 @@ impl Index {
         let mut clusters: Vec<_> = self
             .clusters
             .values_mut()
-            .map(|entry| match &entry.node {
-                Some(node) => node.clone(),
-                None => {
-                    let node = Arc::new(cluster_node(entry, pools));
-                    entry.node = Some(node.clone());
-                    node
-                }
+            .map(|entry| {
+                let node = entry.node.take().unwrap_or_else(|| Arc::new(cluster_node(entry, pools)));
+                entry.node.insert(node).clone()
             })
             .collect();
         clusters.sort_by(|a, b| a.health.cmp(&b.health).then_with(|| natural(&a.row.name, &b.row.name)));

@@ -63,12 +63,16 @@ proptest! {
             }
             let snapshot = index.publish();
             let mut counts = StateCounts::default();
-            machines.values().for_each(|m| counts.add(m));
+            for machine in machines.values() {
+                counts.add(machine);
+            }
             prop_assert_eq!(snapshot.counts, counts);
             prop_assert_eq!(snapshot.all_machines().count(), machines.len());
             for (_, pool) in snapshot.pools() {
                 let mut counts = StateCounts::default();
-                pool.machines.iter().for_each(|m| counts.add(m));
+                for machine in pool.machines.iter() {
+                    counts.add(machine);
+                }
                 prop_assert_eq!(pool.counts, counts);
                 prop_assert_eq!(pool.machines.iter().count(), pool.machines.len());
                 let ordered = pool.machines.iter().is_sorted_by(|a, b| {

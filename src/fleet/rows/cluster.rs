@@ -80,8 +80,7 @@ impl ClusterRow {
     /// How urgent the cluster is, its machines included.
     pub fn health(&self, machines: &StateCounts) -> Health {
         let own = match self.phase {
-            Some(ClusterPhase::Unreachable) => Health::Warning,
-            Some(ClusterPhase::Degraded) => Health::Warning,
+            Some(ClusterPhase::Unreachable | ClusterPhase::Degraded) => Health::Warning,
             _ if self.reachable == Some(false) => Health::Warning,
             Some(ClusterPhase::Pending | ClusterPhase::Deleting) => Health::Moving,
             _ => Health::Good,

@@ -304,18 +304,14 @@ fn message(status: &MachineStatus) -> Option<&str> {
 
 fn health(state: MachineState, spec: &MachineSpec, status: &MachineStatus) -> Health {
     let cordoned = status.node.as_ref().is_some_and(|n| n.unschedulable);
-    let drain = status.drain.as_ref();
+    let blocked = status.drain.as_ref().is_some_and(|d| !d.blockers.is_empty() || d.skipped_at.is_some());
     match state {
-        MachineState::Failed => Health::Bad,
         // Nobody could ask: that is not the machine's fault yet.
         MachineState::NotReady if status.node.as_ref().is_some_and(|n| n.ready == "Unknown") => Health::Warning,
-        MachineState::NotReady => Health::Bad,
-        MachineState::Draining if drain.is_some_and(|d| !d.blockers.is_empty() || d.skipped_at.is_some()) => {
-            Health::Warning
-        }
+        MachineState::Failed | MachineState::NotReady => Health::Bad,
+        MachineState::Draining if blocked => Health::Warning,
         MachineState::Ready if cordoned => Health::Warning,
-        MachineState::Idle if spec.claim_ref.is_some() => Health::Moving,
-        MachineState::Idle => Health::Idle,
+        MachineState::Idle if spec.claim_ref.is_none() => Health::Idle,
         MachineState::Ready => Health::Good,
         _ => Health::Moving,
     }
