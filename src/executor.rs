@@ -28,16 +28,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::runbook::job::{EXIT_MACHINES_FAILED, JobInput};
+use crate::runbook::job::{EXIT_CANCELLED, EXIT_MACHINES_FAILED, JobInput};
 
 pub use event::LineSink;
 pub use inventory::{BadInput, Secrets};
 pub use kubernetes::KubernetesStatus;
 pub use report::{StatusSink, WriteError};
 pub use transport::{Answer, Session, SshTransport, Transport, Unreachable};
-
-/// Exit code of a run that was cancelled: as if SIGTERM had ended it.
-const EXIT_CANCELLED: i32 = 143;
 
 /// How long things may take that are not steps.
 #[derive(Clone, Copy, Debug)]

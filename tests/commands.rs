@@ -1,6 +1,7 @@
 //! `quarterdeck scale` and `quarterdeck logs`: the real binary against the embedded API server, over loopback TLS.
 
 #[path = "controllers/world.rs"]
+#[expect(dead_code, reason = "the tests of controllers use more of it")]
 mod world;
 
 use std::{net::SocketAddr, path::PathBuf, process::Output, sync::Arc, time::Duration};

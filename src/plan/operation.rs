@@ -94,9 +94,15 @@ impl Situation<'_> {
                 && drained(machine, self.operation)
                 && machine.status.as_ref().is_some_and(phases_done);
         }
-        matches!(machine_state(machine), MachineState::Deployed | MachineState::Ready | MachineState::NotReady)
-            || (machine_state(machine) == MachineState::Provisioning
-                && machine.status.as_ref().is_some_and(phases_done))
+        match machine_state(machine) {
+            MachineState::Deployed | MachineState::Ready | MachineState::NotReady => true,
+            MachineState::Provisioning => machine.status.as_ref().is_some_and(phases_done),
+            // A fast run ends before the machine controller has said that it began.
+            MachineState::Claimed => {
+                machine.status.as_ref().is_some_and(|s| s.operation.as_deref() == Some(self.name()) && phases_done(s))
+            }
+            _ => false,
+        }
     }
 
     fn pending(&self) -> Step {
@@ -269,6 +275,9 @@ mod tests {
         let ended = |job: JobState| move |s: &mut Situation| s.job = job.clone();
         check_with(ended(JobState::Running), "op:ScaleUp:Running=a", "a:provisioning@1#op,begun", "follow");
         check_with(ended(JobState::Complete), "op:ScaleUp:Running=a", "a:ready@1#op,done", "Succeeded");
+        check_with(ended(JobState::Complete), "op:ScaleUp:Running=a", "a:claimed@1#op,done", "Succeeded");
+        check_with(ended(JobState::Complete), "op:ScaleUp:Running=a", "a:claimed@1#other,done", "Failed");
+        check_with(ended(JobState::Complete), "op:ScaleUp:Running=a", "a:claimed@1#op", "Failed");
         check_with(ended(JobState::Complete), "op:ScaleUp:Running=a", "a:provisioning@1#op,begun", "Failed");
         check_with(ended(JobState::Complete), "op:ScaleUp:Running=a+b", "a:ready@1#op,done", "Failed");
         check_with(

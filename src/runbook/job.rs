@@ -23,6 +23,9 @@ pub const HOST_KEY_FACT: &str = "hostKey";
 pub const EXIT_MACHINES_FAILED: i32 = 1;
 /// Exit code of the executor: its input cannot be used.
 pub const EXIT_BAD_INPUT: i32 = 2;
+/// Exit code of the executor: it was ended before all machines were through, as if by SIGTERM. It is started again, and
+/// goes on where it stopped.
+pub const EXIT_CANCELLED: i32 = 143;
 
 /// Everything that the executor needs to know, except secrets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

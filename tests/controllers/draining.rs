@@ -38,10 +38,9 @@ async fn a_budget_is_named_and_respected_until_it_gives_way() {
     world.scale(1, json!({})).await;
 
     world
-        .until("the blocker is named", async || {
-            drain(&world, "m-1")
-                .await
-                .is_some_and(|d| d.blockers.first().is_some_and(|b| b.pdb.as_deref() == Some("default/shop")))
+        .until("the blocker is named, and all others are gone", async || {
+            let named = |d: &DrainStatus| d.blockers.first().is_some_and(|b| b.pdb.as_deref() == Some("default/shop"));
+            drain(&world, "m-1").await.is_some_and(|d| named(&d) && d.pods_left < d.pods_total)
         })
         .await;
     let status = drain(&world, "m-1").await.unwrap();
@@ -83,6 +82,7 @@ async fn at_the_deadline_the_node_goes_into_quarantine_and_a_retry_brings_it_hom
     assert!(failures[0].message.contains("default/shop-0"), "{failures:?}");
 
     world.pods().delete("shop-0", &DeleteParams::default()).await.expect("deleted");
+    world.until("it has ended", async || world.pods().get_opt("shop-0").await.unwrap().is_none()).await;
     let operations: Api<quarterdeck::api::Operation> = world.api();
     let patch = json!({"metadata": {"annotations": { labels::RETRY: "1" }}});
     operations.patch(&failed.metadata.name.unwrap(), &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();

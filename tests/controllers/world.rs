@@ -18,7 +18,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
     client::Body,
 };
 use quarterdeck::{
@@ -82,6 +82,8 @@ impl World {
         let executor = world.executor.clone();
         let work = executor.run(world.meta.client(), world.tenant.client());
         tokio::spawn(world.cancel.clone().run_until_cancelled_owned(work));
+        let kubelets = kubelets(world.tenant.client());
+        tokio::spawn(world.cancel.clone().run_until_cancelled_owned(kubelets));
         world
     }
 
@@ -350,6 +352,19 @@ impl Executor {
         }
         phases(meta, name, &[("Preflight", "Succeeded"), (phase, "Succeeded")]).await;
         true
+    }
+}
+
+/// Ends the pods that are asked to leave: the API server only marks what runs on a node, and waits for the kubelet.
+async fn kubelets(tenant: Client) {
+    let pods: Api<Pod> = Api::namespaced(tenant, NAMESPACE);
+    loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let Ok(list) = pods.list(&ListParams::default()).await else { continue };
+        for pod in list.items.into_iter().filter(|p| p.metadata.deletion_timestamp.is_some()) {
+            let same = Preconditions { uid: pod.metadata.uid.clone(), resource_version: None };
+            let _ = pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0).preconditions(same)).await;
+        }
     }
 }
 
