@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 const STARTS: usize = 5;
 const POOL: &str = "eu-west-1-general";
 const MORE: i32 = 20;
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 fn main() {
     for machines in ["60", "1000"] {

@@ -1,7 +1,7 @@
 //! The console: state, messages, effects, keys, theme, layout, view.
 //!
 //! Elm-shaped. [`update`](update::update) is the only place where state changes; it and [`view`](view::view) do no IO and
-//! look at no clock. The world is changed by writing resources, in [`effects`] and nowhere else, and only after the
+//! look at no clock. The world is changed by writing resources, in `effects` and nowhere else, and only after the
 //! user armed writes and confirmed. Deliberately absent: widgets with a state of their own, mouse capture, and anything
 //! that grows with the number of machines.
 

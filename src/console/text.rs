@@ -139,7 +139,7 @@ pub fn bar(done: f64, columns: usize, ascii: bool) -> (String, String) {
     }
     let eighths = (done * columns as f64 * 8.0).round() as usize;
     let mut filled = "█".repeat(eighths / 8);
-    if eighths % 8 > 0 {
+    if !eighths.is_multiple_of(8) {
         filled.push(['▏', '▎', '▍', '▌', '▋', '▊', '▉'][eighths % 8 - 1]);
     }
     let rest = columns.saturating_sub(filled.chars().count());

@@ -41,7 +41,6 @@ fn config_map(name: &str, owners: &[&DynamicObject], blocking: bool) -> Value {
 }
 
 /// Waits until the names that are left are these.
-#[track_caller]
 async fn settles(api: &Api<DynamicObject>, expected: &str) {
     let mut left = String::new();
     for _ in 0..100 {

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc};
 /// Distinct words that are kept; later ones are simply not shared. Host names as label values would fill it otherwise.
 const CAPACITY: usize = 65_536;
 
-/// Hands out shared copies of words. Words are never forgotten, so its size is bounded by [`CAPACITY`].
+/// Hands out shared copies of words. Words are never forgotten, so its size is bounded by `CAPACITY`.
 #[derive(Debug, Default)]
 pub struct Interner {
     words: HashSet<Arc<str>>,

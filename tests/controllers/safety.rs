@@ -27,7 +27,7 @@ async fn more_than_the_budget_stops_and_asks_and_an_approval_is_used_up() {
     world.settled(2).await;
     world
         .until("the approval is used up", async || {
-            world.pool().await.metadata.annotations.unwrap_or_default().get(labels::APPROVED_REPLICAS).is_none()
+            !world.pool().await.metadata.annotations.unwrap_or_default().contains_key(labels::APPROVED_REPLICAS)
         })
         .await;
 }
@@ -191,7 +191,7 @@ async fn two_pools_never_get_the_same_machine() {
     let pools: Api<NodePool> = world.api();
     let other = serde_json::from_value(other).unwrap();
     let parameters = PostParams::default();
-    let (_, made) = tokio::join!(world.scale(2, json!({})), pools.create(&parameters, &other));
+    let ((), made) = tokio::join!(world.scale(2, json!({})), pools.create(&parameters, &other));
     made.unwrap();
     world.until("all are Ready", async || world.count(MachineState::Ready).await == 4).await;
     let machines: Vec<Machine> = world.machines().await;
