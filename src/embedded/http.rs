@@ -107,8 +107,9 @@ where
 pub fn respond(reply: Reply) -> Response<Body> {
     let mut response = Response::builder().status(reply.code).header(header::CONTENT_TYPE, reply.content_type);
     for warning in &reply.warnings {
-        let text: String =
-            warning.chars().map(|c| if c == '"' || c == '\\' || c.is_control() { '\'' } else { c }).collect();
+        // A quoted string: quotes and backslashes are escaped, and a line cannot end in it.
+        let text: String = warning.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let text = text.replace('\\', r"\\").replace('"', "\\\"");
         response = response.header(header::WARNING, format!("299 - \"{text}\""));
     }
     response.body(reply.body).unwrap_or_else(|_| Response::new(full(Bytes::new())))

@@ -16,9 +16,10 @@ pub enum Part {
     Status,
 }
 
-/// Gives a new object its identity. A status that clients send along is dropped where status is a subresource.
+/// Gives a new object its identity. A status that clients send along is dropped where status is a subresource; only
+/// kubelets register nodes, and bring a status with them.
 pub fn create(kind: &Kind, value: &mut Value, uid: &str, now: &str) {
-    if kind.status && kind.kind != "Pod" {
+    if kind.status && !matches!(kind.kind.as_str(), "Pod" | "Node") {
         remove(value, "status");
     }
     let metadata = &mut value["metadata"];

@@ -1,7 +1,10 @@
 //! Real OpenSSH servers for tests: each a process of its own on a loopback address of its own, with its own host key,
 //! configuration, log and state folder. All of it goes when the value goes, whatever its sessions left running included.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its part")]
+
+#[path = "../needs/program.rs"]
+mod program;
 
 use std::{
     env, fs,
@@ -17,25 +20,11 @@ use quarterdeck::ssh::{Credentials, Endpoint, HostKeyRule, HostKeys, Options, Ta
 use russh::keys::{Algorithm, PrivateKey, key::safe_rng, ssh_key::LineEnding};
 use tempfile::TempDir;
 
+pub use program::{leave_out, present};
+
 const SSHD: &str = "/usr/sbin/sshd";
 /// Bounds every wait for a process.
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Is the program there? If not, says on the terminal which test is left out (or fails, if all were asked for).
-pub fn present(test: &str, program: &str, package: &str) -> bool {
-    let found = Path::new(program).exists()
-        || env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|p| p.join(program).exists()));
-    if !found {
-        leave_out(test, package);
-    }
-    found
-}
-
-/// Notes that a test cannot run here. Written past the capture of test output, so that it is seen.
-pub fn leave_out(test: &str, needs: &str) {
-    assert!(env::var_os("QUARTERDECK_TEST_ALL").is_none_or(|all| all != "1"), "{test} needs {needs}");
-    writeln!(io::stderr(), "left out: {test} (needs {needs})").expect("standard error is there");
-}
 
 /// Some tests make accounts. That takes root, which nobody has to be in order to run all tests.
 pub fn is_root(test: &str) -> bool {
