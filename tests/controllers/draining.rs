@@ -40,7 +40,7 @@ async fn a_budget_is_named_and_respected_until_it_gives_way() {
     world
         .until("the blocker is named, and all others are gone", async || {
             let named = |d: &DrainStatus| d.blockers.first().is_some_and(|b| b.pdb.as_deref() == Some("default/shop"));
-            drain(&world, "m-1").await.is_some_and(|d| named(&d) && d.pods_left < d.pods_total)
+            drain(&world, "m-1").await.is_some_and(|d| named(&d) && d.pods_left == 1)
         })
         .await;
     let status = drain(&world, "m-1").await.unwrap();
