@@ -76,7 +76,7 @@ impl Sifter {
     }
 
     fn pool(&self, pool: &PoolNode, scratch: &mut Scratch) -> Option<Kept> {
-        if self.filter.pool(&pool.row, pool.health, scratch) {
+        if self.filter.pool(pool, scratch) {
             return Some(Kept::Pool);
         }
         let at = positions(pool.machines.iter(), |m| self.filter.machine(m, Some(&pool.row), scratch));

@@ -24,7 +24,7 @@ use nucleo_matcher::{
 
 use super::{
     rows::{ClusterRow, EventRow, Health, MachineRow, OperationRow, PoolRow},
-    snapshot::Snapshot,
+    snapshot::{PoolNode, Snapshot},
 };
 
 mod fields;
@@ -97,10 +97,11 @@ impl Filter {
     }
 
     /// Takes a pool with all its machines: it has only terms about pools, and they hold.
-    pub fn pool(&self, pool: &PoolRow, health: Health, scratch: &mut Scratch) -> bool {
+    pub fn pool(&self, node: &PoolNode, scratch: &mut Scratch) -> bool {
+        let (pool, health) = (&node.row, node.health);
         self.terms.iter().all(|term| match term {
             // A pool with a problem still has machines without one.
-            Term::Problems => health.is_problem() && pool.replicas == 0,
+            Term::Problems => health.is_problem() && node.machines.is_empty(),
             Term::Word(atom) => {
                 atom_is_positive(atom)
                     && scratch.find(atom, [Some(&*pool.short_name), Some(&*pool.name), Some(&*pool.cluster)])
@@ -160,7 +161,7 @@ impl Filter {
         let mut scratch = Scratch::default();
         let mut taken = Vec::new();
         for (_, pool) in snapshot.pools() {
-            if self.pool(&pool.row, pool.health, &mut scratch) {
+            if self.pool(pool, &mut scratch) {
                 taken.extend(pool.machines.iter().cloned());
                 continue;
             }
