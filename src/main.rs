@@ -1,9 +1,12 @@
 //! The binary: reads what was typed, runs it, and says what went wrong in one sentence.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 use quarterdeck::commands::{self, Arguments, exit::Ended};
+
+/// Longest wait for blocking work when all else is done.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 fn main() -> ExitCode {
     if let Err(error) = color_eyre::config::HookBuilder::default().display_env_section(false).install() {
@@ -17,7 +20,10 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(commands::run(arguments)) {
+    let outcome = runtime.block_on(commands::run(arguments));
+    // A blocking read or a task that does not yield must not keep a finished command from ending.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    match outcome {
         Ok(code) => code,
         Err(error) => report(&error),
     }

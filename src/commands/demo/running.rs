@@ -1,6 +1,9 @@
 //! A demo that runs: the meta cluster, its listener, the simulation, the Job runner and the controllers, in this order.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
 
 use color_eyre::eyre::WrapErr;
 use tokio::task::JoinSet;
@@ -20,6 +23,9 @@ use crate::{
 
 /// Holder of the Lease: the same at each start, since no two processes can have the same folder open.
 const CONTROLLER: &str = "quarterdeck-demo";
+
+/// Longest wait for an orderly end. What is acknowledged is on disk before, so a cut loses nothing.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub struct Running {
     pub meta: ApiServer,
@@ -51,8 +57,13 @@ impl Running {
     /// Stops everything in order; unfinished work goes on at the next start, if there is a folder.
     pub async fn end(mut self) {
         self.cancel.cancel();
-        while self.tasks.join_next().await.is_some() {}
-        self.simulation.end().await;
+        let orderly = async {
+            while self.tasks.join_next().await.is_some() {}
+            self.simulation.end().await;
+        };
+        if tokio::time::timeout(END_TIMEOUT, orderly).await.is_err() {
+            tracing::warn!("parts of the demo did not end within {END_TIMEOUT:?}; they are cut off");
+        }
     }
 }
 
