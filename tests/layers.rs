@@ -38,9 +38,17 @@ fn sources(path: &Path, into: &mut Vec<String>) {
         for entry in fs::read_dir(path).expect("a readable folder") {
             sources(&entry.expect("an entry").path(), into);
         }
-    } else if path.extension().is_some_and(|e| e == "rs") {
+    } else if path.extension().is_some_and(|e| e == "rs") && !is_test(path) {
         into.push(fs::read_to_string(path).expect("a readable file"));
     }
+}
+
+/// A file of unit tests: it is not in the program, and may stand on the embedded server.
+fn is_test(path: &Path) -> bool {
+    path.file_stem().is_some_and(|stem| {
+        let stem = stem.to_string_lossy();
+        stem == "tests" || stem.ends_with("_tests")
+    }) || path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "tests")
 }
 
 /// The top-level modules that a source names after `crate::`, comments and strings aside; `use crate::{a, b::c}` too.
