@@ -2,8 +2,6 @@
 //!
 //! The stand-in does what a pod of a Job does as far as the API can see: it writes phases, makes nodes appear, ends.
 
-#![allow(dead_code)] // two test programs share it, and each uses a part
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
