@@ -16,6 +16,7 @@ pub mod get;
 pub mod logs;
 pub mod runbook;
 pub mod scale;
+mod stop;
 
 /// A terminal operations console, and the operator behind it, for fleets of Kubernetes clusters.
 ///

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::controllers::{self, Name};
 
-use super::{Globals, exit::Exit};
+use super::{Globals, exit::Exit, stop::stop_signal};
 
 /// Runs the controllers until SIGTERM or Ctrl-C.
 #[derive(Debug, clap::Args)]
@@ -30,8 +30,9 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
         controllers: if args.controllers.is_empty() { Name::all() } else { args.controllers.into_iter().collect() },
         ..controllers::Config::new(client, args.identity.unwrap_or_else(identity), cancel.clone())
     };
+    let stop = stop_signal()?;
     let running = tokio::spawn(controllers::run(config));
-    stop_signal().await?;
+    stop.await;
     tracing::info!("stopping; the lease is given back");
     cancel.cancel();
     running.await?;
@@ -42,12 +43,4 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
 fn identity() -> String {
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "quarterdeck".to_owned());
     format!("{host}_{}", uuid::Uuid::new_v4())
-}
-
-async fn stop_signal() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
-    }
 }

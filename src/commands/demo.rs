@@ -11,6 +11,7 @@ use serde_json::json;
 use super::{
     Globals, console,
     exit::{Ended, Exit},
+    stop::stop_signal,
 };
 use crate::{
     console::{state::Place, terminal::is_terminal},
@@ -81,8 +82,10 @@ async fn headless(running: &Running, folder: &Folder) -> color_eyre::Result<()> 
         "simulated": true,
         "pid": std::process::id(),
     });
+    // Whoever reads the line may end us at once, and in order.
+    let stop = stop_signal()?;
     println!("{ready}");
-    running::stop_signal().await?;
+    stop.await;
     Ok(())
 }
 

@@ -41,7 +41,11 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
     let secrets = read_secrets(&args.secrets)?;
     let status = if args.no_status { None } else { Some(client(globals).await?) };
     let cancel = CancellationToken::new();
-    tokio::spawn(cancel_on_signal(cancel.clone()));
+    let (stop, stopped) = (super::stop::stop_signal()?, cancel.clone());
+    tokio::spawn(async move {
+        stop.await;
+        stopped.cancel();
+    });
     let events: LineSink = Arc::new(|line| {
         // A log that nobody reads any more is no reason to stop.
         writeln!(std::io::stdout().lock(), "{line}").ok();
@@ -144,14 +148,4 @@ async fn client(globals: &Globals) -> Result<kube::Client, Ended> {
         return kube::Client::try_from(config).map_err(|error| Ended::new(Exit::Unreachable, error.to_string()));
     }
     Ok(super::connect::client(globals).await?.0)
-}
-
-async fn cancel_on_signal(cancel: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
-    cancel.cancel();
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -145,6 +145,9 @@ impl Context {
 }
 
 /// Runs a controller until cancelled. Failures are logged, never fatal.
+///
+/// Before its first list a controller of kube has begun nothing, but waits for that list for ever when it is told to end
+/// (its runner delays all work until the store is ready, which a stopped watch never makes it): it is dropped then.
 pub async fn drive<K, F>(
     controller: Controller<K>,
     reconcile: impl FnMut(Arc<K>, Arc<Context>) -> F,
@@ -162,15 +165,26 @@ pub async fn drive<K, F>(
         }
         Action::requeue(error.retry_after())
     };
-    controller
-        .graceful_shutdown_on(cancel.cancelled_owned())
+    let store = controller.store();
+    let never_listed = async {
+        cancel.cancelled().await;
+        if !matches!(store.wait_until_ready().now_or_never(), Some(Ok(()))) {
+            return;
+        }
+        std::future::pending().await
+    };
+    let ended = controller
+        .graceful_shutdown_on(cancel.clone().cancelled_owned())
         .run(reconcile, retry, context)
         .for_each(|outcome| async move {
             if let Err(error) = outcome {
                 tracing::debug!(kind = %K::kind(&()), %error, "reconcile");
             }
-        })
-        .await;
+        });
+    tokio::select! {
+        () = ended => {}
+        () = never_listed => {}
+    }
 }
 
 /// How everything is watched.

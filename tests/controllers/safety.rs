@@ -143,6 +143,18 @@ async fn a_second_controller_waits_for_the_first_and_then_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn controllers_that_are_ended_while_they_start_do_end() {
+    let world = World::new(2, 1).await;
+    for pause in [0, 1, 2, 4, 8, 16] {
+        let (cancel, running) = world.start("hasty");
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        cancel.cancel();
+        // A bound on a wait that would have no end.
+        tokio::time::timeout(Duration::from_secs(20), running).await.expect("it ends").unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_scale_up_that_is_taken_back_ends_where_it_was_asked_to() {
     let world = World::new(6, 1).await;
     world.start("one");

@@ -78,15 +78,3 @@ async fn listen(folder: &Folder) -> color_eyre::Result<Listener> {
     }
     Ok(Listener::start(address(0), identity).await?)
 }
-
-/// Returns when the process is asked to end.
-pub async fn stop_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result,
-        _ = terminate.recv() => Ok(()),
-        _ = hangup.recv() => Ok(()),
-    }
-}
