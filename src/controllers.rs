@@ -8,6 +8,7 @@ mod context;
 mod drain;
 mod events;
 pub mod fence;
+mod finalizer;
 mod job;
 pub mod lease;
 pub mod machine;

@@ -32,6 +32,9 @@ pub const RETRY: &str = "quarterdeck.dev/retry";
 /// On an operation: it is paused because its pool or cluster is; so the pause ends with theirs.
 pub const PAUSED_BY: &str = "quarterdeck.dev/paused-by";
 
+/// Finalizer of deployments, pools and sets: they go when their machines are released, not before.
+pub const RELEASE_FINALIZER: &str = "quarterdeck.dev/release-machines";
+
 /// Field manager and reporting component of the controllers.
 pub const CONTROLLER_MANAGER: &str = "quarterdeck-controller";
 /// Field manager of the executor.

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use kube::{
     Api, Resource, ResourceExt,
-    api::{ListParams, PostParams},
+    api::{DeleteParams, ListParams, PostParams, Preconditions},
     runtime::controller::Action,
 };
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ use crate::api::{
 use super::{
     Context, Error,
     context::{drive, watched},
+    finalizer::{self, is_deleting},
     write,
 };
 
@@ -39,10 +40,14 @@ struct Observed {
 }
 
 async fn reconcile(deployment: Arc<ClusterDeployment>, context: Arc<Context>) -> Result<Action, Error> {
-    if deployment.metadata.deletion_timestamp.is_some() {
+    let deployments: Api<ClusterDeployment> = context.api(&deployment.namespace().unwrap_or_default());
+    if finalizer::hold(&deployments, &deployment).await? {
         return Ok(Action::await_change());
     }
     let observed = observe(&context, &deployment).await?;
+    if is_deleting(&*deployment) {
+        return delete(&context, &deployments, &deployment, &observed).await;
+    }
     let wanted = plan(&deployment, &observed);
     if !deployment.spec.paused {
         act(&context, &deployment, &observed, &wanted).await?;
@@ -161,6 +166,41 @@ async fn act(
         write::object(&pools, pool, patch.clone()).await?;
     }
     Ok(())
+}
+
+/// The pools go first, each as carefully as if it were deleted alone; access to the cluster has to outlive them.
+async fn delete(
+    context: &Context,
+    deployments: &Api<ClusterDeployment>,
+    deployment: &ClusterDeployment,
+    observed: &Observed,
+) -> Result<Action, Error> {
+    if deployment.spec.paused {
+        return Ok(Action::await_change());
+    }
+    if observed.pools.is_empty() {
+        finalizer::let_go(deployments, deployment).await?;
+        return Ok(Action::await_change());
+    }
+    let pools: Api<NodePool> = context.api(&deployment.namespace().unwrap_or_default());
+    for pool in observed.pools.values().filter(|p| !is_deleting(*p)) {
+        let preconditions = Preconditions { uid: pool.metadata.uid.clone(), resource_version: None };
+        let parameters = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::background() };
+        if let Err(error) = pools.delete(&pool.name_any(), &parameters).await.map_err(Error::from)
+            && !error.is_not_found()
+        {
+            return Err(error);
+        }
+    }
+    let now = context.now();
+    let before = deployment.status.clone().unwrap_or_default();
+    let mut after = before.clone();
+    let message = format!("{} pools are to be released first", observed.pools.len());
+    let deleting =
+        condition("Deleting", ConditionStatus::True, "Deleting", message, deployment.metadata.generation, now);
+    set_condition(&mut after.conditions, deleting);
+    write::status(deployments, deployment, &before, &after).await?;
+    Ok(Action::await_change())
 }
 
 /// That it exists already is as good: an earlier attempt got through without its answer.

@@ -146,7 +146,12 @@ async fn pass(
     }
     let now = context.now();
     drain.pods_left = i32::try_from(seen.pods.len()).unwrap_or(i32::MAX);
-    drain.pods_total = drain.pods_total.max(drain.pods_left);
+    if drain.pods_left > drain.pods_total {
+        // Written down before the first pod is asked to go, so that progress is told from what was there.
+        drain.pods_total = drain.pods_left;
+        save(context, machine, drain).await?;
+        return Ok(Action::requeue(Duration::from_millis(20)));
+    }
     match verdict(&drain, seen.pods.len(), seen.is_shut(), policy.on_timeout, now) {
         Verdict::Done => {
             drain.blockers.clear();

@@ -34,6 +34,7 @@ use super::{
     Context, Error,
     cluster_deployment::created,
     context::{drive, watched},
+    finalizer::{self, is_deleting},
     machine_claim, node_pool, write,
 };
 
@@ -51,7 +52,7 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
             let concerned = |set: &Arc<MachineSet>| match &machine.spec.claim_ref {
                 Some(claim) => claim.pool_name == set.spec.pool_name,
                 // A free machine concerns the sets that miss some, and the one that has just let it go.
-                None => set.status.as_ref().is_none_or(|s| s.replicas != set.spec.replicas),
+                None => is_deleting(&**set) || set.status.as_ref().is_none_or(|s| s.replicas != set.spec.replicas),
             };
             let sets = for_machines.state().into_iter().filter(|s| s.namespace() == namespace && concerned(s));
             sets.map(|s| ObjectRef::from_obj(&*s)).collect::<Vec<_>>()
@@ -96,7 +97,18 @@ impl Observed {
 async fn reconcile(set: Arc<MachineSet>, context: Arc<Context>) -> Result<Action, Error> {
     let sets: Api<MachineSet> = context.api(&set.namespace().unwrap_or_default());
     let Some(set) = sets.get_opt(&set.name_any()).await? else { return Ok(Action::await_change()) };
-    let Some(observed) = observe(&context, &set).await? else { return Ok(Action::await_change()) };
+    let Some(observed) = observe(&context, &set).await? else {
+        // Its pool is gone, and with it what there was to do.
+        if is_deleting(&set) {
+            finalizer::let_go(&sets, &set).await?;
+        }
+        return Ok(Action::await_change());
+    };
+    // A set that is deleted by itself leaves its machines to the next set of the pool; with its pool, it empties it first.
+    if is_deleting(&set) && (!is_deleting(&observed.pool) || observed.members(&set).next().is_none()) {
+        finalizer::let_go(&sets, &set).await?;
+        return Ok(Action::await_change());
+    }
     let plan = plan(&set, &observed);
     let acted = act(&context, &set, &observed, &plan).await?;
     report(&context, &set, &observed, &plan).await?;
@@ -115,14 +127,12 @@ async fn observe(context: &Context, set: &MachineSet) -> Result<Option<Observed>
 }
 
 fn plan(set: &MachineSet, observed: &Observed) -> Plan {
-    let leaving_for_good =
-        set.metadata.deletion_timestamp.is_some() || observed.pool.metadata.deletion_timestamp.is_some();
+    let deleting = is_deleting(&observed.pool);
     let demand = Demand {
-        replicas: set.spec.replicas,
+        replicas: if deleting { 0 } else { set.spec.replicas },
         selector: &set.spec.machine_selector,
         order: set.spec.deletion_order,
-        paused: leaving_for_good
-            || set.spec.replicas != observed.pool.spec.replicas
+        paused: (!deleting && set.spec.replicas != observed.pool.spec.replicas)
             || node_pool::is_paused(&observed.pool, observed.deployment.as_ref()),
         parallelism: observed
             .deployment
@@ -235,7 +245,7 @@ fn operation(set: &MachineSet, observed: &Observed, type_: OperationType, machin
             requested_by: annotation(labels::REQUESTED_BY),
             reason: annotation(labels::REASON),
             from_replicas: set.status.as_ref().map(|s| s.replicas),
-            to_replicas: Some(set.spec.replicas),
+            to_replicas: Some(node_pool::wanted_replicas(&observed.pool)),
             ..OperationSpec::default()
         },
     );

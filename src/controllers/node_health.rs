@@ -77,7 +77,7 @@ async fn reconcile(
     let key = (deployment.namespace().unwrap_or_default(), deployment.name_any());
     let mut watches = watches.lock().await;
     let api: Api<ClusterDeployment> = context.api(&key.0);
-    let Some(deployment) = api.get_opt(&key.1).await?.filter(|d| d.metadata.deletion_timestamp.is_none()) else {
+    let Some(deployment) = api.get_opt(&key.1).await? else {
         watches.remove(&key);
         return Ok(Action::await_change());
     };

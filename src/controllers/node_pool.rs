@@ -22,6 +22,7 @@ use super::{
     Context, Error,
     cluster_deployment::created,
     context::{drive, watched},
+    finalizer::{self, is_deleting},
     write,
 };
 
@@ -35,7 +36,7 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
             let concerned = |pool: &Arc<NodePool>| match &machine.spec.claim_ref {
                 Some(claim) => claim.pool_name == pool.name_any(),
                 // One that was just let go no longer says by whom.
-                None => pool.status.as_ref().is_none_or(|s| s.replicas != pool.spec.replicas),
+                None => pool.status.as_ref().is_none_or(|s| s.replicas != wanted_replicas(pool)),
             };
             let found = for_machines.state().into_iter().filter(|p| p.namespace() == namespace && concerned(p));
             found.map(|p| ObjectRef::from_obj(&*p)).collect::<Vec<_>>()
@@ -59,12 +60,25 @@ struct Observed {
 async fn reconcile(pool: Arc<NodePool>, context: Arc<Context>) -> Result<Action, Error> {
     let pools: Api<NodePool> = context.api(&pool.namespace().unwrap_or_default());
     let Some(pool) = pools.get_opt(&pool.name_any()).await? else { return Ok(Action::await_change()) };
+    if finalizer::hold(&pools, &pool).await? {
+        // Our own write wakes us again.
+        return Ok(Action::await_change());
+    }
     let observed = observe(&context, &pool).await?;
-    if pool.metadata.deletion_timestamp.is_none() && !is_paused(&pool, observed.deployment.as_ref()) {
+    if !is_paused(&pool, observed.deployment.as_ref()) {
         act(&context, &pool, &observed).await?;
+    }
+    if is_deleting(&pool) && observed.machines.is_empty() {
+        finalizer::let_go(&pools, &pool).await?;
+        return Ok(Action::await_change());
     }
     report(&context, &pool, &observed).await?;
     Ok(Action::await_change())
+}
+
+/// How many machines the pool is to have: one that is deleted is to have none.
+pub(super) fn wanted_replicas(pool: &NodePool) -> i32 {
+    if is_deleting(pool) { 0 } else { pool.spec.replicas }
 }
 
 /// The pool, or the cluster that it belongs to, is to be left alone.
@@ -80,7 +94,7 @@ async fn observe(context: &Context, pool: &NodePool) -> Result<Observed, Error> 
     ours.sort_by_key(|s| s.metadata.creation_timestamp.as_ref().map(|t| t.0));
     Ok(Observed {
         deployment: context.api(&namespace).get_opt(&pool.spec.cluster_name).await?,
-        set: ours.into_iter().find(|s| s.metadata.deletion_timestamp.is_none()),
+        set: ours.into_iter().find(|s| is_deleting(pool) || !is_deleting(s)),
         machines: machines.into_iter().filter(|m| is_member(m, pool)).collect(),
     })
 }
@@ -98,14 +112,17 @@ async fn act(context: &Context, pool: &NodePool, observed: &Observed) -> Result<
     let namespace = pool.namespace().unwrap_or_default();
     let sets: Api<MachineSet> = context.api(&namespace);
     let Some(set) = &observed.set else {
+        if is_deleting(pool) && observed.machines.is_empty() {
+            return Ok(());
+        }
         created(sets.create(&PostParams::default(), &new_set(pool, observed.deployment.as_ref())).await)?;
         return Ok(());
     };
     let spec = &set.spec;
-    if spec.replicas != pool.spec.replicas
+    let changed = spec.replicas != pool.spec.replicas
         || spec.machine_selector != pool.spec.machine_selector
-        || spec.deletion_order != pool.spec.deletion_order
-    {
+        || spec.deletion_order != pool.spec.deletion_order;
+    if changed && !is_deleting(pool) {
         let mut selector = json!(pool.spec.machine_selector);
         for key in spec.machine_selector.keys().filter(|k| !pool.spec.machine_selector.contains_key(*k)) {
             selector[key] = serde_json::Value::Null;
@@ -129,9 +146,10 @@ async fn use_up_approval(
     observed: &Observed,
 ) -> Result<(), Error> {
     let Some(approved) = pool.annotations().get(labels::APPROVED_REPLICAS) else { return Ok(()) };
-    let reached = i32::try_from(observed.machines.len()).is_ok_and(|n| n <= pool.spec.replicas)
-        && set.spec.replicas == pool.spec.replicas;
-    if reached || approved.parse() != Ok(pool.spec.replicas) {
+    let wanted = wanted_replicas(pool);
+    let reached = i32::try_from(observed.machines.len()).is_ok_and(|n| n <= wanted)
+        && (is_deleting(pool) || set.spec.replicas == wanted);
+    if reached || approved.parse() != Ok(wanted) {
         let patch = json!({ "metadata": { "annotations": { labels::APPROVED_REPLICAS: null } } });
         write::object(&context.api(&pool.namespace().unwrap_or_default()), pool, patch).await?;
     }
@@ -154,6 +172,7 @@ fn new_set(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> MachineSe
             deletion_order: pool.spec.deletion_order,
         },
     );
+    set.metadata.finalizers = Some(vec![labels::RELEASE_FINALIZER.to_owned()]);
     set.metadata.owner_references = pool.controller_owner_ref(&()).map(|owner| vec![owner]);
     set.metadata.labels = Some(BTreeMap::from([
         (labels::CLUSTER.to_owned(), pool.spec.cluster_name.clone()),
@@ -194,10 +213,18 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
         set_condition(&mut conditions, condition(type_, status, reason, message, generation, now));
     };
     say("Paused", paused.into(), if paused { "Paused" } else { "NotPaused" }, String::new());
-    let enough = ready >= pool.spec.replicas;
-    let numbers = format!("{ready} of {} machines are Ready", pool.spec.replicas);
+    let wanted = wanted_replicas(pool);
+    let enough = ready >= wanted;
+    let numbers = format!("{ready} of {wanted} machines are Ready");
     say("Available", enough.into(), if enough { "Available" } else { "NotAvailable" }, numbers.clone());
-    let settled = enough && replicas == pool.spec.replicas && failed == 0;
+    if is_deleting(pool) {
+        let message = format!(
+            "{replicas} machines are to be released first; beyond the deletion budget that waits for the annotation {}=0",
+            labels::APPROVED_REPLICAS
+        );
+        say("Deleting", ConditionStatus::True, "Deleting", message);
+    }
+    let settled = enough && replicas == wanted && failed == 0;
     say("Ready", settled.into(), if settled { "Ready" } else { "NotReady" }, numbers);
     let current = observed.set.as_ref().map(|s| s.spec.revision.clone());
     let up_to_date = current.as_ref().is_none_or(|r| *r == pool.spec.revision());
@@ -222,7 +249,7 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
         replicas,
         ready_replicas: ready,
         updated_replicas: if up_to_date { replicas } else { 0 },
-        unavailable_replicas: (pool.spec.replicas - ready).max(0),
+        unavailable_replicas: (wanted - ready).max(0),
         failed_replicas: failed,
         selector: Some(format!("{}={}", labels::POOL, pool.name_any())),
         phase: Some(phase(pool, paused, &conditions, failed)),
@@ -245,7 +272,7 @@ fn phase(
     let blocked = |type_| {
         find_condition(conditions, type_).is_some_and(|c| c.status == "False" && !AT_REST.contains(&c.reason.as_str()))
     };
-    if pool.metadata.deletion_timestamp.is_some() {
+    if is_deleting(pool) {
         PoolPhase::Deleting
     } else if paused {
         PoolPhase::Paused

@@ -242,7 +242,8 @@ impl Plan {
             spent: count(leaving) + i32::try_from(unwell).unwrap_or(i32::MAX),
             wanted: self.victims.iter().filter(|v| v.has_node).count() as i32 + costly_waits,
             approved: demand.approved == Some(demand.replicas),
-            ..self.budget
+            // With its last control plane a cluster is gone: never without a person's word.
+            allowed: if demand.role == Role::ControlPlane && demand.replicas == 0 { 0 } else { self.budget.allowed },
         };
         self.brake(demand);
     }

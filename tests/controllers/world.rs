@@ -190,6 +190,14 @@ impl World {
         pools.patch("blue-pool", &PatchParams::default(), &patch).await.expect("patched");
     }
 
+    pub async fn patch_deployment(&self, spec: Value) {
+        let patch = Patch::Merge(json!({ "spec": spec }));
+        self.api::<ClusterDeployment>()
+            .patch("blue", &PatchParams::default(), &patch)
+            .await
+            .expect("it can be changed");
+    }
+
     pub async fn pool(&self) -> NodePool {
         self.api().get("blue-pool").await.expect("the pool")
     }
