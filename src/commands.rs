@@ -13,6 +13,7 @@ pub mod demo;
 pub mod executor;
 pub mod exit;
 pub mod get;
+pub mod lines;
 pub mod logs;
 pub mod runbook;
 pub mod scale;

@@ -3,7 +3,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
-use quarterdeck::commands::{self, Arguments, exit::Ended};
+use quarterdeck::commands::{self, Arguments, exit::Ended, lines};
 
 /// Longest wait for blocking work when all else is done.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
@@ -31,9 +31,9 @@ fn main() -> ExitCode {
 
 /// One sentence, and below it what caused it; the exit code is the one that the error carries.
 fn report(error: &color_eyre::Report) -> ExitCode {
-    eprintln!("quarterdeck: {error}");
+    lines::err(&format!("quarterdeck: {error}"));
     for cause in error.chain().skip(1) {
-        eprintln!("  because: {cause}");
+        lines::err(&format!("  because: {cause}"));
     }
     error.chain().find_map(|e| e.downcast_ref::<Ended>()).map_or(ExitCode::FAILURE, |ended| ended.exit.into())
 }

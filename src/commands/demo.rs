@@ -3,19 +3,16 @@
 
 mod folder;
 mod running;
+mod size;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use serde_json::json;
 
-use super::{
-    Globals, console,
-    exit::{Ended, Exit},
-    stop::stop_signal,
-};
+use super::{Globals, console, exit::Exit, lines, stop::stop_signal};
 use crate::{
     console::{state::Place, terminal::is_terminal},
-    embedded::simulation::{self, MACHINES_PER_CLUSTER, NAMESPACE, Pace},
+    embedded::simulation::{self, NAMESPACE, Pace},
 };
 use folder::Folder;
 use running::Running;
@@ -23,21 +20,14 @@ use running::Running;
 /// Shows the console on a fleet of simulated machines; nothing outside of this process is touched.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Business clusters.
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=500))]
-    pub clusters: u16,
-    /// Machines in all, about a third of them idle.
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(3..=60_000))]
-    pub machines: u32,
+    #[command(flatten)]
+    pub size: size::Wanted,
     /// How many times faster than in the real world hosts work.
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
     pub speed: f64,
     /// The share of steps that something goes wrong with: 2% or 0.02.
     #[arg(long, value_name = "P", default_value = "0", value_parser = share)]
     pub fault: f64,
-    /// The same seed makes the same fleet, the same durations and the same faults.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
     /// Keep everything in this folder, and go on from there at the next start.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -47,21 +37,16 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, _globals: &Globals) -> color_eyre::Result<ExitCode> {
-    let (clusters, machines) = (usize::from(args.clusters), args.machines as usize);
-    if machines < clusters * MACHINES_PER_CLUSTER {
-        let least = clusters * MACHINES_PER_CLUSTER;
-        let message = format!("{machines} machines are too few for {clusters} clusters: take at least {least}");
-        return Err(Ended::new(Exit::BadInput, message).into());
-    }
+    let size = args.size.settle(args.data.as_deref())?;
     if !args.headless && !is_terminal() {
         return Err(console::not_a_terminal().into());
     }
     let folder = Folder::open(args.data.as_deref())?;
     folder.log(args.headless)?;
     let options = simulation::Options {
-        clusters,
-        machines,
-        pace: Pace { seed: args.seed, speed: args.speed, fault: args.fault },
+        clusters: size.clusters,
+        machines: size.machines,
+        pace: Pace { seed: size.seed, speed: args.speed, fault: args.fault },
         directory: args.data.clone(),
     };
     let running = Running::start(options, &folder).await?;
@@ -84,7 +69,8 @@ async fn headless(running: &Running, folder: &Folder) -> color_eyre::Result<()> 
     });
     // Whoever reads the line may end us at once, and in order.
     let stop = stop_signal()?;
-    println!("{ready}");
+    lines::out(&format!("{ready}
+"))?;
     stop.await;
     Ok(())
 }

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::exit::{Ended, Exit};
+use super::{
+    exit::{Ended, Exit},
+    lines,
+};
 use crate::runbook::{Finding, builtin, builtin_names, lint, parse};
 
 /// Lists, shows and checks runbooks.
@@ -36,7 +39,7 @@ pub fn run(args: &Args) -> color_eyre::Result<ExitCode> {
     match &args.verb {
         Verb::Lint { files, builtin } => check(files, *builtin),
         Verb::List => {
-            print!("{}", list());
+            lines::out(&list())?;
             Ok(Exit::Success.into())
         }
         Verb::Show { name } => {
@@ -44,7 +47,7 @@ pub fn run(args: &Args) -> color_eyre::Result<ExitCode> {
             let text = builtin(name).ok_or_else(|| {
                 Ended::new(Exit::NotFound, format!("there is no runbook {name:?} compiled in; there are {}", known()))
             })?;
-            print!("{text}");
+            lines::out(text)?;
             Ok(Exit::Success.into())
         }
     }
@@ -66,10 +69,10 @@ fn check(files: &[PathBuf], compiled_in: bool) -> color_eyre::Result<ExitCode> {
         let findings = lint(text);
         count += findings.len();
         for finding in &findings {
-            println!("{}", line(name, finding));
+            lines::out(&format!("{}\n", line(name, finding)))?;
         }
     }
-    eprintln!("{} checked, {} found", plural(texts.len(), "runbook"), plural(count, "mistake"));
+    lines::err(&format!("{} checked, {} found", plural(texts.len(), "runbook"), plural(count, "mistake")));
     Ok(if count == 0 { Exit::Success } else { Exit::Failed }.into())
 }
 

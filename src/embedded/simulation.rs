@@ -22,7 +22,11 @@ mod state;
 mod tenant;
 mod timing;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +43,7 @@ use tenant::Tenant;
 pub use bare::BareHosts;
 pub use inventory::MACHINES_PER_CLUSTER;
 pub use seed::{NAMESPACE, prefix};
+pub use state::Size;
 pub use timing::Pace;
 
 /// How long hosts may take to close their connections at the end.
@@ -76,6 +81,11 @@ pub struct Simulation {
     pub seed: u64,
     hosts: Arc<Hosts>,
     _tenants: JoinSet<()>,
+}
+
+/// The fleet that a directory has, if it was used before.
+pub fn kept(directory: &Path) -> Result<Option<Size>, Error> {
+    Ok(State::kept(directory)?.map(|state| state.size()))
 }
 
 /// Starts the hosts and the business clusters, and makes sure that the fleet is in the meta cluster, whose definitions have

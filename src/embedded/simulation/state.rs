@@ -1,6 +1,9 @@
 //! What a simulation must not forget between two starts: its size, its seed, its secret, its port.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -9,6 +12,14 @@ use super::{Error, MACHINES_PER_CLUSTER, Options, keys::Keyring, network::Networ
 use crate::embedded::write_private;
 
 const FILE: &str = "simulation.json";
+
+/// What makes one fleet different from another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    pub clusters: usize,
+    pub machines: usize,
+    pub seed: u64,
+}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -25,8 +36,8 @@ pub struct State {
 impl State {
     /// Reads the state of the directory, or makes one.
     pub fn open(options: &Options) -> Result<Self, Error> {
-        if let Some(path) = path(options).filter(|p| p.exists()) {
-            return Self::read(&path).map_err(|source| Error::State { path, source });
+        if let Some(kept) = options.directory.as_deref().map(Self::kept).transpose()?.flatten() {
+            return Ok(kept);
         }
         let (clusters, machines) = (options.clusters, options.machines);
         if clusters == 0 || machines < clusters * MACHINES_PER_CLUSTER {
@@ -37,8 +48,19 @@ impl State {
         Ok(Self { clusters, machines, seed: options.pace.seed, port: None, secret })
     }
 
-    fn read(path: &PathBuf) -> io::Result<Self> {
-        serde_json::from_str(&fs::read_to_string(path)?).map_err(io::Error::other)
+    /// The state of a directory that was used before.
+    pub fn kept(directory: &Path) -> Result<Option<Self>, Error> {
+        let path = directory.join(FILE);
+        let read = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => Err(error),
+            Ok(text) => serde_json::from_str(&text).map_err(io::Error::other),
+        };
+        read.map(Some).map_err(|source| Error::State { path, source })
+    }
+
+    pub fn size(&self) -> Size {
+        Size { clusters: self.clusters, machines: self.machines, seed: self.seed }
     }
 
     /// Remembers where the hosts are, and all the rest.
