@@ -30,6 +30,7 @@ use std::{collections::BTreeMap, time::Duration};
     printcolumn = r#"{"name":"Cluster","type":"string","jsonPath":".spec.claimRef.clusterName"}"#,
     printcolumn = r#"{"name":"Pool","type":"string","jsonPath":".spec.claimRef.poolName"}"#,
     printcolumn = r#"{"name":"Node","type":"string","jsonPath":".status.node.name"}"#,
+    printcolumn = r#"{"name":"Version","type":"string","jsonPath":".status.node.kubeletVersion"}"#,
     printcolumn = r#"{"name":"Address","type":"string","jsonPath":".spec.address","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]

@@ -32,7 +32,7 @@ use std::collections::BTreeMap;
     printcolumn = r#"{"name":"Replicas","type":"integer","jsonPath":".status.replicas"}"#,
     printcolumn = r#"{"name":"Ready","type":"integer","jsonPath":".status.readyReplicas"}"#,
     printcolumn = r#"{"name":"Phase","type":"string","jsonPath":".status.phase"}"#,
-    printcolumn = r#"{"name":"Version","type":"string","jsonPath":".spec.version"}"#,
+    printcolumn = r#"{"name":"Version","type":"string","jsonPath":".status.version"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
@@ -197,6 +197,9 @@ pub struct NodePoolStatus {
     /// A word for people; decisions read `conditions`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<PoolPhase>,
+    /// Kubernetes version that nodes of the current revision are made with: that of the pool, or else of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Name of the current revision's `MachineSet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_machine_set: Option<String>,

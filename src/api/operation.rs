@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.state"}"#,
     printcolumn = r#"{"name":"Done","type":"integer","jsonPath":".status.progress.succeeded"}"#,
     printcolumn = r#"{"name":"Of","type":"integer","jsonPath":".status.progress.total"}"#,
+    printcolumn = r#"{"name":"Failed","type":"integer","jsonPath":".status.progress.failed"}"#,
     printcolumn = r#"{"name":"By","type":"string","jsonPath":".spec.requestedBy"}"#,
     printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".spec.reason","priority":1}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#

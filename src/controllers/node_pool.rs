@@ -156,6 +156,10 @@ async fn use_up_approval(
     Ok(())
 }
 
+fn wanted_version(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> Option<String> {
+    pool.spec.version.clone().or_else(|| deployment.map(|d| d.spec.version.clone()))
+}
+
 fn new_set(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> MachineSet {
     let revision = pool.spec.revision();
     let mut set = MachineSet::new(
@@ -166,7 +170,7 @@ fn new_set(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> MachineSe
             revision: revision.clone(),
             role: pool.spec.role,
             replicas: pool.spec.replicas,
-            version: pool.spec.version.clone().or_else(|| deployment.map(|d| d.spec.version.clone())),
+            version: wanted_version(pool, deployment),
             machine_selector: pool.spec.machine_selector.clone(),
             template: pool.spec.template.clone(),
             deletion_order: pool.spec.deletion_order,
@@ -253,6 +257,10 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
         failed_replicas: failed,
         selector: Some(format!("{}={}", labels::POOL, pool.name_any())),
         phase: Some(phase(pool, paused, &conditions, failed)),
+        version: match &observed.set {
+            Some(set) => set.spec.version.clone(),
+            None => wanted_version(pool, observed.deployment.as_ref()),
+        },
         current_machine_set: observed.set.as_ref().map(ResourceExt::name_any),
         observed_generation: generation,
         conditions,

@@ -17,7 +17,7 @@ pub struct PoolRow {
     pub short_name: Arc<str>,
     pub cluster: Arc<str>,
     pub role: Role,
-    /// The version that its nodes should have; `None`: that of the cluster.
+    /// The version that its nodes are made with; `None` while no controller has said so and the pool asks for none.
     pub version: Option<Arc<str>>,
     /// Nodes wanted, and as the controllers count them.
     pub desired: usize,
@@ -49,7 +49,7 @@ impl PoolRow {
             short_name: short_name(&name, &cluster).into(),
             cluster: interner.share(&cluster),
             role: pool.spec.role,
-            version: interner.share_some(pool.spec.version.as_deref()),
+            version: interner.share_some(status.version.as_deref().or(pool.spec.version.as_deref())),
             desired: count(pool.spec.replicas),
             replicas: count(status.replicas),
             ready: count(status.ready_replicas),
