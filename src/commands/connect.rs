@@ -81,6 +81,11 @@ pub fn failed(error: &kube::Error, verb: &'static str, resource: &str, namespace
     Ended::new(exit_of(&fault), fault.to_string())
 }
 
+/// The server knows the request and does not want it from us: asking again does not help.
+pub fn is_refusal(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 401 | 403))
+}
+
 /// A client for the meta cluster that has answered and has our kinds, and the namespace to work in.
 pub async fn client(globals: &Globals) -> Result<(Client, String), Ended> {
     Ok(connect(globals, true).await?)

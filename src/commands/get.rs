@@ -17,6 +17,7 @@ use kube::{
 use super::{
     Globals, connect,
     exit::{Ended, Exit},
+    lines,
 };
 use crate::{
     api::{Cluster, Machine, NodePool, Operation},
@@ -93,6 +94,14 @@ impl Listed {
         }
     }
 
+    /// Plural, as it is typed.
+    fn typed(self) -> &'static str {
+        match self {
+            Self::Pools => "pools",
+            other => other.plural(),
+        }
+    }
+
     fn singular(self) -> &'static str {
         match self {
             Self::Clusters => "cluster",
@@ -135,9 +144,11 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
     }
     let (client, namespace) = connect::client(globals).await?;
     let scope = (!args.all_namespaces).then_some(namespace.as_str());
-    let colours = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    let mut view =
-        View { table: Table::new(args.resource, args.output == Output::Wide, scope.is_none(), colours), query };
+    let terminal = io::stdout().is_terminal();
+    let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+    let room = terminal.then(crossterm::terminal::size).and_then(Result::ok).map(|(columns, _)| usize::from(columns));
+    let wide = args.output == Output::Wide;
+    let mut view = View { table: Table::new(args.resource, wide, scope.is_none(), colours, room), query };
     view.query.know_pools(&client, scope, args.resource).await?;
     let api = api(client, scope, args.resource);
     let mut out = io::BufWriter::new(io::stdout().lock());
@@ -166,7 +177,7 @@ fn api(client: Client, scope: Option<&str>, resource: Listed) -> Api<DynamicObje
 
 /// What was asked for, read.
 struct Query {
-    names: Vec<String>,
+    names: Vec<Name>,
     filter: Filter,
     pools: Vec<PoolRow>,
     words: Interner,
@@ -180,7 +191,7 @@ impl Query {
         let text = tests.into_iter().cloned().chain(args.filter.clone()).collect::<Vec<_>>().join(" ");
         let filter = Filter::parse(&text)
             .map_err(|e| Ended::new(Exit::BadInput, format!("the filter `{text}` cannot be read: {e}")))?;
-        let names = names.into_iter().map(|n| n.replace('/', "-")).collect();
+        let names = names.into_iter().map(|text| Name { text: text.clone(), found: false }).collect();
         Ok(Self { names, filter, pools: Vec::new(), words: Interner::default(), scratch: Scratch::default() })
     }
 
@@ -201,12 +212,27 @@ impl Query {
 
     /// The row of an object, if it is asked for.
     fn take(&mut self, object: &DynamicObject, resource: Listed) -> color_eyre::Result<Option<Row>> {
-        let name = object.metadata.name.as_deref().unwrap_or_default();
-        if !self.names.is_empty() && !self.names.iter().any(|n| n == name) {
-            return Ok(None);
-        }
         let row = Row::read(object, resource, &mut self.words)?;
+        if !self.names.is_empty() {
+            let Some(named) = self.names.iter_mut().find(|n| n.is_of(&row)) else { return Ok(None) };
+            named.found = true;
+        }
         Ok(row.is_taken(&self.filter, &self.pools, &mut self.scratch).then_some(row))
+    }
+}
+
+/// A name that was asked for.
+struct Name {
+    text: String,
+    found: bool,
+}
+
+impl Name {
+    fn is_of(&self, row: &Row) -> bool {
+        match self.text.split_once('/') {
+            None => row.name == self.text,
+            Some((cluster, pool)) => row.is_pool(cluster, pool),
+        }
     }
 }
 
@@ -223,7 +249,6 @@ async fn list(
     out: &mut impl Write,
 ) -> color_eyre::Result<()> {
     let mut documents = document::List::begin(args.output);
-    let mut found = Vec::new();
     let mut count = 0;
     let mut page = ListParams { label_selector: args.selector.clone(), limit: Some(PAGE), ..ListParams::default() };
     loop {
@@ -240,27 +265,29 @@ async fn list(
                 Output::Name => writeln!(out, "{}/{}", args.resource.singular(), row.name)?,
                 Output::Json | Output::Yaml => documents.item(&object, out)?,
             }
-            if !view.query.names.is_empty() {
-                found.push(row.name);
-            }
         }
         match listed.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => page.continue_token = Some(token),
             None => break,
         }
     }
-    if let Some(missing) = view.query.names.iter().find(|n| !found.contains(n)).filter(|_| view.query.filter.is_empty())
-    {
-        return Err(not_found(missing, args, scope).into());
+    if let Some(missing) = view.query.names.iter().find(|n| !n.found) {
+        return Err(not_found(&missing.text, args, scope).into());
     }
     documents.end(out)?;
     if matches!(args.output, Output::Table | Output::Wide) {
         view.table.print(out)?;
     }
     if count == 0 && matches!(args.output, Output::Table | Output::Wide | Output::Name) {
-        eprintln!("No {}{}.", args.resource.plural(), place(scope));
+        lines::err(&none(args, scope, view.query.filter.is_empty()));
     }
     Ok(())
+}
+
+/// What is said instead of a table without rows.
+fn none(args: &Args, scope: Option<&str>, all: bool) -> String {
+    let matching = if all && args.selector.is_none() { "" } else { " that match" };
+    format!("There are no {}{}{matching}.", args.resource.typed(), place(scope))
 }
 
 fn place(scope: Option<&str>) -> String {
@@ -268,7 +295,7 @@ fn place(scope: Option<&str>) -> String {
 }
 
 fn not_found(name: &str, args: &Args, scope: Option<&str>) -> Ended {
-    let (kind, plural) = (args.resource.singular(), args.resource.plural().trim_start_matches("node"));
+    let (kind, plural) = (args.resource.singular(), args.resource.typed());
     let message =
         format!("there is no {kind} {name}{}:  quarterdeck get {plural}  lists those that exist", place(scope));
     Ended::new(Exit::NotFound, message)

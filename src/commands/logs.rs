@@ -1,7 +1,7 @@
 //! `quarterdeck logs OPERATION`: what the executor wrote, from pod to pod and from run to run.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
     process::ExitCode,
     time::Duration,
@@ -20,6 +20,7 @@ use crate::api::{Operation, OperationState};
 use super::{
     Globals, connect,
     exit::{Ended, Exit},
+    lines,
 };
 
 const JOB_NAME: &str = "batch.kubernetes.io/job-name";
@@ -54,7 +55,7 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
     let (client, namespace) = connect::client(globals).await?;
     let operations: Api<Operation> = Api::namespaced(client.clone(), &namespace);
     let pods: Api<Pod> = Api::namespaced(client, &namespace);
-    let mut reader = Reader { args: &args, pods: &pods, done: BTreeSet::new(), last: None };
+    let mut reader = Reader { args: &args, pods: &pods, done: BTreeSet::new(), printed: BTreeMap::new() };
     let mut failures = 0;
     loop {
         let operation = match operations.get_opt(&args.operation).await {
@@ -63,7 +64,7 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
                 let why = format!("there is no operation {}: see  quarterdeck get operations", args.operation);
                 return Err(Ended::new(Exit::NotFound, why).into());
             }
-            Err(error) if failures >= PATIENCE || !args.follow => {
+            Err(error) if failures >= PATIENCE || !args.follow || connect::is_refusal(&error) => {
                 return Err(connect::failed(&error, "get", "operations", Some(&namespace)).into());
             }
             Err(_) => {
@@ -72,16 +73,16 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
                 continue;
             }
         };
-        failures = 0;
         let over = state(&operation).is_final();
         match reader.read(&operation).await {
-            Ok(()) => {}
+            Ok(()) => failures = 0,
             // Whoever read us has gone away, as `head` does.
             Err(Interrupted::Reader) => return Ok(Exit::Success.into()),
-            Err(Interrupted::Server(error)) if !args.follow => {
+            Err(Interrupted::Server(error)) if failures >= PATIENCE || !args.follow || connect::is_refusal(&error) => {
                 return Err(connect::failed(&error, "get", "pods/log", Some(&namespace)).into());
             }
             Err(Interrupted::Server(_)) => {
+                failures += 1;
                 tokio::time::sleep(LOOK_EVERY).await;
                 continue;
             }
@@ -100,18 +101,18 @@ fn state(operation: &Operation) -> OperationState {
 fn finish(args: &Args, operation: &Operation, reader: &Reader) -> color_eyre::Result<ExitCode> {
     let status = operation.status.clone().unwrap_or_default();
     let message = status.message.unwrap_or_default();
-    if reader.done.is_empty() && reader.last.is_none() {
+    if reader.done.is_empty() && reader.printed.is_empty() {
         let name = &args.operation;
-        let why = match state(operation) {
-            OperationState::Pending | OperationState::Draining => {
-                format!("{name} has no log yet, {message}: wait for it with -f")
-            }
-            _ => format!("the log of {name} is gone: it is kept for six hours after the end. {message}"),
+        let why = if state(operation).is_final() {
+            format!("the log of {name} is gone: it is kept for six hours after the end. {message}")
+        } else {
+            let message = if message.is_empty() { String::new() } else { format!(" ({message})") };
+            format!("{name} has no log yet{message}: wait for it with -f")
         };
         return Err(Ended::new(Exit::NotFound, why).into());
     }
     if args.follow {
-        eprintln!("{} {}: {message}", args.operation, state(operation).as_str());
+        lines::err(&format!("{} {}: {message}", args.operation, state(operation).as_str()));
     }
     Ok(Exit::Success.into())
 }
@@ -128,8 +129,8 @@ struct Reader<'a> {
     pods: &'a Api<Pod>,
     /// Pods that were read to their end.
     done: BTreeSet<String>,
-    /// The pod that is being read, and how many of its lines were printed.
-    last: Option<(String, usize)>,
+    /// How many lines were printed of each pod that was begun.
+    printed: BTreeMap<String, usize>,
 }
 
 impl Reader<'_> {
@@ -154,8 +155,7 @@ impl Reader<'_> {
         if self.done.contains(&name) || phase == "Pending" || phase.is_empty() {
             return Ok(());
         }
-        let seen = self.last.as_ref().filter(|(last, _)| *last == name).map_or(0, |(_, lines)| *lines);
-        self.last = Some((name.clone(), seen));
+        let seen = *self.printed.entry(name.clone()).or_default();
         let parameters = LogParams { follow: self.args.follow, ..LogParams::default() };
         let stream = self.pods.log_stream(&name, &parameters).await.map_err(Interrupted::Server)?;
         let mut lines = stream.lines();
@@ -164,7 +164,7 @@ impl Reader<'_> {
             at += 1;
             // A connection that was lost begins again with the first line.
             if at > seen {
-                self.last = Some((name.clone(), at));
+                self.printed.insert(name.clone(), at);
                 self.print(&line)?;
             }
         }

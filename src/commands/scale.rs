@@ -23,6 +23,7 @@ use crate::{
 use super::{
     Globals, connect,
     exit::{Ended, Exit},
+    lines,
 };
 
 /// How often a patch is tried when only the status of the pool has moved.
@@ -46,9 +47,9 @@ pub struct Args {
     /// Wait until the pool is there, and show how it goes.
     #[arg(short, long)]
     pub wait: bool,
-    /// Longest time to wait, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 3600, requires = "wait")]
-    pub timeout: u64,
+    /// Longest time to wait, as in 90s or 1h30m; a bare number is seconds.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = limit, requires = "wait")]
+    pub timeout: Duration,
     /// Ask for more replicas than there are machines: claim what there is, the rest joins later.
     #[arg(long)]
     pub partial: bool,
@@ -101,14 +102,21 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
         );
         return Ok(Exit::Success.into());
     }
-    let limit = Duration::from_secs(args.timeout);
-    let ended = tokio::time::timeout(limit, follow::until_done(&client, &namespace, &scaled)).await;
-    let message = ended.map_err(|_| {
-        let why = format!("{} has not got there within {} s; it goes on without us", args.pool, args.timeout);
-        Ended::new(Exit::TimedOut, why)
-    })??;
+    let message = follow::until_done(&client, &namespace, &scaled, args.timeout).await?;
     say(args.output, &format!("{message}\n"));
     Ok(Exit::Success.into())
+}
+
+/// Longest wait that can be asked for.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
+
+fn limit(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    let limit = seconds.or_else(|| Duration::try_from(text.parse::<jiff::SignedDuration>().ok()?).ok());
+    match limit {
+        Some(limit) if !limit.is_zero() && limit <= LONGEST => Ok(limit),
+        _ => Err("a time up to seven days is needed, such as 90s, 5m or 1h30m".to_owned()),
+    }
 }
 
 /// `CLUSTER/POOL`.
@@ -264,18 +272,21 @@ fn refuse(args: &Args, scene: &Scene, plan: &Plan) -> Result<(), Ended> {
 
 /// For people: on standard output, unless a resource is printed there.
 fn say(output: Option<Output>, text: &str) {
-    use std::io::Write;
-    // A reader that has gone away is no reason to stop half-way.
-    let _ = if output.is_some() { write!(std::io::stderr(), "{text}") } else { write!(std::io::stdout(), "{text}") };
+    if output.is_some() {
+        lines::err(text.trim_end());
+    } else {
+        // What is done counts, not whether it could be told.
+        let _ = lines::out(text);
+    }
 }
 
 fn print(output: Option<Output>, pool: &NodePool) -> color_eyre::Result<()> {
-    match output {
-        None => {}
-        Some(Output::Json) => println!("{}", serde_json::to_string_pretty(pool)?),
-        Some(Output::Yaml) => print!("{}", serde_saphyr::to_string(pool)?),
-    }
-    Ok(())
+    let text = match output {
+        None => return Ok(()),
+        Some(Output::Json) => format!("{}\n", serde_json::to_string_pretty(pool)?),
+        Some(Output::Yaml) => serde_saphyr::to_string(pool)?,
+    };
+    Ok(lines::out(&text)?)
 }
 
 /// Somebody can be asked.
@@ -309,6 +320,16 @@ mod tests {
         check("blue:blue-general blue:odd", "blue/general", "blue-general");
         check("blue:blue-general blue:odd", "blue/blue-general", "blue-general");
         check("blue:blue-general blue:odd", "blue/odd", "odd");
+    }
+
+    #[test]
+    fn a_limit_is_a_time_or_seconds() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("5m", 300), ("1h30m", 5400)] {
+            assert_eq!(limit(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["0", "0s", "-1s", "8d", "200h", "soon", ""] {
+            assert!(limit(text).is_err(), "{text}");
+        }
     }
 
     #[test]

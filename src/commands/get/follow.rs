@@ -13,7 +13,7 @@ use kube::{
     },
 };
 
-use super::{Args, Output, PAGE, View, connect};
+use super::{Args, Ended, Output, PAGE, View, connect, lines, none};
 use crate::fleet::Fault;
 
 /// Wait for the second line of news before printing the first: a change seldom comes alone.
@@ -23,15 +23,13 @@ pub(super) async fn follow(
     api: Api<DynamicObject>,
     args: &Args,
     scope: Option<&str>,
-    mut view: View,
+    view: View,
     out: &mut impl Write,
 ) -> color_eyre::Result<()> {
     let config = watcher::Config { label_selector: args.selector.clone(), ..watcher::Config::default() };
     let stream = watcher::watcher(api, config.page_size(PAGE)).default_backoff();
     pin_mut!(stream);
-    // What was printed of each object, so that a new list repeats nothing.
-    let mut printed: HashMap<String, String> = HashMap::new();
-    let mut listed: Option<Vec<DynamicObject>> = None;
+    let mut news = News { args, scope, view, printed: HashMap::new(), listed: None, begun: false };
     let mut was_broken = false;
     loop {
         let event = match tokio::time::timeout(QUIET, stream.next()).await {
@@ -41,73 +39,101 @@ pub(super) async fn follow(
             }
             Ok(event) => event,
         };
-        let Some(event) = event else { return Ok(()) };
         match event {
-            Err(error) => {
-                let fault = Fault::of_watch(&error, args.resource.plural(), scope);
-                match fault {
-                    Fault::Expired => {}
-                    Fault::Forbidden { .. } | Fault::NoKinds { .. } | Fault::Unauthorized { .. } => {
-                        return Err(super::Ended::new(connect::exit_of(&fault), fault.to_string()).into());
-                    }
-                    _ if was_broken => {}
-                    _ => eprintln!("quarterdeck: {fault}; trying again"),
-                }
-                was_broken = true;
-                continue;
-            }
-            Ok(event) => {
+            None => return Ok(()),
+            Some(Ok(event)) => {
                 was_broken = false;
-                match event {
-                    Event::Init => listed = Some(Vec::new()),
-                    Event::InitApply(object) => listed.get_or_insert_default().push(object),
-                    Event::InitDone => {
-                        for object in listed.take().unwrap_or_default() {
-                            print(&object, false, &mut printed, args, &mut view, out)?;
-                        }
-                        view.table.print(out)?;
-                    }
-                    Event::Apply(object) => print(&object, false, &mut printed, args, &mut view, out)?,
-                    Event::Delete(object) => print(&object, true, &mut printed, args, &mut view, out)?,
-                }
+                news.take(event, out)?;
             }
-        }
-        if listed.is_none() {
-            view.table.print(out)?;
+            Some(Err(error)) => {
+                broken(Fault::of_watch(&error, args.resource.plural(), scope), was_broken)?;
+                was_broken = true;
+            }
         }
     }
 }
 
-fn print(
-    object: &DynamicObject,
-    gone: bool,
-    printed: &mut HashMap<String, String>,
-    args: &Args,
-    view: &mut View,
-    out: &mut impl Write,
-) -> color_eyre::Result<()> {
-    let (uid, version) = (object.uid().unwrap_or_default(), object.resource_version().unwrap_or_default());
-    let before = if gone { printed.remove(&uid) } else { printed.insert(uid, version.clone()) };
-    if before.as_ref() == Some(&version) && !gone {
-        return Ok(());
-    }
-    let Some(row) = view.query.take(object, args.resource)? else { return Ok(()) };
-    match args.output {
-        Output::Name => writeln!(out, "{}/{}", args.resource.singular(), row.name)?,
-        Output::Json | Output::Yaml => {
-            let kind = args.resource.kind();
-            let types = TypeMeta { api_version: kind.api_version, kind: kind.kind };
-            let object = DynamicObject { types: Some(types), ..object.clone() };
-            let type_ = match (gone, before) {
-                (true, _) => "DELETED",
-                (false, Some(_)) => "MODIFIED",
-                (false, None) => "ADDED",
-            };
-            let event = serde_json::json!({ "type": type_, "object": object });
-            writeln!(out, "{event}")?;
+/// Ends with a fault that waiting does not mend; says any other, once.
+fn broken(fault: Fault, before: bool) -> Result<(), Ended> {
+    match fault {
+        Fault::Forbidden { .. } | Fault::NoKinds { .. } | Fault::Unauthorized { .. } => {
+            Err(Ended::new(connect::exit_of(&fault), fault.to_string()))
         }
-        Output::Table | Output::Wide if gone => {}
-        Output::Table | Output::Wide => view.table.push(&row),
+        Fault::Expired => Ok(()),
+        _ if before => Ok(()),
+        _ => {
+            lines::err(&format!("quarterdeck: {fault}; trying again"));
+            Ok(())
+        }
     }
-    Ok(())
+}
+
+/// What was printed, so that nothing is said twice.
+struct News<'a> {
+    args: &'a Args,
+    scope: Option<&'a str>,
+    view: View,
+    /// By UID: the row as it was printed, or the version of the resource where all of it is printed.
+    printed: HashMap<String, String>,
+    /// A list that is not complete yet.
+    listed: Option<Vec<DynamicObject>>,
+    begun: bool,
+}
+
+impl News<'_> {
+    fn take(&mut self, event: Event<DynamicObject>, out: &mut impl Write) -> color_eyre::Result<()> {
+        match event {
+            Event::Init => self.listed = Some(Vec::new()),
+            Event::InitApply(object) => self.listed.get_or_insert_default().push(object),
+            Event::InitDone => {
+                for object in self.listed.take().unwrap_or_default() {
+                    self.print(&object, false, out)?;
+                }
+                if !self.begun && self.printed.is_empty() {
+                    lines::err(&none(self.args, self.scope, self.view.query.filter.is_empty()));
+                }
+                self.begun = true;
+            }
+            Event::Apply(object) => self.print(&object, false, out)?,
+            Event::Delete(object) => self.print(&object, true, out)?,
+        }
+        // A table is as wide as the first list needs: none of it is printed before all of it is there.
+        if self.listed.is_none() {
+            self.view.table.print(out)?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, object: &DynamicObject, gone: bool, out: &mut impl Write) -> color_eyre::Result<()> {
+        let Some(row) = self.view.query.take(object, self.args.resource)? else { return Ok(()) };
+        let uid = object.uid().unwrap_or_default();
+        let face = match self.args.output {
+            Output::Table | Output::Wide => self.view.table.face(&row),
+            _ => object.resource_version().unwrap_or_default(),
+        };
+        let before = if gone { self.printed.remove(&uid) } else { self.printed.insert(uid, face.clone()) };
+        if before.as_ref() == Some(&face) && !gone {
+            return Ok(());
+        }
+        match self.args.output {
+            Output::Name => writeln!(out, "{}/{}", self.args.resource.singular(), row.name)?,
+            Output::Json | Output::Yaml => writeln!(out, "{}", self.event(object, gone, before.is_some()))?,
+            Output::Table | Output::Wide if gone => {}
+            Output::Table | Output::Wide => self.view.table.push(&row),
+        }
+        Ok(())
+    }
+
+    /// A watch event, as the API server would send it.
+    fn event(&self, object: &DynamicObject, gone: bool, known: bool) -> serde_json::Value {
+        let kind = self.args.resource.kind();
+        let types = TypeMeta { api_version: kind.api_version, kind: kind.kind };
+        let object = DynamicObject { types: Some(types), ..object.clone() };
+        let type_ = match (gone, known) {
+            (true, _) => "DELETED",
+            (false, true) => "MODIFIED",
+            (false, false) => "ADDED",
+        };
+        serde_json::json!({ "type": type_, "object": object })
+    }
 }

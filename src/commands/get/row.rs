@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::Listed;
 use crate::{
-    api::{Cluster, Machine, NodePool, Operation},
+    api::{Cluster, Machine, NodePool, Operation, labels as names},
     fleet::{ClusterRow, Filter, Health, Interner, MachineRow, OperationRow, PoolRow, StateCounts, filter::Scratch},
 };
 
@@ -29,7 +29,7 @@ enum Of {
 /// The columns of a table; those behind the bar are shown by `wide` only.
 pub(super) fn columns(resource: Listed) -> (&'static [&'static str], &'static [&'static str]) {
     match resource {
-        Listed::Clusters => (&["NAME", "PHASE", "VERSION", "READY", "NODES", "AGE"], &["ENDPOINT", "MESSAGE"]),
+        Listed::Clusters => (&["NAME", "PHASE", "VERSION", "NODES", "READY", "AGE"], &["ENDPOINT", "MESSAGE"]),
         Listed::Pools => (
             &["NAME", "CLUSTER", "ROLE", "DESIRED", "REPLICAS", "READY", "PHASE", "VERSION", "AGE"],
             &["SELECTOR", "MESSAGE"],
@@ -42,6 +42,17 @@ pub(super) fn columns(resource: Listed) -> (&'static [&'static str], &'static [&
             &["NAME", "TYPE", "CLUSTER", "POOL", "STATE", "DONE", "FAILED", "BY", "AGE"],
             &["RUN", "REASON", "MESSAGE"],
         ),
+    }
+}
+
+/// Columns that give way, the first one first, where a terminal is too narrow for all: what they say is in the name too, or
+/// matters least.
+pub(super) fn spare(resource: Listed) -> &'static [&'static str] {
+    match resource {
+        Listed::Clusters => &["AGE"],
+        Listed::Pools => &["REPLICAS", "CLUSTER", "AGE", "VERSION"],
+        Listed::Machines => &["CLUSTER", "NODE", "VERSION", "AGE"],
+        Listed::Operations => &["CLUSTER", "POOL", "BY", "AGE"],
     }
 }
 
@@ -102,6 +113,11 @@ impl Row {
         }
     }
 
+    /// The row is of the pool that people call `CLUSTER/POOL`.
+    pub(super) fn is_pool(&self, cluster: &str, pool: &str) -> bool {
+        matches!(&self.of, Of::Pool(p) if *p.cluster == *cluster && (*p.name == *pool || *p.short_name == *pool))
+    }
+
     pub(super) fn health(&self) -> Health {
         match &self.of {
             Of::Cluster(cluster) => cluster.health(&StateCounts::default()),
@@ -121,8 +137,8 @@ impl Row {
                 self.name.clone(),
                 debug(c.phase.as_ref().map(|p| p as _)),
                 text(c.version.as_deref()),
-                c.nodes_ready.to_string(),
                 c.nodes.to_string(),
+                c.nodes_ready.to_string(),
                 age,
                 text(c.endpoint.as_deref()),
                 text(c.message.as_deref()),
@@ -151,7 +167,7 @@ impl Row {
                 age,
                 if m.port == 22 { m.address.to_string() } else { format!("{}:{}", m.address, m.port) },
                 text(m.operation.as_deref()),
-                labels(m.labels.iter().map(|(k, v)| (&**k, &**v))),
+                labels(m.labels.iter().map(|(k, v)| (&**k, &**v)).filter(|(k, _)| !has_column(k))),
                 text(m.message.as_deref()),
             ],
             Of::Operation(o) => vec![
@@ -175,6 +191,11 @@ impl Row {
 fn selector(pool: &PoolRow) -> String {
     let selector = pool.resource.as_ref().map(|r| &r.spec.machine_selector);
     labels(selector.into_iter().flatten().map(|(k, v)| (k.as_str(), v.as_str())))
+}
+
+/// Labels that say what another column says.
+fn has_column(key: &str) -> bool {
+    [names::CLUSTER, names::POOL, names::OPERATION, names::REVISION].contains(&key)
 }
 
 fn labels<'a>(labels: impl Iterator<Item = (&'a str, &'a str)>) -> String {

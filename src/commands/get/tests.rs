@@ -47,7 +47,7 @@ async fn get(server: &ApiServer, line: &str) -> Result<String, (Exit, String)> {
     let run = async {
         let mut query = Query::new(&args)?;
         query.know_pools(&server.client(), Some("fleet"), args.resource).await?;
-        let table = Table::new(args.resource, args.output == Output::Wide, args.all_namespaces, false);
+        let table = Table::new(args.resource, args.output == Output::Wide, args.all_namespaces, false, None);
         let mut out = Vec::new();
         let api = api(server.client(), Some("fleet"), args.resource);
         list(&api, &args, Some("fleet"), View { query, table }, &mut out).await?;
@@ -71,6 +71,8 @@ async fn tables_lists_and_mistakes() {
     assert_eq!(get(&server, "machines -l rack=r10 -o name").await.unwrap(), "machine/m-10\n");
     assert_eq!(get(&server, "machines m-1 -o name").await.unwrap(), "machine/m-1\n");
     assert_eq!(get(&server, "pools eu-1/gpu -o name").await.unwrap(), "pool/eu-1-gpu\n");
+    assert_eq!(get(&server, "pools eu-1/eu-1-gpu -o name").await.unwrap(), "pool/eu-1-gpu\n");
+    assert_eq!(get(&server, "pools eu/1-gpu").await.unwrap_err().0, Exit::NotFound, "no pool of another cluster");
     assert!(get(&server, "pools -o wide").await.unwrap().contains("SELECTOR"));
 
     let json: serde_json::Value = serde_json::from_str(&get(&server, "machines -o json").await.unwrap()).unwrap();
@@ -86,6 +88,8 @@ async fn tables_lists_and_mistakes() {
     let (exit, message) = get(&server, "pools nope").await.unwrap_err();
     assert_eq!(exit, Exit::NotFound);
     assert!(message.starts_with("there is no pool nope in namespace fleet:  quarterdeck get pools"), "{message}");
+    let (exit, _) = get(&server, "machines m-1 m-3 state=idle").await.unwrap_err();
+    assert_eq!(exit, Exit::NotFound, "a test beside it does not hide that a name is wrong");
     let (exit, message) = get(&server, "machines state=redy").await.unwrap_err();
     assert_eq!(exit, Exit::BadInput);
     assert!(message.contains("column 7: there is no `redy` here"), "{message}");

@@ -41,12 +41,12 @@ fn needs_name(pool: &NodePool, plan: &Plan) -> bool {
 
 /// An end of input is a no.
 fn ask(question: &str) -> String {
-    eprint!("{question}");
-    let _ = std::io::stderr().flush();
+    let mut screen = std::io::stderr();
+    let _ = write!(screen, "{question}").and_then(|()| screen.flush());
     let mut answer = String::new();
     let read = std::io::stdin().lock().read_line(&mut answer).unwrap_or(0);
     if read == 0 {
-        eprintln!();
+        let _ = writeln!(screen);
     }
     answer.trim().to_owned()
 }
