@@ -256,7 +256,7 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
         unavailable_replicas: (wanted - ready).max(0),
         failed_replicas: failed,
         selector: Some(format!("{}={}", labels::POOL, pool.name_any())),
-        phase: Some(phase(pool, paused, &conditions, failed)),
+        phase: Some(phase(pool, paused, &conditions, replicas, failed)),
         version: match &observed.set {
             Some(set) => set.spec.version.clone(),
             None => wanted_version(pool, observed.deployment.as_ref()),
@@ -274,6 +274,7 @@ fn phase(
     pool: &NodePool,
     paused: bool,
     conditions: &[k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition],
+    replicas: i32,
     failed: i32,
 ) -> PoolPhase {
     let is = |type_| condition_status(conditions, type_) == ConditionStatus::True;
@@ -286,9 +287,10 @@ fn phase(
         PoolPhase::Paused
     } else if blocked("ScalingUp") || blocked("ScalingDown") {
         PoolPhase::Blocked
-    } else if is("ScalingDown") {
+    // The set may not have looked yet.
+    } else if is("ScalingDown") || replicas > pool.spec.replicas {
         PoolPhase::ScalingDown
-    } else if is("ScalingUp") {
+    } else if is("ScalingUp") || replicas < pool.spec.replicas {
         PoolPhase::ScalingUp
     } else if is("Ready") {
         PoolPhase::Ready
