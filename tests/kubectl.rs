@@ -251,6 +251,12 @@ async fn needs_kubectl_shows_what_is_refused_and_why() {
     cluster.refuses("apply -f -", &pool("p", "replicas: many"), "must be of type integer").await;
     cluster.refuses("create -f -", &pool("Not_A_Name", "replicas: 1"), "a lowercase RFC 1123 subdomain").await;
     cluster.refuses("get np p", "", r#"Error from server (NotFound): nodepools.quarterdeck.dev "p" not found"#).await;
+    let typed = "create configmap settings --from-literal=a=b";
+    cluster
+        .refuses(typed, "", "let kubectl write YAML first, with --dry-run=client -o yaml | kubectl create -f -")
+        .await;
+    let written = cluster.ask(&format!("{typed} --dry-run=client -o yaml")).await;
+    assert_eq!(cluster.feed("create -f -", &written).await, "configmap/settings created\n", "the way out is one");
     cluster.refuses("get ships", "", r#"the server doesn't have a resource type "ships""#).await;
     cluster.feed("create -f -", &pool("p", "replicas: 1")).await;
     cluster

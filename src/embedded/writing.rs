@@ -107,13 +107,25 @@ pub fn decode(call: &Call) -> Result<Value, Refusal> {
             let text = std::str::from_utf8(&call.body).map_err(|e| Refusal::bad_request(e.to_string()))?;
             serde_saphyr::from_str(text).map_err(|e| Refusal::bad_request(format!("error decoding YAML: {e}")))
         }
-        other => {
-            let message = format!(
-                "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml ({other} is not among them)"
-            );
-            Err(Refusal::new(415, "UnsupportedMediaType", message))
-        }
+        other => Err(unknown_format(other)),
     }
+}
+
+/// The words of a real server. kubectl sends its typed commands as protobuf whatever a server offers, and does not try
+/// again with JSON after a 415: what is left is to say how it can be done.
+fn unknown_format(content_type: &str) -> Refusal {
+    let hint = match content_type {
+        "application/vnd.kubernetes.protobuf" => {
+            "; this server does not read protobuf: let kubectl write YAML first, with \
+             --dry-run=client -o yaml | kubectl create -f -"
+        }
+        _ => "",
+    };
+    let message = format!(
+        "the body of the request was in an unknown format - accepted media types include: application/json, \
+         application/yaml ({content_type} is not among them){hint}"
+    );
+    Refusal::new(415, "UnsupportedMediaType", message)
 }
 
 /// Name and namespace of the path and of the body have to agree; what the body leaves out is taken from the path.
