@@ -69,10 +69,7 @@ async fn headless(running: &Running, folder: &Folder) -> color_eyre::Result<()> 
     });
     // Whoever reads the line may end us at once, and in order.
     let stop = stop_signal()?;
-    lines::out(&format!(
-        "{ready}
-"
-    ))?;
+    lines::out(&format!("{ready}\n"))?;
     stop.await;
     Ok(())
 }

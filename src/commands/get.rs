@@ -148,7 +148,8 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
     let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
     let room = terminal.then(crossterm::terminal::size).and_then(Result::ok).map(|(columns, _)| usize::from(columns));
     let wide = args.output == Output::Wide;
-    let mut view = View { table: Table::new(args.resource, wide, scope.is_none(), colours, room), query };
+    let table = Table::new(args.resource, wide, scope.is_none(), colours, room);
+    let mut view = View { table: if args.watch { table.reserve() } else { table }, query };
     view.query.know_pools(&client, scope, args.resource).await?;
     let api = api(client, scope, args.resource);
     let mut out = io::BufWriter::new(io::stdout().lock());

@@ -103,7 +103,7 @@ async fn a_watch_shows_changes_until_it_is_interrupted() {
     world.settled(1).await;
     let door = Door::open(&world.meta).await;
     let (child, mut lines) = watching(&door, "get machines -w");
-    reads(&mut lines, &["NAME", "STATE"]).await;
+    let head = reads(&mut lines, &["NAME", "STATE"]).await;
     reads(&mut lines, &["m-1", "Idle"]).await;
     let (events, mut json_lines) = watching(&door, "get pools -w -o json");
     reads(&mut json_lines, &["\"type\":\"ADDED\"", "blue-pool"]).await;
@@ -111,6 +111,7 @@ async fn a_watch_shows_changes_until_it_is_interrupted() {
     world.scale(2, json!({})).await;
     let mut last = reads(&mut lines, &["m-1", "Claimed"]).await;
     while !last.contains("Ready") {
+        assert_eq!(last.find("blue "), head.find("CLUSTER"), "columns stay where they are:\n{head}\n{last}");
         let next = reads(&mut lines, &["m-1"]).await;
         let words = |line: &str| line.split_whitespace().rev().skip(1).map(str::to_owned).collect::<Vec<_>>();
         assert_ne!(words(&next), words(&last), "what looks the same is not printed again");

@@ -66,6 +66,16 @@ pub(super) fn is_state(column: &str) -> bool {
     matches!(column, "STATE")
 }
 
+/// The width of the longest word that a column is likely to have, where it changes while one looks on.
+pub(super) fn longest(column: &str) -> usize {
+    match column {
+        "STATE" => "Provisioning".len(),
+        "PHASE" => "ContainerRuntime".len(),
+        "DONE" => "100/100".len(),
+        _ => 0,
+    }
+}
+
 fn typed<K: DeserializeOwned>(object: &DynamicObject) -> Result<K, serde_json::Error> {
     let mut value = object.data.clone();
     if let Some(fields) = value.as_object_mut() {

@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{
     Listed,
-    row::{Row, columns, is_number, is_state, spare},
+    row::{Row, columns, is_number, is_state, longest, spare},
 };
 use crate::fleet::Health;
 
@@ -50,6 +50,14 @@ impl Table {
             colours,
             headed: false,
         }
+    }
+
+    /// Leaves room for the longest words that a watch may bring, so that rows stay below their head.
+    pub(super) fn reserve(mut self) -> Self {
+        for (column, width) in self.columns.iter().zip(&mut self.widths) {
+            *width = (*width).max(longest(column));
+        }
+        self
     }
 
     fn cells(&self, row: &Row, now: Timestamp) -> Vec<String> {
