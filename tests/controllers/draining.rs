@@ -187,5 +187,5 @@ async fn a_drain_that_is_called_off_takes_back_our_cordon_and_no_other() {
         .await;
     assert_eq!(node(&world, "m-1").await.spec.unwrap().unschedulable, None, "ours is gone");
     assert_eq!(node(&world, "m-0").await.spec.unwrap().unschedulable, Some(true), "theirs stays");
-    assert_eq!(world.count(MachineState::Ready).await, 2);
+    world.until("both say so", async || world.count(MachineState::Ready).await == 2).await;
 }
