@@ -25,7 +25,6 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 mod text;
-pub mod theme;
 mod tree;
 pub mod update;
 pub mod view;
@@ -131,10 +130,11 @@ pub async fn run(options: Options) -> Result<(), Error> {
 /// The loop with everything that it works with, on any screen.
 pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u16)) -> Loop<W> {
     let Options { client, place, config, environment } = options;
-    let (mut mistakes, settings) = (config.mistakes.iter().map(ToString::to_string), &config.settings);
+    let settings = &config.settings;
     let rows = config.bindings.iter().map(|binding| (binding.action.as_str(), binding.keys.as_slice()));
     let keymap = Keymap::build(rows);
-    let wrong_key = keymap.as_ref().err().and_then(|mistakes| mistakes.first().cloned());
+    let mut mistakes: Vec<String> = config.mistakes.iter().map(ToString::to_string).collect();
+    mistakes.extend(keymap.as_ref().err().into_iter().flatten().cloned());
     let glyphs = match settings.glyphs {
         config::Glyphs::Auto => Glyphs::detect(environment.locale.as_deref(), environment.term.as_deref()),
         config::Glyphs::Unicode => Glyphs::Unicode,
@@ -146,12 +146,13 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
     let theme = config.themes.find_or_default(name);
     state.themes = config.themes.names().map(ToOwned::to_owned).collect();
     state.theme.clone_from(&theme.name);
+    state.log_lines = settings.log_lines;
     state.armed_seconds = i64::from(settings.arm_minutes) * 60;
     if !settings.read_only {
         state.armed_until = Some(Timestamp::MAX);
     }
-    if let Some(mistake) = wrong_key.or_else(|| mistakes.next()) {
-        state.complain(mistake);
+    if !mistakes.is_empty() {
+        state.complain(mistakes.join("\n"));
     }
     let (sender, lines) = mpsc::channel(LOG_BATCHES);
     let frame = Duration::from_millis(1000 / u64::from(settings.frames_per_second.max(1)));

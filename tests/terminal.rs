@@ -11,6 +11,8 @@ use std::{
 
 /// How long anything may take on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the end may take: whoever closes a terminal does not wait for controllers to finish their lists.
+const END_WITHIN: Duration = Duration::from_secs(20);
 /// Longer than the guard against keys that were typed ahead.
 const BEFORE_A_DIALOG: Duration = Duration::from_millis(400);
 
@@ -20,17 +22,20 @@ struct Terminal {
     master: Box<dyn MasterPty + Send>,
     keys: Box<dyn Write + Send>,
     screen: Arc<Mutex<vt100::Parser>>,
-    raw: Arc<Mutex<Vec<u8>>>,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
 }
 
 impl Terminal {
     fn demo(arguments: &[&str], size: (u16, u16)) -> Self {
-        let home = tempfile::tempdir().expect("a folder");
-        let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_quarterdeck"));
         command.args(["demo", "--speed", "50"]);
         command.args(arguments);
+        Self::start(command, size)
+    }
+
+    fn start(mut command: CommandBuilder, size: (u16, u16)) -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
         for (name, value) in [
             ("TERM", "xterm-256color"),
             ("COLORTERM", "truecolor"),
@@ -46,21 +51,20 @@ impl Terminal {
         }
         command.env("XDG_CONFIG_HOME", home.path());
         command.env("XDG_STATE_HOME", home.path());
+        command.cwd(home.path());
         let child = pair.slave.spawn_command(command).expect("the binary starts");
         drop(pair.slave);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(size.1), cells(size.0), 0)));
-        let raw = Arc::new(Mutex::new(Vec::new()));
         let mut reader = pair.master.try_clone_reader().expect("a reader");
-        let (shown, kept) = (screen.clone(), raw.clone());
+        let shown = screen.clone();
         std::thread::spawn(move || {
             let mut buffer = [0; 16 * 1024];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
                 shown.lock().expect("no panic while it is held").process(&buffer[..count]);
-                kept.lock().expect("no panic while it is held").extend_from_slice(&buffer[..count]);
             }
         });
         let keys = pair.master.take_writer().expect("a writer");
-        Self { child, master: pair.master, keys, screen, raw, _home: home }
+        Self { child, master: pair.master, keys, screen, home }
     }
 
     fn text(&self) -> String {
@@ -101,6 +105,7 @@ impl Terminal {
         self.master.resize(pty_size(size)).expect("it can be resized");
     }
 
+    /// Waits for the end, and for what was said last to arrive; the exit code.
     fn ends(&mut self) -> u32 {
         let start = Instant::now();
         loop {
@@ -108,18 +113,23 @@ impl Terminal {
                 std::thread::sleep(Duration::from_millis(100));
                 return status.exit_code();
             }
-            assert!(start.elapsed() < PATIENCE, "it does not end; the screen is\n{}", self.text());
+            assert!(start.elapsed() < END_WITHIN, "it does not end; the screen is\n{}", self.text());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Line mode and echo are on, and the screen before is back.
+    /// Line mode and echo are on, the cursor can be seen, and the screen before is back.
     fn is_restored(&self) -> bool {
         let flags = self.master.get_termios().map(|t| format!("{:?}", t.local_flags)).unwrap_or_default();
-        let raw = self.raw.lock().expect("no panic while it is held");
-        let left = raw.windows(8).any(|bytes| bytes == b"\x1b[?1049l");
-        let cursor = raw.windows(6).any(|bytes| bytes == b"\x1b[?25h");
-        left && cursor && flags.contains("ICANON") && flags.contains("ECHO")
+        let parser = self.screen.lock().expect("no panic while it is held");
+        let screen = parser.screen();
+        let modes = screen.alternate_screen() || screen.hide_cursor() || screen.bracketed_paste();
+        !modes && flags.contains("ICANON") && flags.contains("ECHO")
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.process_id().expect("it runs").to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().expect("kill is there").success());
     }
 }
 
@@ -138,6 +148,7 @@ fn cells(count: u16) -> NonZeroU16 {
     NonZeroU16::new(count).expect("a terminal has cells")
 }
 
+const CTRL_Z: &str = "\x1a";
 const UP: &str = "\x1b[A";
 const RIGHT: &str = "\x1b[C";
 const ENTER: &str = "\r";
@@ -203,10 +214,65 @@ fn a_panic_gives_the_terminal_back() {
 fn a_signal_gives_the_terminal_back() {
     let mut terminal = Terminal::demo(&[], (80, 24));
     terminal.sees("idle machines");
-    let pid = terminal.child.process_id().expect("it runs").to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there").success());
+    terminal.signal("-TERM");
     assert_eq!(terminal.ends(), 0);
     assert!(terminal.is_restored());
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_it() {
+    let mut terminal = Terminal::demo(&[], (80, 24));
+    terminal.sees("idle machines");
+    terminal.signal("-HUP");
+    assert_eq!(terminal.ends(), 0);
+}
+
+/// Between a real shell and the console: stopped, the terminal is the shell's; resumed, every cell is drawn again.
+#[test]
+fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
+    let script = "set -m; \"$0\" demo --speed 50; echo \"stopped with $?\"; read word; echo \"now $word\"; fg; echo \"left with $?\"";
+    let mut shell = CommandBuilder::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_quarterdeck")]);
+    let mut terminal = Terminal::start(shell, (80, 24));
+    terminal.sees("idle machines");
+    let before = terminal.screen.lock().expect("no panic while it is held").screen().alternate_screen();
+    assert!(before);
+    terminal.press(CTRL_Z);
+    terminal.sees("stopped with 148");
+    assert!(terminal.is_restored());
+    terminal.press("resume\n");
+    terminal.until("the whole screen again", |text| text.contains("QUARTERDECK") && text.contains("idle machines"));
+    assert!(!terminal.is_restored());
+    terminal.press("?");
+    terminal.sees("Keys");
+    terminal.press("qq");
+    terminal.sees("left with 0");
+    assert!(terminal.is_restored());
+}
+
+#[test]
+fn a_change_is_exported_instead_of_applied() {
+    let mut terminal = on_a_pool((120, 40));
+    terminal.sees("6/6");
+    terminal.press("s");
+    terminal.sees("server dry run");
+    std::thread::sleep(BEFORE_A_DIALOG);
+    terminal.press(UP);
+    terminal.sees("[ 7 ]");
+    // Still read-only: that is when an export is of use.
+    terminal.press("x");
+    terminal.sees("kubectl --namespace fleet patch nodepools.quarterdeck.dev ap-south-1-general");
+    terminal.press("\t\t");
+    terminal.sees("apiVersion: quarterdeck.dev/v1alpha1");
+    terminal.press("w");
+    terminal.sees("ap-south-1-general.yaml");
+    let text = std::fs::read_to_string(terminal.home.path().join("ap-south-1-general.yaml")).expect("it is written");
+    assert!(text.contains("replicas: 7") && text.contains("kind: NodePool"), "{text}");
+    // A second one does not write over the first.
+    terminal.press("sx");
+    std::thread::sleep(BEFORE_A_DIALOG);
+    assert!(terminal.text().contains("6/6"), "{}", terminal.text());
+    terminal.press("\x1b\x1bq");
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub struct Settings {
     pub arm_minutes: u32,
     /// Most frames drawn in a second because of news; a key draws at once. Over SSH at most 10.
     pub frames_per_second: u32,
-    /// Lines of a log that are kept.
+    /// Lines of a log that are asked for and kept.
     pub log_lines: usize,
 }
 
@@ -56,7 +56,7 @@ impl Settings {
         let bounds = [
             ("armMinutes", settings.arm_minutes as usize, 1..=480),
             ("framesPerSecond", settings.frames_per_second as usize, 1..=60),
-            ("logLines", settings.log_lines, 100..=1_000_000),
+            ("logLines", settings.log_lines, 100..=100_000),
         ];
         let beyond = bounds.iter().filter(|(_, value, range)| !range.contains(value));
         let mistakes: Vec<_> = beyond

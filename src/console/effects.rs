@@ -25,7 +25,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// How often a change is sent again because status was written in between.
 const CONFLICTS: u32 = 5;
 /// Lines of context around a change in a diff.
-const CONTEXT_LINES: usize = 2;
+const CONTEXT_LINES: usize = 1;
 
 /// Carries effects out, and hands back what comes of them.
 pub struct Hands {
@@ -64,11 +64,10 @@ impl Hands {
                     Some(Event::Machine(answer.ok().and_then(Result::ok).map(std::sync::Arc::new)))
                 });
             }
-            Effect::Follow { follow, operation } => {
+            Effect::Follow { follow, operation, tail_lines } => {
                 self.stop_following();
-                let lines = self.lines.clone();
-                self.following =
-                    Some(self.tasks.spawn(async move { follow::follow(client, operation, follow, lines).await }));
+                let request = follow::Request { follow, operation, tail_lines };
+                self.following = Some(self.tasks.spawn(follow::follow(client, request, self.lines.clone())));
             }
             Effect::Unfollow => self.stop_following(),
             Effect::Save { name, text } => {
@@ -198,14 +197,27 @@ fn shown(object: DynamicObject) -> Value {
     value
 }
 
+/// What differs, the spec first: that is what was asked for.
 fn diff(before: &Value, after: &Value) -> Vec<DiffLine> {
-    let yaml = |value| serde_saphyr::to_string(value).unwrap_or_default();
+    let fields = |value: &Value| value.as_object().map(|o| o.keys().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    let mut sections = [fields(before), fields(after)].concat();
+    sections.sort_by_key(|name| (name != "spec", name.clone()));
+    sections.dedup();
+    let mut lines = Vec::new();
+    for name in sections.iter().filter(|name| before.get(name) != after.get(name)) {
+        lines.push(DiffLine { sign: ' ', text: format!("{name}:") });
+        section(before.get(name), after.get(name), &mut lines);
+    }
+    lines
+}
+
+fn section(before: Option<&Value>, after: Option<&Value>, lines: &mut Vec<DiffLine>) {
+    let yaml = |value: Option<&Value>| value.and_then(|v| serde_saphyr::to_string(v).ok()).unwrap_or_default();
     let (before, after) = (yaml(before), yaml(after));
     let diff = TextDiff::from_lines(&before, &after);
-    let mut lines = Vec::new();
     for (i, group) in diff.grouped_ops(CONTEXT_LINES).iter().enumerate() {
         if i > 0 {
-            lines.push(DiffLine { sign: ' ', text: "…".into() });
+            lines.push(DiffLine { sign: ' ', text: "  …".into() });
         }
         for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
             let sign = match change.tag() {
@@ -213,10 +225,9 @@ fn diff(before: &Value, after: &Value) -> Vec<DiffLine> {
                 ChangeTag::Insert => '+',
                 ChangeTag::Equal => ' ',
             };
-            lines.push(DiffLine { sign, text: change.value().trim_end().to_owned() });
+            lines.push(DiffLine { sign, text: format!("  {}", change.value().trim_end()) });
         }
     }
-    lines
 }
 
 /// Writes an export into the working directory, never over a file that is there.
@@ -238,12 +249,14 @@ mod tests {
 
     #[test]
     fn a_diff_shows_the_change_with_little_around_it() {
-        let before = json!({"metadata": {"name": "gpu"}, "spec": {"clusterName": "a", "paused": false, "replicas": 3}});
-        let mut after = before.clone();
-        after["spec"]["replicas"] = json!(5);
+        let spec = |replicas: i32| json!({"clusterName": "a", "paused": false, "replicas": replicas});
+        let before = json!({"metadata": {"name": "gpu"}, "spec": spec(3)});
+        let after = json!({"metadata": {"name": "gpu", "annotations": {"reason": "more"}}, "spec": spec(5)});
         let lines: Vec<String> =
             diff(&before, &after).iter().map(|line| format!("{}{}", line.sign, line.text)).collect();
-        assert_eq!(lines, ["   clusterName: a", "   paused: false", "-  replicas: 3", "+  replicas: 5"]);
+        let spec = [" spec:", "   paused: false", "-  replicas: 3", "+  replicas: 5"];
+        let metadata = [" metadata:", "+  annotations:", "+    reason: more", "   name: gpu"];
+        assert_eq!(lines, [spec, metadata].concat());
     }
 
     #[test]

@@ -14,8 +14,6 @@ use kube::{
 use std::{pin::pin, time::Duration};
 use tokio::sync::mpsc;
 
-/// Lines of the past that are asked for.
-const TAIL_LINES: i64 = 2_000;
 /// Most lines that are handed over at once.
 const BATCH: usize = 256;
 /// How often is looked for a pod that is not there yet, or for the next one.
@@ -23,66 +21,120 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1_000);
 /// How often a failing server is asked before we give up; the user may ask again.
 const ATTEMPTS: u32 = 30;
 
+/// What is followed, and how much of its past is wanted.
+pub struct Request {
+    pub follow: u64,
+    pub operation: OperationKey,
+    /// Most lines of the past for each pod.
+    pub tail_lines: usize,
+}
+
 /// Sends the lines of one operation until it is over; the last event says why it ended.
-pub async fn follow(client: Client, key: OperationKey, follow: u64, lines: mpsc::Sender<Event>) -> Option<Event> {
-    let pods: Api<Pod> = Api::namespaced(client.clone(), &key.namespace);
-    let operations: Api<Operation> = Api::namespaced(client, &key.namespace);
-    let mut read: Vec<String> = Vec::new();
+///
+/// A line that breaks begins again with the first pod, and the screen with it: lines have no number to go on from.
+pub async fn follow(client: Client, request: Request, lines: mpsc::Sender<Event>) -> Option<Event> {
+    let follow = request.follow;
+    let mut reader = Reader::new(client, request, lines);
     let mut failures = 0;
-    let ended = |why: Option<String>| Some(Event::LogEnded { follow, why });
     loop {
-        // Asked before the pods are: a pod that is there when the operation is over has been seen.
-        let over = match operations.get(&key.name).await {
-            Ok(operation) => operation.status.and_then(|s| s.state).unwrap_or_default().is_final(),
-            Err(kube::Error::Api(status)) if status.code == 404 => return ended(Some("the operation is gone".into())),
-            Err(_) => false,
-        };
-        match next_pod(&pods, &key.name, &read).await {
-            Ok(Some(pod)) => match stream(&pods, &pod, follow, &lines).await {
-                Ok(()) => {
-                    failures = 0;
-                    read.push(pod);
-                }
-                Err(error) => {
-                    failures += 1;
-                    if failures > ATTEMPTS {
-                        return ended(Some(root_cause(&error)));
-                    }
-                    tokio::time::sleep(LOOK_AGAIN).await;
-                }
-            },
-            Ok(None) if over && read.is_empty() => return ended(Some("its log is no longer kept".into())),
-            Ok(None) if over => return ended(None),
-            Ok(None) => tokio::time::sleep(LOOK_AGAIN).await,
+        match reader.read().await {
+            Ok(Step::Read) => failures = 0,
+            Ok(Step::Wait) => tokio::time::sleep(LOOK_AGAIN).await,
+            Ok(Step::Over(why)) => return Some(Event::LogEnded { follow, why }),
             Err(error) => {
                 failures += 1;
                 if failures > ATTEMPTS {
-                    return ended(Some(root_cause(&error)));
+                    return Some(Event::LogEnded { follow, why: Some(root_cause(&error)) });
                 }
+                reader.begin_again();
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
         }
     }
 }
 
-/// The oldest pod of the operation that has not been read.
-async fn next_pod(pods: &Api<Pod>, operation: &str, read: &[String]) -> kube::Result<Option<String>> {
-    let selector = format!("{}={operation}", labels::OPERATION);
-    let mut list = pods.list(&ListParams::default().labels(&selector)).await?.items;
-    list.retain(|pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()).is_some_and(|phase| phase != "Pending"));
-    list.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|at| at.0));
-    Ok(list.into_iter().filter_map(|pod| pod.metadata.name).find(|name| !read.contains(name)))
+/// What one look at the operation came to.
+enum Step {
+    /// A pod was read to its end.
+    Read,
+    /// There is nothing to read yet.
+    Wait,
+    /// There will be no more, and why if that is not simply the end.
+    Over(Option<String>),
 }
 
-async fn stream(pods: &Api<Pod>, pod: &str, follow: u64, lines: &mpsc::Sender<Event>) -> kube::Result<()> {
-    let parameters = LogParams { follow: true, tail_lines: Some(TAIL_LINES), ..LogParams::default() };
-    let log = pods.log_stream(pod, &parameters).await?;
-    let mut chunks = pin!(log.lines().ready_chunks(BATCH));
-    while let Some(chunk) = chunks.next().await {
-        let lines_read: Vec<String> = chunk.into_iter().map_while(Result::ok).collect();
-        if lines_read.is_empty() || lines.send(Event::LogLines { follow, lines: lines_read }).await.is_err() {
-            break;
-        }
+struct Reader {
+    pods: Api<Pod>,
+    operations: Api<Operation>,
+    request: Request,
+    lines: mpsc::Sender<Event>,
+    /// Pods that were read to their end.
+    read: Vec<String>,
+    /// The next lines take the place of those that were sent before.
+    anew: bool,
+}
+
+impl Reader {
+    fn new(client: Client, request: Request, lines: mpsc::Sender<Event>) -> Self {
+        let namespace = &request.operation.namespace;
+        let (pods, operations) = (Api::namespaced(client.clone(), namespace), Api::namespaced(client, namespace));
+        Self { pods, operations, request, lines, read: Vec::new(), anew: true }
     }
-    Ok(())
+
+    fn begin_again(&mut self) {
+        self.read.clear();
+        self.anew = true;
+    }
+
+    async fn read(&mut self) -> kube::Result<Step> {
+        // Asked before the pods are: a pod that is there when the operation is over has been seen.
+        let over = match self.operations.get(&self.request.operation.name).await {
+            Ok(operation) => operation.status.and_then(|s| s.state).unwrap_or_default().is_final(),
+            Err(kube::Error::Api(status)) if status.code == 404 => {
+                return Ok(Step::Over(Some("the operation is gone".into())));
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(pod) = self.next_pod().await? {
+            self.stream(&pod).await?;
+            self.read.push(pod);
+            return Ok(Step::Read);
+        }
+        Ok(match (over, self.read.is_empty()) {
+            (true, true) => Step::Over(Some("its log is no longer kept".into())),
+            (true, false) => Step::Over(None),
+            (false, _) => Step::Wait,
+        })
+    }
+
+    /// The oldest pod of the operation that has not been read.
+    async fn next_pod(&self) -> kube::Result<Option<String>> {
+        let selector = format!("{}={}", labels::OPERATION, self.request.operation.name);
+        let mut list = self.pods.list(&ListParams::default().labels(&selector)).await?.items;
+        list.retain(|pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()).is_some_and(|phase| phase != "Pending"));
+        list.sort_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|at| at.0));
+        Ok(list.into_iter().filter_map(|pod| pod.metadata.name).find(|name| !self.read.contains(name)))
+    }
+
+    /// Sends what the pod says until it says no more; an error means that there may be more.
+    async fn stream(&mut self, pod: &str) -> kube::Result<()> {
+        let tail_lines = i64::try_from(self.request.tail_lines).ok();
+        let parameters = LogParams { follow: true, tail_lines, ..LogParams::default() };
+        let mut chunks = pin!(self.pods.log_stream(pod, &parameters).await?.lines().ready_chunks(BATCH));
+        while let Some(chunk) = chunks.next().await {
+            let (lines, broken): (Vec<_>, Vec<_>) = chunk.into_iter().partition(Result::is_ok);
+            let lines: Vec<String> = lines.into_iter().flatten().collect();
+            if !lines.is_empty() {
+                let anew = std::mem::take(&mut self.anew);
+                let event = Event::LogLines { follow: self.request.follow, anew, lines };
+                if self.lines.send(event).await.is_err() {
+                    return Ok(());
+                }
+            }
+            if let Some(Err(error)) = broken.into_iter().next() {
+                return Err(kube::Error::ReadEvents(error));
+            }
+        }
+        Ok(())
+    }
 }

@@ -103,6 +103,13 @@ impl Glyphs {
         self.pick("→", "->")
     }
 
+    /// A key as it stands on keyboards, where it can be shown.
+    pub fn key(self, name: &str) -> String {
+        let arrows = [("up", "↑"), ("down", "↓"), ("left", "←"), ("right", "→")];
+        let arrow = arrows.iter().find(|(word, _)| *word == name && !self.is_ascii());
+        arrow.map_or(name, |(_, arrow)| arrow).to_owned()
+    }
+
     /// Fills of the gantt, for phases in turn: neighbours differ.
     pub fn fill(self, index: usize) -> &'static str {
         let set = self.pick(["▒", "▓", "█", "░"], ["=", "#", "%", "-"]);

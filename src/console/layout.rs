@@ -92,7 +92,16 @@ fn stacked(layout: Layout, state: &State, body: Rect) -> Layout {
         return Layout { main: Some(body), ..layout };
     }
     let lower = match (state.pane, below_is_feed) {
-        (Pane::Main, false) => (body.height / 4).clamp(5, 9),
+        // What the list leaves over is for the detail.
+        (Pane::Main, false) => {
+            let rows = match state.view {
+                View::Operations => state.snapshot.operations.len(),
+                View::Fleet | View::Events => state.tree.len(),
+            };
+            let list = u16::try_from(rows.saturating_add(4)).unwrap_or(u16::MAX);
+            let least = (body.height / 4).clamp(5, 9);
+            body.height.saturating_sub(list).clamp(least, (body.height / 2).max(least))
+        }
         _ => (body.height / 2).clamp(7, 20),
     };
     let (main, below) = split_rows(body, lower);
@@ -113,7 +122,7 @@ fn side_by_side(layout: Layout, state: &State, body: Rect) -> Layout {
         (false, _) => 9,
     };
     let (upper, feed) = split_rows(body, feed_height);
-    let left = (upper.width * 42 / 100).clamp(54, 78);
+    let left = (upper.width * 42 / 100).clamp(57, 78);
     let main = Rect { width: left, ..upper };
     let detail = Rect { x: upper.x + left, width: upper.width - left, ..upper };
     Layout { main: Some(main), detail: Some(detail), feed: Some(feed), ..layout }

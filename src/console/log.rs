@@ -5,9 +5,6 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::VecDeque;
 
-/// Lines that are kept; older ones fall out.
-pub const CAPACITY: usize = 5_000;
-
 /// One line, ready to be drawn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -60,6 +57,11 @@ impl Line {
                 tone: Tone::Plain,
             },
         }
+    }
+
+    /// It is about this machine, or about none; every line is about `None`.
+    pub fn is_of(&self, machine: Option<&str>) -> bool {
+        machine.is_none_or(|name| self.machine == name || self.machine.is_empty())
     }
 
     fn of(record: Record) -> Self {
@@ -117,25 +119,32 @@ fn sentence(event: &str, record: &Record) -> String {
 }
 
 /// The last lines of one log.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Ring {
     lines: VecDeque<Line>,
+    /// Most lines that are kept; older ones fall out.
+    capacity: usize,
     /// Lines that have come, with those that fell out.
     pub seen: usize,
 }
 
 impl Ring {
-    pub fn push(&mut self, raw: &str) {
-        if self.lines.len() == CAPACITY {
+    pub fn new(capacity: usize) -> Self {
+        Self { lines: VecDeque::new(), capacity: capacity.max(1), seen: 0 }
+    }
+
+    /// Takes a line in, and shows what was made of it.
+    pub fn push(&mut self, raw: &str) -> &Line {
+        if self.lines.len() == self.capacity {
             self.lines.pop_front();
         }
-        self.lines.push_back(Line::parse(raw));
         self.seen += 1;
+        self.lines.push_back_mut(Line::parse(raw))
     }
 
     /// Lines of one machine, or all.
     pub fn matching<'a>(&'a self, machine: Option<&'a str>) -> impl DoubleEndedIterator<Item = &'a Line> {
-        self.lines.iter().filter(move |line| machine.is_none_or(|name| line.machine == name || line.machine.is_empty()))
+        self.lines.iter().filter(move |line| line.is_of(machine))
     }
 
     pub fn is_empty(&self) -> bool {
@@ -168,11 +177,11 @@ mod tests {
 
     #[test]
     fn the_ring_is_bounded_and_filters() {
-        let mut ring = Ring::default();
-        for i in 0..CAPACITY + 10 {
+        let mut ring = Ring::new(50);
+        for i in 0..60 {
             ring.push(&format!(r#"{{"machine":"m-{}","event":"x"}}"#, i % 2));
         }
-        assert_eq!((ring.matching(None).count(), ring.seen), (CAPACITY, CAPACITY + 10));
-        assert_eq!(ring.matching(Some("m-1")).count(), CAPACITY / 2);
+        assert_eq!((ring.matching(None).count(), ring.seen), (50, 60));
+        assert_eq!(ring.matching(Some("m-1")).count(), 25);
     }
 }

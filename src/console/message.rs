@@ -29,6 +29,8 @@ pub enum Event {
     /// Lines of the log that follow number `follow` asked for.
     LogLines {
         follow: u64,
+        /// They take the place of all that came before.
+        anew: bool,
         lines: Vec<String>,
     },
     /// That log is over, or cannot be read; it says why.
@@ -102,6 +104,8 @@ pub enum Effect {
     Follow {
         follow: u64,
         operation: OperationKey,
+        /// Most lines of its past that are wanted.
+        tail_lines: usize,
     },
     Unfollow,
     /// Write an export to a file that must not exist yet.

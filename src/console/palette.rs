@@ -162,7 +162,7 @@ fn completions(text: &str, snapshot: &Snapshot, themes: &[String]) -> Vec<Comple
         "pool" => (pools(), "pool"),
         "cluster" => (snapshot.clusters.iter().map(|c| c.row.name.to_string()).collect(), "cluster"),
         "operation" | "op" => (snapshot.operations.iter().map(|o| o.name.to_string()).collect(), "operation"),
-        "theme" => (themes.to_vec(), "theme"),
+        "theme" => (themes.to_vec(), "colours"),
         _ => return Vec::new(),
     };
     best(rest.trim(), names)

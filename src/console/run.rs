@@ -9,11 +9,11 @@ use super::{
     message::{Effect, Event, Msg},
     state::State,
     terminal::{self, Guard, Screen},
-    theme::Theme,
     update::update,
     view::view,
 };
 use crate::{
+    config::Theme,
     config::Themes,
     fleet::{Feed, Snapshot},
 };
@@ -100,7 +100,14 @@ impl<W: Write> Loop<W> {
             let tick = until(self.state.next_tick());
             let (event, urgent) = tokio::select! {
                 biased;
-                () = signals.next() => return Ok(()),
+                signal = signals.next() => match signal {
+                    Said::End => return Ok(()),
+                    // Whoever stopped us from outside has left the terminal in some state of theirs.
+                    Said::Continue => {
+                        self.take_terminal()?;
+                        continue;
+                    }
+                },
                 event = input.next() => match event {
                     Some(event) => match translate(event?) {
                         Some(event) => (event, true),
@@ -200,6 +207,15 @@ impl<W: Write> Loop<W> {
         if let Some(guard) = &self.guard {
             self.screen.backend_mut().flush()?;
             guard.suspend()?;
+            self.take_terminal()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the terminal as it is after a stop, and draws every cell.
+    fn take_terminal(&mut self) -> io::Result<()> {
+        if let Some(guard) = &self.guard {
+            guard.resume()?;
             self.state.size = crossterm::terminal::size().unwrap_or(self.state.size);
             self.redraw()?;
         }
@@ -232,20 +248,31 @@ fn until(at: Timestamp) -> Duration {
     Duration::try_from(wait).unwrap_or_default().max(Duration::from_millis(5))
 }
 
-/// The signals that end the console in order.
-struct Signals([Signal; 3]);
+/// What a signal asks for.
+enum Said {
+    /// To end in order.
+    End,
+    /// To go on after a stop.
+    Continue,
+}
+
+/// The signals that the console answers.
+struct Signals([Signal; 4]);
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        Ok(Self([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?]))
+        let ends = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+        let [a, b, c] = ends.map(signal);
+        Ok(Self([a?, b?, c?, signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?]))
     }
 
-    async fn next(&mut self) {
-        let [a, b, c] = &mut self.0;
+    async fn next(&mut self) -> Said {
+        let [a, b, c, resumed] = &mut self.0;
         tokio::select! {
-            _ = a.recv() => {}
-            _ = b.recv() => {}
-            _ = c.recv() => {}
+            _ = a.recv() => Said::End,
+            _ = b.recv() => Said::End,
+            _ = c.recv() => Said::End,
+            _ = resumed.recv() => Said::Continue,
         }
     }
 }

@@ -244,7 +244,7 @@ impl ScaleDialog {
             () if self.replicas == 0 && self.pool.spec.role == Role::ControlPlane => {
                 say("a control plane needs at least one replica")
             }
-            () if !armed => say("read-only: ctrl-w arms writes for 15 minutes, `x` exports the change instead"),
+            () if !armed => say("read-only: ctrl-w arms writes, ctrl-x exports the change instead"),
             () => match &self.opinion {
                 Opinion::Refused { replicas, message } if *replicas == self.replicas => {
                     Some(format!("the server refuses it: {message}"))
@@ -271,7 +271,7 @@ impl ScaleDialog {
             warnings.push(shortfall);
         }
         match &self.plan.halt {
-            Some(Halt::Paused) => warnings.push("the pool is paused: nothing happens until it is resumed (p)".into()),
+            Some(Halt::Paused) => warnings.push("the pool is paused: nothing happens until it is resumed".into()),
             Some(Halt::DeletionBudgetExceeded(budget)) => warnings.push(format!(
                 "{} would leave at once, and {} may without approval: confirming approves it",
                 text::plural(usize::try_from(budget.wanted).unwrap_or(0), "node"),

@@ -132,6 +132,10 @@ pub struct State {
     pub armed_seconds: i64,
     pub notice: Option<Notice>,
     pub log: Option<LogPane>,
+    /// Lines of a log that are kept.
+    pub log_lines: usize,
+    /// Long lines of a log are broken, not cut.
+    pub log_wraps: bool,
     /// The whole resource of the machine under the cursor: its facts and conditions, which rows do not keep.
     pub machine: Option<Arc<Machine>>,
     /// That resource is asked for.
@@ -182,6 +186,8 @@ impl State {
             armed_seconds: 15 * 60,
             notice: None,
             log: None,
+            log_lines: 10_000,
+            log_wraps: false,
             machine: None,
             fetching: false,
             tickets: 0,

@@ -54,11 +54,16 @@ impl Guard {
         Ok(Self(()))
     }
 
-    /// Gives the terminal back, stops the process as Ctrl-Z does, and takes the terminal again when it is resumed.
+    /// Gives the terminal back and stops the process as Ctrl-Z does; returns when it is resumed.
     pub fn suspend(&self) -> io::Result<()> {
         restore();
         // The whole group, as the terminal itself would: a wrapper such as `cargo run` stops with us.
         rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        Ok(())
+    }
+
+    /// Takes the terminal again after a stop.
+    pub fn resume(&self) -> io::Result<()> {
         enter()
     }
 }

@@ -67,6 +67,37 @@ pub fn cut(text: &str, columns: usize) -> String {
     out
 }
 
+/// Cleaned and broken between words; a word that is longer than a line is broken where the line ends.
+pub fn wrap(sentence: &str, columns: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in clean(sentence).split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.extend(hard_wrap(word, columns)),
+        }
+    }
+    lines
+}
+
+/// Broken where the line ends: for words without end, and for text that is copied.
+pub fn hard_wrap(line: &str, columns: usize) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut used = 0;
+    for c in line.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used > 0 && used + wide > columns {
+            parts.push(String::new());
+            used = 0;
+        }
+        used += wide;
+        parts.last_mut().expect("it has begun with one").push(c);
+    }
+    parts
+}
+
 /// Cut and filled up with spaces on the right: exactly `columns` wide.
 pub fn left(text: &str, columns: usize) -> String {
     let mut out = cut(text, columns);
@@ -102,7 +133,8 @@ pub fn duration(seconds: i64) -> String {
         0..60 => format!("{s}s"),
         60..3600 => format!("{}m{:02}s", s / 60, s % 60),
         3600..86_400 => format!("{}h{:02}m", s / 3600, s % 3600 / 60),
-        _ => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3600),
+        86_400..864_000 => format!("{}d{:02}h", s / 86_400, s % 86_400 / 3600),
+        _ => format!("{}d", s / 86_400),
     }
 }
 
@@ -187,5 +219,15 @@ mod tests {
         assert_eq!(bar(0.55, 4, false), ("██▎".into(), "·".into()));
         assert_eq!(bar(f64::NAN, 3, true), (String::new(), "...".into()));
         assert_eq!(bar(7.0, 3, true), ("###".into(), String::new()));
+    }
+
+    #[test]
+    fn sentences_are_broken_between_words_and_words_only_where_they_must() {
+        let check = |text: &str, columns, expected: &[&str]| assert_eq!(wrap(text, columns), expected, "{text}");
+        check("", 10, &[]);
+        check("make it larger", 10, &["make it", "larger"]);
+        check("no /var/lib/quarterdeck here", 10, &["no", "/var/lib/q", "uarterdeck", "here"]);
+        check("日本語", 4, &["日本", "語"]);
+        check("x y", 0, &["x", "y"]);
     }
 }

@@ -58,7 +58,7 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             state.machine = machine.or_else(|| state.machine.take());
             Vec::new()
         }
-        Event::LogLines { follow, lines } => follow::lines(state, follow, &lines),
+        Event::LogLines { follow, anew, lines } => follow::lines(state, follow, anew, &lines),
         Event::LogEnded { follow, why } => follow::ended(state, follow, why),
         Event::DryRun { ticket, outcome } => dialog::opinion(state, ticket, outcome),
         Event::Applied { ticket, outcome } => applied(state, ticket, outcome),
@@ -144,9 +144,7 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
     }
-    if state.notice.as_ref().is_some_and(|n| n.complaint) {
-        state.notice = None;
-    }
+    state.notice = None;
     let chord = Chord::from(key);
     // Two keys mean the same everywhere, also while something is typed.
     if key.modifiers.contains(KeyModifiers::CONTROL) && key.code == KeyCode::Char('c') {
@@ -174,7 +172,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     use Action::{
         Arm, Back, Collapse, Command, Copy, Down, Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, Hold,
         Last, Logs, NextPane, Open, PageDown, PageUp, Pause, PreviousPane, Problems, Quit, Redraw, Retry, Scale,
-        Suspend, Up, ViewEvents, ViewFleet, ViewOperations, Zoom,
+        Suspend, Up, ViewEvents, ViewFleet, ViewOperations, Wrap, Zoom,
     };
     match action {
         Down | Up | First | Last | HalfPageDown | HalfPageUp | PageDown | PageUp => navigate::travel(state, action),
@@ -195,6 +193,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Scale => dialog::open(state, None),
         Logs => return follow::open(state),
         Follow => follow::toggle(state),
+        Wrap => state.log_wraps = !state.log_wraps,
         Pause => return change::pause(state),
         Hold => return change::hold(state),
         Retry => change::retry(state),
@@ -219,7 +218,8 @@ fn applied(state: &mut State, ticket: u64, outcome: Result<String, Refusal>) -> 
         match outcome {
             Ok(done) => {
                 state.overlay = Overlay::None;
-                state.tell(format!("{done}: watch it here, `l` shows its log"));
+                let key = state.keymap.key(Action::Logs);
+                state.tell(format!("{done}: watch it here, `{key}` shows its log"));
             }
             Err(refusal) => {
                 dialog.applying = None;

@@ -6,15 +6,16 @@ mod feed;
 mod gantt;
 mod header;
 mod list;
-mod overlay;
+pub mod overlay;
 mod pen;
 pub mod tree;
 
 use super::{
     layout::{Class, SMALLEST},
     state::{Overlay, State, View},
-    theme::{Role, Theme},
+    text,
 };
+use crate::config::{Role, Theme};
 use pen::Pen;
 use ratatui::{Frame, layout::Rect, text::Line};
 
@@ -59,13 +60,13 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
     }
 }
 
+/// Two sentences, wrapped, for as far as the screen goes.
 fn too_small(pen: &mut Pen, state: &State, area: Rect) {
     let (width, height) = state.size;
-    let lines = [
-        format!("{width}x{height} is too small: make it {}x{} or larger.", SMALLEST.0, SMALLEST.1),
-        "ctrl-c leaves.".to_owned(),
-    ];
-    for (row, line) in (0u16..area.height).zip(lines) {
+    let sentence = format!("{width}x{height} is too small: make it {}x{} or larger.", SMALLEST.0, SMALLEST.1);
+    let mut lines = text::wrap(&sentence, area.width.into());
+    lines.extend(text::wrap("ctrl-c leaves.", area.width.into()));
+    for (row, line) in (0..area.height).zip(lines) {
         pen.line(Rect { y: area.y + row, height: 1, ..area }, &Line::raw(line));
     }
 }

@@ -229,7 +229,7 @@ fn pausing_is_immediate_and_going_on_asks() {
 
 #[test]
 fn q_never_quits_from_depth() {
-    for depth in ["j right j right j enter", "2", "4", "!", "/ 'eu' enter", "tab", "j right j l", "?", ":"] {
+    for depth in ["j right j right j enter", "2", "3", "!", "/ 'eu' enter", "tab", "j right j l", "?", ":"] {
         let mut state = state(FLEET, (120, 40));
         press(&mut state, depth);
         let effects = press(&mut state, "q");
@@ -256,17 +256,55 @@ fn escape_goes_back_one_level_at_a_time() {
 fn the_log_of_a_pool_is_that_of_its_operation() {
     let mut state = state(FLEET, (120, 40));
     let effects = press(&mut state, "j right j l");
-    let Some(Effect::Follow { follow, operation }) = effects.last() else { panic!("{effects:?}") };
+    let Some(Effect::Follow { follow, operation, .. }) = effects.last() else { panic!("{effects:?}") };
     assert_eq!(operation.name, "eu-1-gpu-up");
     let lines =
         (0..100).map(|i| format!(r#"{{"machine":"eu-1-m{}","event":"output","line":"{i}"}}"#, 5 + i % 2)).collect();
-    send(&mut state, Event::LogLines { follow: *follow, lines });
+    send(&mut state, Event::LogLines { follow: *follow, anew: false, lines });
     assert!(super::screen(&state).contains(" 99"));
     press(&mut state, "k");
     assert!(!state.log.as_ref().unwrap().following);
     press(&mut state, "f");
     assert!(state.log.as_ref().unwrap().following);
     assert_eq!(press(&mut state, "esc"), [Effect::Unfollow]);
+}
+
+#[test]
+fn a_log_is_bounded_broken_where_asked_and_begins_anew_with_its_line() {
+    let mut state = state(FLEET, (120, 40));
+    state.log_lines = 50;
+    let effects = press(&mut state, "j right j l");
+    let Some(Effect::Follow { follow, tail_lines: 50, .. }) = effects.last() else { panic!("{effects:?}") };
+    let mut say = |state: &mut State, anew, count: usize| {
+        let words = "word ".repeat(40) + "end";
+        let lines = vec![format!(r#"{{"machine":"eu-1-m5","event":"output","line":"{words}"}}"#); count];
+        send(state, Event::LogLines { follow: *follow, anew, lines });
+    };
+    say(&mut state, true, 60);
+    let count = |state: &State| state.log.as_ref().unwrap().ring.matching(None).count();
+    assert_eq!(count(&state), 50);
+    assert!(!super::screen(&state).contains("word end"));
+    press(&mut state, "w");
+    assert!(super::screen(&state).contains("word end"));
+    // Held still while lines fall out below it: there is always something to see.
+    press(&mut state, "k");
+    say(&mut state, false, 200);
+    assert!(state.log.as_ref().unwrap().scroll <= 50);
+    say(&mut state, true, 2);
+    assert_eq!((count(&state), state.log.as_ref().unwrap().scroll), (2, 0));
+}
+
+#[test]
+fn nothing_scrolls_farther_than_there_is() {
+    let mut state = state(FLEET, (80, 24));
+    press(&mut state, "? G");
+    let end = super::screen(&state);
+    press(&mut state, "k");
+    assert_ne!(super::screen(&state), end);
+    press(&mut state, "esc j right j tab G");
+    let end = super::screen(&state);
+    press(&mut state, "k");
+    assert!(state.detail_scroll == 0 || super::screen(&state) != end);
 }
 
 #[test]

@@ -50,6 +50,9 @@ fn help_and_palette_and_filter() {
     let mut state = state(super::FLEET, (120, 40));
     press(&mut state, "?");
     check("help", &state);
+    let mut narrow = self::state(super::FLEET, (80, 24));
+    press(&mut narrow, "? G");
+    check("help_end", &narrow);
     press(&mut state, "esc :");
     check("palette", &state);
     press(&mut state, "'scale g'");
@@ -64,6 +67,14 @@ fn an_empty_fleet_and_a_lost_one() {
     let mut state = state(&format!("{}\noffline", super::FLEET), (120, 40));
     press(&mut state, "j");
     check("offline", &state);
+}
+
+#[test]
+fn a_long_mistake_can_be_read() {
+    let mut state = state(super::FLEET, (80, 24));
+    let actions: Vec<&str> = crate::console::action::ACTIONS.iter().map(|a| a.name).collect();
+    state.complain(format!("keymap.yaml:3:5: there is no action `fly`; allowed: {}", actions.join(", ")));
+    check("mistake", &state);
 }
 
 #[test]
@@ -82,11 +93,13 @@ fn operations_and_events() {
     let mut state = state(super::FLEET, (120, 40));
     press(&mut state, "2");
     check("operations", &state);
-    press(&mut state, "4");
+    press(&mut state, "3");
     check("events", &state);
 }
 
 #[test]
 fn too_small_is_one_sentence() {
     check("too_small", &state(super::FLEET, (50, 10)));
+    check("too_small", &state(super::FLEET, (40, 8)));
+    check("too_small", &state(super::FLEET, (12, 3)));
 }

@@ -18,7 +18,7 @@ pub fn arm(state: &mut State) {
     } else {
         state.armed_until = Some(state.now + jiff::SignedDuration::from_secs(state.armed_seconds));
         let minutes = state.armed_seconds / 60;
-        state.tell(format!("writes are armed for {minutes} minutes: each change is still previewed and confirmed"));
+        state.tell(format!("armed for {minutes} min: each change is still confirmed"));
     }
 }
 

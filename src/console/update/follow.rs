@@ -43,12 +43,12 @@ pub fn open(state: &mut State) -> Vec<Effect> {
         follow,
         operation: key.clone(),
         machine,
-        ring: Ring::default(),
+        ring: Ring::new(state.log_lines),
         scroll: 0,
         following: true,
         ended: None,
     });
-    vec![Effect::Follow { follow, operation: key }]
+    vec![Effect::Follow { follow, operation: key, tail_lines: state.log_lines }]
 }
 
 pub fn close(state: &mut State) -> Vec<Effect> {
@@ -56,13 +56,16 @@ pub fn close(state: &mut State) -> Vec<Effect> {
     vec![Effect::Unfollow]
 }
 
-pub fn lines(state: &mut State, follow: u64, lines: &[String]) -> Vec<Effect> {
+pub fn lines(state: &mut State, follow: u64, anew: bool, lines: &[String]) -> Vec<Effect> {
     if let Some(log) = state.log.as_mut().filter(|log| log.follow == follow) {
-        let before = log.ring.matching(log.machine.as_deref()).count();
-        lines.iter().for_each(|line| log.ring.push(line));
+        if anew {
+            (log.ring, log.scroll, log.following) = (Ring::new(state.log_lines), 0, true);
+        }
+        let machine = log.machine.as_deref();
+        let shown = lines.iter().filter(|line| log.ring.push(line).is_of(machine)).count();
         if !log.following {
-            // What is being read stays where it is.
-            log.scroll += log.ring.matching(log.machine.as_deref()).count().saturating_sub(before);
+            // What is being read stays where it is, until it falls out.
+            log.scroll = (log.scroll + shown).min(log.ring.matching(machine).count());
         }
     }
     Vec::new()

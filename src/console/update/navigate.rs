@@ -29,7 +29,10 @@ pub fn travel(state: &mut State, action: Action) {
     };
     match state.pane {
         Pane::Main => travel_main(state, rows),
-        Pane::Detail => state.detail_scroll = shifted(state.detail_scroll, rows, 10_000),
+        Pane::Detail => {
+            let farthest = crate::console::view::detail::farthest(state);
+            state.detail_scroll = shifted(state.detail_scroll.min(farthest), rows, farthest + 1);
+        }
         Pane::Feed => travel_feed(state, rows),
     }
 }
@@ -286,10 +289,9 @@ pub fn back(state: &mut State) -> Vec<Effect> {
         super::overlay::clear_filter(state);
     } else if state.view != View::Fleet {
         view(state, View::Fleet);
-    } else if state.notice.is_some() {
-        state.notice = None;
     } else {
-        state.tell("this is the top: `q` leaves the console");
+        let key = state.keymap.key(Action::Quit);
+        state.tell(format!("this is the top: `{key}` leaves the console"));
     }
     Vec::new()
 }

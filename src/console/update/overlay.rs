@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        action::{ACTIONS, Action},
+        action::Action,
         export::Form,
         input::Line,
         keys::Chord,
@@ -17,8 +17,8 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 /// Esc, or whatever asks for going back, for the help page and the same key again.
 pub fn help(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let action = state.keymap.action(Chord::from(key));
+    let farthest = crate::console::view::overlay::help_farthest(state);
     let Overlay::Help { scroll } = &mut state.overlay else { return Vec::new() };
-    let farthest = ACTIONS.len();
     match (key.code, action) {
         (_, Some(Action::Down)) => *scroll = (*scroll + 1).min(farthest),
         (_, Some(Action::Up)) => *scroll = scroll.saturating_sub(1),
@@ -87,7 +87,8 @@ pub fn clear_filter(state: &mut State) {
 pub fn toggle_problems(state: &mut State) {
     state.problems_only = !state.problems_only;
     if state.problems_only {
-        state.tell("only what has a problem: `!` shows everything again");
+        let key = state.keymap.key(Action::Problems);
+        state.tell(format!("only what has a problem: `{key}` shows everything again"));
     }
     state.lay_out();
 }

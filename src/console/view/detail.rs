@@ -7,12 +7,13 @@ mod scope;
 
 use super::{
     super::{
+        glyphs::Glyphs,
         layout::Class,
         state::{Pane, State, Subject},
-        theme::Role,
     },
     pen::{Pen, Strip},
 };
+use crate::config::Role;
 use ratatui::layout::Rect;
 use std::{
     hash::{Hash, Hasher},
@@ -68,31 +69,51 @@ pub fn fingerprint(state: &State, hash: &mut impl Hasher) {
 }
 
 pub fn draw(pen: &mut Pen, state: &State, class: Class, area: Rect) {
-    let tight = class <= Class::Medium && !(state.zoom && area.height > 30);
-    let room = Room {
-        width: usize::from(area.width).saturating_sub(4),
-        height: usize::from(area.height).saturating_sub(2),
-        tight,
-    };
-    let panels = match state.subject() {
-        Subject::Fleet | Subject::Clusters(_) => scope::fleet(pen, state, room),
-        Subject::Idle => scope::idle(state),
-        Subject::Cluster(node) => scope::cluster(pen, state, node, room),
-        Subject::Pool(node) => pool::panels(pen, state, node, room),
-        Subject::Machine(machine) => machine::panels(pen, state, machine, room),
-        Subject::Operation(operation) => operation::panels(pen, state, operation, room),
-    };
+    let room = room(state, class, area);
+    let panels = panels(state, pen.glyphs, room);
     let focused = state.pane == Pane::Detail;
-    if tight {
+    if room.tight {
         return one_frame(pen, state, panels, focused, area);
     }
     stack(pen, state, panels, focused, area);
 }
 
-/// All panels in one frame, one below the other, scrolled.
-fn one_frame(pen: &mut Pen, state: &State, panels: Vec<Panel>, focused: bool, area: Rect) {
-    let Some(first) = panels.first() else { return };
-    let inner = pen.frame(area, focused, &first.title, &first.right);
+fn room(state: &State, class: Class, area: Rect) -> Room {
+    Room {
+        width: usize::from(area.width).saturating_sub(4),
+        height: usize::from(area.height).saturating_sub(2),
+        tight: class <= Class::Medium && !(state.zoom && area.height > 30),
+    }
+}
+
+fn panels(state: &State, glyphs: Glyphs, room: Room) -> Vec<Panel> {
+    let panels = match state.subject() {
+        Subject::Fleet | Subject::Clusters(_) => scope::fleet(glyphs, state, room),
+        Subject::Idle => scope::idle(state),
+        Subject::Cluster(node) => scope::cluster(glyphs, state, node, room),
+        Subject::Pool(node) => pool::panels(glyphs, state, node, room),
+        Subject::Machine(machine) => machine::panels(glyphs, state, machine, room),
+        Subject::Operation(operation) => operation::panels(glyphs, state, operation, room),
+    };
+    panels.into_iter().filter(|panel| !panel.lines.is_empty() || panel.grows).collect()
+}
+
+/// Lines that can be scrolled away: as many as are out of sight below.
+pub fn farthest(state: &State) -> usize {
+    let layout = state.layout();
+    let Some(area) = layout.detail else { return 0 };
+    let room = room(state, layout.class, area);
+    let panels = panels(state, state.glyphs, room);
+    if room.tight {
+        return lines_of(&panels).len().saturating_sub(room.height);
+    }
+    let above: usize = panels.iter().rev().skip(1).map(|panel| panel.lines.len() + 2).sum();
+    let last = panels.last().map_or(0, |panel| panel.lines.len() + 2);
+    last.saturating_sub(usize::from(area.height).saturating_sub(above))
+}
+
+/// All panels one below the other, a title between them.
+fn lines_of(panels: &[Panel]) -> Vec<Strip> {
     let mut lines = Vec::new();
     for (i, panel) in panels.iter().enumerate() {
         if i > 0 && !panel.lines.is_empty() {
@@ -100,13 +121,20 @@ fn one_frame(pen: &mut Pen, state: &State, panels: Vec<Panel>, focused: bool, ar
         }
         lines.extend(panel.lines.iter().cloned());
     }
+    lines
+}
+
+/// All panels in one frame, scrolled.
+fn one_frame(pen: &mut Pen, state: &State, panels: Vec<Panel>, focused: bool, area: Rect) {
+    let Some(first) = panels.first() else { return };
+    let inner = pen.frame(area, focused, &first.title, &first.right);
+    let lines = lines_of(&panels);
     let scroll = state.detail_scroll.min(lines.len().saturating_sub(inner.height.into()));
     pen.strips(inset(inner), &lines[scroll..]);
 }
 
 /// Each panel in a frame of its own; those that grow share what is left.
 fn stack(pen: &mut Pen, state: &State, panels: Vec<Panel>, focused: bool, area: Rect) {
-    let panels: Vec<Panel> = panels.into_iter().filter(|p| !p.lines.is_empty() || p.grows).collect();
     let last = panels.len().saturating_sub(1);
     let mut rest = area;
     for (i, panel) in panels.into_iter().enumerate() {

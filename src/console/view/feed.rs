@@ -2,14 +2,15 @@
 
 use super::{
     super::{
+        action::Action,
         log::{Line, Tone},
         state::{LogPane, Pane, State},
         text,
-        theme::Role,
     },
     list::event_row,
     pen::{Pen, Strip, row_of},
 };
+use crate::config::Role;
 use ratatui::layout::Rect;
 
 pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
@@ -21,13 +22,10 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
 
 fn events(pen: &mut Pen, state: &State, area: Rect) {
     let events = &state.snapshot.events;
-    let right = if state.events.top > 0 {
-        format!("{} newer · f follow", text::number(state.events.top))
-    } else {
-        format!("{} changes seen", text::number(state.snapshot.changes_seen as usize))
+    let right = match state.events.top {
+        0 => Strip::new(),
+        newer => Strip::of(format!("{} newer · {} follow", text::number(newer), follow_key(state)), Role::Accent),
     };
-    let right = if state.size.0 >= 100 && state.events.top > 0 { right } else { right.replace(" changes seen", "") };
-    let right = if state.events.top > 0 { Strip::of(right, Role::Accent) } else { Strip::new() };
     let inner = pen.frame(area, state.pane == Pane::Feed, &Strip::of("Events", Role::Title), &right);
     if events.is_empty() {
         pen.strip(row_of(inner, 0), &Strip::of(" Nothing has happened yet.", Role::Muted));
@@ -46,23 +44,37 @@ fn log(pen: &mut Pen, state: &State, log: &LogPane, area: Rect) {
         (Some(Some(why)), _) => Strip::of(text::cut(why, 40), Role::Warning),
         (Some(None), true) => Strip::of("ended", Role::Muted),
         (_, true) => Strip::of(format!("follow {}", pen.glyphs.connection(true)), Role::Good),
-        (_, false) => Strip::of(format!("held, {} below · f follow", text::number(log.scroll)), Role::Warning),
+        (_, false) => {
+            let said = format!("held, {} below · {} follow", text::number(log.scroll), follow_key(state));
+            Strip::of(said, Role::Warning)
+        }
     };
     let inner = pen.frame(area, state.pane == Pane::Feed, &title, &right);
     let height = usize::from(inner.height);
-    let mut lines: Vec<&Line> = log.ring.matching(log.machine.as_deref()).rev().skip(log.scroll).take(height).collect();
-    lines.reverse();
+    let (width, with_machine) = (usize::from(inner.width), log.machine.is_none());
+    let mut rows: Vec<Strip> = Vec::with_capacity(height);
+    for line in log.ring.matching(log.machine.as_deref()).rev().skip(log.scroll) {
+        let broken = log_rows(line, with_machine, width, state.log_wraps);
+        rows.extend(broken.into_iter().rev());
+        if rows.len() >= height {
+            break;
+        }
+    }
+    rows.truncate(height);
+    rows.reverse();
     if log.ring.is_empty() {
         let said = if log.ended.is_some() { " There is nothing in it." } else { " Waiting for the first line …" };
         pen.strip(row_of(inner, 0), &Strip::of(said, Role::Muted));
     }
-    let with_machine = log.machine.is_none();
-    for (row, line) in (0..inner.height).zip(lines) {
-        pen.strip(row_of(inner, row), &log_row(line, with_machine, inner.width.into()));
-    }
+    pen.strips(inner, &rows);
 }
 
-fn log_row(line: &Line, with_machine: bool, width: usize) -> Strip {
+fn follow_key(state: &State) -> String {
+    state.keymap.key(Action::Follow)
+}
+
+/// A line of the log: cut where the pane ends, or broken with what follows below where it began.
+fn log_rows(line: &Line, with_machine: bool, width: usize, wraps: bool) -> Vec<Strip> {
     let role = match line.tone {
         Tone::Plain => Role::Text,
         Tone::Output => Role::Muted,
@@ -74,11 +86,15 @@ fn log_row(line: &Line, with_machine: bool, width: usize) -> Strip {
     if with_machine {
         strip.push(format!("{} ", text::left(&line.machine, (width / 6).clamp(10, 20))), Role::Text);
     }
-    strip.push(format!("{} ", text::left(&line.phase, 16.min(width / 5))), Role::Accent);
+    strip.push(format!("{} ", text::left(&line.phase, 16.min(width / 4))), Role::Accent);
     if line.tone == Tone::Output {
         strip.push("  ", Role::Text);
     }
-    let room = width.saturating_sub(strip.width() + 1);
-    strip.push(text::cut(&line.text, room), role);
-    strip
+    let (begin, room) = (strip.width(), width.saturating_sub(strip.width() + 1));
+    if !wraps || text::width(&line.text) <= room {
+        return vec![strip.add(text::cut(&line.text, room), role)];
+    }
+    let mut parts = text::wrap(&line.text, room.max(8)).into_iter();
+    let first = strip.add(parts.next().unwrap_or_default(), role);
+    std::iter::once(first).chain(parts.map(|part| Strip::new().tab(begin).add(part, role))).collect()
 }

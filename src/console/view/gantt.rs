@@ -3,10 +3,11 @@
 //! The scale snaps to steps that people read, so that bars grow instead of shifting with every frame.
 
 use super::{
-    super::{text, theme::Role},
-    pen::{Pen, Strip},
+    super::{glyphs::Glyphs, text},
+    pen::Strip,
     tree::role,
 };
+use crate::config::Role;
 use crate::{
     api::PhaseState,
     fleet::{Health, MachineRow, PhaseHistory, PhaseRow},
@@ -61,7 +62,7 @@ impl Axis {
     }
 
     /// One line of bars; `index` says which fill a phase gets.
-    pub fn bars(&self, pen: &Pen, phases: &[PhaseRow], index: impl Fn(&str) -> usize) -> Strip {
+    pub fn bars(&self, glyphs: Glyphs, phases: &[PhaseRow], index: impl Fn(&str) -> usize) -> Strip {
         let mut cells: Vec<(&'static str, Role)> = vec![(" ", Role::Text); self.columns];
         let mut clipped = false;
         for phase in phases {
@@ -72,14 +73,14 @@ impl Axis {
             }
             clipped |= start < self.start;
             let (first, last) = (self.column(start), self.column(end));
-            let fill = (pen.glyphs.fill(index(&phase.name)), phase_role(phase.state));
+            let fill = (glyphs.fill(index(&phase.name)), phase_role(phase.state));
             cells[first..=last].fill(fill);
             if phase.state == PhaseState::Running {
-                cells[last] = (pen.glyphs.now(), Role::Moving);
+                cells[last] = (glyphs.now(), Role::Moving);
             }
         }
         if clipped {
-            cells[0] = (pen.glyphs.clipped(), Role::Muted);
+            cells[0] = (glyphs.clipped(), Role::Muted);
         }
         gathered(&cells)
     }
@@ -116,7 +117,7 @@ fn order(machines: &[&Arc<MachineRow>]) -> Vec<Arc<str>> {
 
 /// Machines in progress: bars, the phase that runs, how long it has, against the median and the slow ones.
 pub fn machines(
-    pen: &Pen,
+    glyphs: Glyphs,
     machines: &[&Arc<MachineRow>],
     history: &PhaseHistory,
     now: Timestamp,
@@ -144,16 +145,16 @@ pub fn machines(
     );
     let mut lines = vec![head];
     for machine in shown {
-        lines.push(machine_line(pen, machine, history, now, &axis, name, index));
+        lines.push(machine_line(glyphs, machine, history, now, &axis, name, index));
     }
     if lines.len() < height {
-        lines.push(legend(pen, &order, machines.len() - shown.len(), width));
+        lines.push(legend(glyphs, &order, machines.len() - shown.len(), width));
     }
     lines
 }
 
 fn machine_line(
-    pen: &Pen,
+    glyphs: Glyphs,
     machine: &MachineRow,
     history: &PhaseHistory,
     now: Timestamp,
@@ -162,10 +163,10 @@ fn machine_line(
     index: impl Fn(&str) -> usize,
 ) -> Strip {
     let role = role(machine.health);
-    let mut strip = Strip::of(format!("{} ", pen.glyphs.health(machine.health)), role)
-        .add(text::left(&machine.name, name), Role::Text);
+    let mut strip =
+        Strip::of(format!("{} ", glyphs.health(machine.health)), role).add(text::left(&machine.name, name), Role::Text);
     strip.push(" ", Role::Text);
-    strip = strip.append(axis.bars(pen, &machine.phases, index));
+    strip = strip.append(axis.bars(glyphs, &machine.phases, index));
     let word = machine.phase.as_deref().unwrap_or(machine.state.as_str());
     strip.push(format!(" {} ", text::left(word, 16)), role);
     let since = machine.phase_since.or(machine.state_since);
@@ -191,13 +192,13 @@ fn usual_text(usual: Option<crate::fleet::PhaseStatistics>) -> String {
     })
 }
 
-fn legend(pen: &Pen, order: &[Arc<str>], more: usize, width: usize) -> Strip {
+fn legend(glyphs: Glyphs, order: &[Arc<str>], more: usize, width: usize) -> Strip {
     let mut strip = Strip::new();
     if more > 0 {
-        strip.push(format!("{} {} more   ", pen.glyphs.ellipsis(), text::number(more)), Role::Muted);
+        strip.push(format!("{} {} more   ", glyphs.ellipsis(), text::number(more)), Role::Muted);
     }
     for (i, name) in order.iter().enumerate() {
-        let piece = format!("{} {name}  ", pen.glyphs.fill(i));
+        let piece = format!("{} {name}  ", glyphs.fill(i));
         if strip.width() + text::width(&piece) <= width {
             strip.push(text::clean(&piece), Role::Muted);
         }
@@ -206,7 +207,13 @@ fn legend(pen: &Pen, order: &[Arc<str>], more: usize, width: usize) -> Strip {
 }
 
 /// The phases of one machine: start, bar, how long it took, what is usual.
-pub fn phases(pen: &Pen, machine: &MachineRow, history: &PhaseHistory, now: Timestamp, width: usize) -> Vec<Strip> {
+pub fn phases(
+    glyphs: Glyphs,
+    machine: &MachineRow,
+    history: &PhaseHistory,
+    now: Timestamp,
+    width: usize,
+) -> Vec<Strip> {
     if machine.phases.is_empty() {
         return Vec::new();
     }
@@ -229,7 +236,7 @@ pub fn phases(pen: &Pen, machine: &MachineRow, history: &PhaseHistory, now: Time
         Role::Muted,
     )];
     for phase in &machine.phases {
-        lines.push(phase_line(pen, phase, history, now, &axis, name));
+        lines.push(phase_line(glyphs, phase, history, now, &axis, name));
         if let Some(message) = phase.message.as_deref().filter(|_| phase.state == PhaseState::Failed) {
             lines.push(Strip::of(format!("    {}", text::cut(message, width.saturating_sub(5))), Role::Bad));
         }
@@ -237,7 +244,14 @@ pub fn phases(pen: &Pen, machine: &MachineRow, history: &PhaseHistory, now: Time
     lines
 }
 
-fn phase_line(pen: &Pen, phase: &PhaseRow, history: &PhaseHistory, now: Timestamp, axis: &Axis, name: usize) -> Strip {
+fn phase_line(
+    glyphs: Glyphs,
+    phase: &PhaseRow,
+    history: &PhaseHistory,
+    now: Timestamp,
+    axis: &Axis,
+    name: usize,
+) -> Strip {
     let role = phase_role(phase.state);
     let took = phase.elapsed(now).map(|d| d.as_millis() as i64);
     let usual = history.phase(&phase.name);
@@ -245,10 +259,10 @@ fn phase_line(pen: &Pen, phase: &PhaseRow, history: &PhaseHistory, now: Timestam
     let running = phase.state == PhaseState::Running;
     let steps =
         if running && phase.steps > 0 { format!(" {}/{}", phase.steps_done, phase.steps) } else { String::new() };
-    let mut strip = Strip::of(format!("{} ", pen.glyphs.phase(phase.state)), role)
+    let mut strip = Strip::of(format!("{} ", glyphs.phase(phase.state)), role)
         .add(text::left(&phase.name, name), if phase.state == PhaseState::Pending { Role::Muted } else { Role::Text })
         .add(format!(" {} ", text::left(&start, 8)), Role::Muted)
-        .append(axis.bars(pen, std::slice::from_ref(phase), |_| 2));
+        .append(axis.bars(glyphs, std::slice::from_ref(phase), |_| 2));
     let over = slow_role(took.unwrap_or(0), usual.map(|u| u.p95.as_millis() as i64));
     strip.push(format!(" {}", text::right(&took.map(text::short_duration).unwrap_or_default(), 7)), over);
     strip.push(format!(" {}", text::right(&usual_text(usual), 12)), Role::Muted);

@@ -4,15 +4,19 @@ use super::{
     super::{
         action::Action,
         layout::Class,
-        state::{Overlay, Pane, State, Subject, View},
+        scale::Field,
+        state::{Notice, Overlay, Pane, State, Subject, View},
         text,
-        theme::Role,
     },
     pen::{Pen, Strip},
     tree::role,
 };
+use crate::config::Role;
 use crate::fleet::{Health, Line};
 use ratatui::layout::Rect;
+
+/// Most lines that one notice takes.
+const NOTICE_LINES: usize = 6;
 
 /// Context, connection, totals by state; mode, user and clock on the right.
 pub fn header(pen: &mut Pen, state: &State, area: Rect) {
@@ -161,17 +165,18 @@ fn breadcrumb(state: &State) -> String {
 /// What can be done here; or, while there is something to say, that.
 pub fn hints(pen: &mut Pen, state: &State, area: Rect) {
     if let Some(notice) = &state.notice {
-        let (glyph, role) = if notice.complaint {
-            (pen.glyphs.health(Health::Warning), Role::Warning)
-        } else {
-            (pen.glyphs.now(), Role::Accent)
-        };
-        return pen.strip(area, &Strip::of(format!(" {glyph} {}", text::clean(&notice.text)), role));
+        return say(pen, notice, area);
     }
     let mut strip = Strip::of(" ", Role::Text);
-    for action in hinted(state) {
-        let key = state.keymap.key(action);
-        let hint = action.entry().hint;
+    let of_actions = |actions: Vec<Action>| -> Vec<(String, &str)> {
+        actions.into_iter().map(|action| (state.keymap.key(action), action.entry().hint)).collect()
+    };
+    let keys = match of_overlay(state) {
+        Some(keys) => keys.iter().map(|(key, hint)| ((*key).to_owned(), *hint)).collect(),
+        None => of_actions(hinted(state)),
+    };
+    for (key, hint) in keys {
+        let key = pen.glyphs.key(&key);
         if key.is_empty() || strip.width() + text::width(&key) + hint.len() + 3 > area.width.into() {
             continue;
         }
@@ -181,11 +186,57 @@ pub fn hints(pen: &mut Pen, state: &State, area: Rect) {
     pen.strip(area, &strip);
 }
 
+/// One line to the user; a long one takes the lines above it as well.
+fn say(pen: &mut Pen, notice: &Notice, area: Rect) {
+    let (glyph, role) = if notice.complaint {
+        (pen.glyphs.health(Health::Warning), Role::Warning)
+    } else {
+        (pen.glyphs.now(), Role::Accent)
+    };
+    let room = usize::from(area.width).saturating_sub(4);
+    let parts: Vec<String> = notice.text.lines().flat_map(|line| text::wrap(line, room)).take(NOTICE_LINES).collect();
+    let height = (parts.len() as u16).max(1).min(area.bottom());
+    let area = Rect { y: area.bottom() - height, height, ..area };
+    pen.clear(area);
+    let mark = |row: usize| if row == 0 { glyph } else { " " };
+    let strips: Vec<Strip> =
+        parts.iter().enumerate().map(|(row, part)| Strip::of(format!(" {} {part}", mark(row)), role)).collect();
+    pen.strips(area, &strips);
+}
+
+/// What the keys do while something lies over the panes; `None` while nothing does.
+fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> {
+    match &state.overlay {
+        Overlay::None | Overlay::Filter => None,
+        Overlay::Help { .. } => Some(&[("j", "down"), ("k", "up"), ("esc", "close")]),
+        Overlay::Palette(_) => {
+            Some(&[("up", "up"), ("down", "down"), ("tab", "complete"), ("enter", "run"), ("esc", "close")])
+        }
+        Overlay::Confirm(_) => Some(&[("y", "yes"), ("n", "no"), ("esc", "no")]),
+        Overlay::Export(_) => Some(&[("tab", "next form"), ("w", "write file"), ("y", "copy"), ("esc", "close")]),
+        Overlay::Scale(dialog) if dialog.focus == Field::Replicas => Some(&[
+            ("up", "one more"),
+            ("down", "one less"),
+            ("tab", "next field"),
+            ("ctrl-w", "arm"),
+            ("ctrl-x", "export"),
+            ("esc", "cancel"),
+        ]),
+        Overlay::Scale(_) => Some(&[
+            ("tab", "next field"),
+            ("shift-tab", "field before"),
+            ("ctrl-w", "arm"),
+            ("ctrl-x", "export"),
+            ("esc", "cancel"),
+        ]),
+    }
+}
+
 /// The actions worth a hint here, the most useful first.
 fn hinted(state: &State) -> Vec<Action> {
     let mut actions = Vec::new();
     match state.pane {
-        Pane::Feed if state.log.is_some() => actions.extend([Action::Follow, Action::Zoom]),
+        Pane::Feed if state.log.is_some() => actions.extend([Action::Follow, Action::Wrap, Action::Zoom]),
         Pane::Main | Pane::Detail | Pane::Feed => match state.subject() {
             Subject::Pool(_) => actions.extend([Action::Scale, Action::Logs, Action::Pause, Action::Open]),
             Subject::Machine(_) => actions.extend([Action::Open, Action::Logs, Action::Scale]),

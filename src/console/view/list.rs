@@ -4,11 +4,11 @@ use super::{
     super::{
         state::{Pane, State},
         text,
-        theme::Role,
     },
     pen::{Pen, Strip, row_of},
     tree::role,
 };
+use crate::config::Role;
 use crate::fleet::{EventRow, OperationRow};
 use ratatui::layout::Rect;
 

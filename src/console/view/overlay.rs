@@ -2,44 +2,86 @@
 
 use super::{
     super::{
-        action::{ACTIONS, Group},
+        action::{ACTIONS, Action, Entry, Group},
+        glyphs::Glyphs,
         palette::Palette,
         state::State,
         text,
-        theme::Role,
     },
     pen::{Pen, Strip, middle, row_of},
 };
+use crate::config::Role;
 use ratatui::layout::{Position, Rect};
+
+const HELP_WIDTH: u16 = 104;
+/// What is typed, two spaces, what it takes.
+const FILTER: &[&str] = &[
+    "gpu eu  words match anywhere, in order or not; all terms must hold",
+    "state=failed,notready  equal to one of these; pool!=infra is the opposite",
+    "version:1.34  begins so",
+    "message~pdb  contains; message!~pdb does not",
+    "rack=r12  any label",
+    "!  problems only",
+];
+const LEVELS: &[&str] = &[
+    "0  at once: pausing and holding",
+    "1  yes or no: going on, trying again",
+    "2  preview, server dry run, the typed name: scaling",
+    "3  the same with the number and a reason: production, or more than a tenth of a pool leaves",
+];
 
 /// The help page, made from the table of actions and the keymap.
 pub fn help(pen: &mut Pen, state: &State, scroll: usize, area: Rect) -> Option<Position> {
-    let mut lines = Vec::new();
-    for group in Group::ALL {
-        lines.push(Strip::of(format!(" {}", group.title()), Role::Title));
-        for entry in ACTIONS.iter().filter(|e| e.group == group) {
-            let keys: Vec<String> = state.keymap.keys(entry.action).iter().map(ToString::to_string).collect();
-            let writes = if entry.writes { "  (writes: W first)" } else { "" };
-            lines.push(
-                Strip::of(format!("  {} ", text::left(&keys.join(" "), 20)), Role::Key)
-                    .add(text::left(entry.name, 16), Role::Accent)
-                    .add(entry.help, Role::Text)
-                    .add(writes, Role::Muted),
-            );
-        }
-        lines.push(Strip::new());
-    }
-    lines.extend(legend(pen));
+    let width = area.width.min(HELP_WIDTH);
+    let lines = help_lines(state, width);
     let height = (lines.len() as u16 + 2).min(area.height.saturating_sub(2));
-    let area = middle(area, 104, height);
-    let right = Strip::of("j k scroll · esc closes", Role::Muted);
-    let inner = pen.frame(area, true, &Strip::of("Help", Role::Title), &right);
+    let area = middle(area, width, height);
+    let inner = pen.frame(area, true, &Strip::of("Help", Role::Title), &Strip::new());
     let scroll = scroll.min(lines.len().saturating_sub(inner.height.into()));
     pen.strips(inner, &lines[scroll..]);
+    let below = lines.len().saturating_sub(scroll + usize::from(inner.height));
+    if below > 0 {
+        let more = Strip::of(format!(" {} more below ", text::plural(below, "line")), Role::Accent);
+        pen.right(Rect { y: area.bottom() - 1, height: 1, width: area.width - 2, ..area }, &more);
+    }
     None
 }
 
-fn legend(pen: &Pen) -> Vec<Strip> {
+/// Lines of the help page that can be scrolled away.
+pub fn help_farthest(state: &State) -> usize {
+    let (width, height) = state.size;
+    help_lines(state, width.min(HELP_WIDTH)).len().saturating_sub(usize::from(height).saturating_sub(4))
+}
+
+fn help_lines(state: &State, width: u16) -> Vec<Strip> {
+    let width = usize::from(width).saturating_sub(3);
+    let mut lines = Vec::new();
+    for group in Group::ALL {
+        lines.push(Strip::of(format!(" {}", group.title()), Role::Title));
+        let entries = ACTIONS.iter().filter(|entry| entry.group == group);
+        entries.for_each(|entry| lines.extend(entry_lines(state, entry, width)));
+        lines.push(Strip::new());
+    }
+    lines.extend(legend(state.glyphs, width));
+    lines
+}
+
+/// Keys, name and meaning; a meaning that is too long goes on below.
+fn entry_lines(state: &State, entry: &Entry, width: usize) -> Vec<Strip> {
+    let keys: Vec<String> = state.keymap.keys(entry.action).iter().map(|k| state.glyphs.key(&k.to_string())).collect();
+    let (keys_width, name_width) = if width > 90 { (20, 16) } else { (13, 15) };
+    let head = Strip::of(format!("  {} ", text::left(&keys.join(" "), keys_width)), Role::Key)
+        .add(format!("{} ", text::left(entry.name, name_width)), Role::Accent);
+    let begin = head.width();
+    let arm = state.keymap.key(Action::Arm);
+    let writes = if entry.writes { format!(" ({arm} first)") } else { String::new() };
+    let mut parts = text::wrap(&format!("{}{writes}", entry.help), width.saturating_sub(begin).max(20)).into_iter();
+    let first = head.add(parts.next().unwrap_or_default(), Role::Text);
+    std::iter::once(first).chain(parts.map(|part| Strip::new().tab(begin).add(part, Role::Text))).collect()
+}
+
+/// Shapes, the filter, and what the levels ask for.
+fn legend(glyphs: Glyphs, width: usize) -> Vec<Strip> {
     use crate::fleet::Health;
     let words = [
         (Health::Good, "well"),
@@ -50,25 +92,23 @@ fn legend(pen: &Pen) -> Vec<Strip> {
     ];
     let mut line = Strip::of("  ", Role::Text);
     for (health, word) in words {
-        line.push(format!("{} ", pen.glyphs.health(health)), super::tree::role(health));
+        line.push(format!("{} ", glyphs.health(health)), super::tree::role(health));
         line.push(format!("{word}   "), Role::Text);
     }
-    vec![
-        Strip::of(" Shapes", Role::Title),
-        line,
-        Strip::new(),
-        Strip::of(" Filter", Role::Title),
-        Strip::of(
-            "  words match anywhere, in order or not: gpu eu        fields are exact: state=failed pool!=infra",
-            Role::Text,
-        ),
-        Strip::new(),
-        Strip::of(" Levels of confirmation", Role::Title),
-        Strip::of(
-            "  0 at once   1 yes or no   2 preview, dry run, typed name   3 the same with number and reason",
-            Role::Text,
-        ),
-    ]
+    let mut lines = vec![Strip::of(" Shapes", Role::Title), line];
+    for (title, sentences) in [("Filter", FILTER), ("Levels of confirmation", LEVELS)] {
+        lines.push(Strip::new());
+        lines.push(Strip::of(format!(" {title}"), Role::Title));
+        for sentence in sentences {
+            let (first, rest) = sentence.split_once("  ").unwrap_or(("", sentence));
+            let parts = text::wrap(rest, width.saturating_sub(27).max(20));
+            for (row, part) in parts.into_iter().enumerate() {
+                let head = if row == 0 { first } else { "" };
+                lines.push(Strip::of(format!("  {}", text::left(head, 25)), Role::Key).add(part, Role::Text));
+            }
+        }
+    }
+    lines
 }
 
 /// The line on which the filter is typed.

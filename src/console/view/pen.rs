@@ -1,16 +1,16 @@
 //! Paints lines and frames into the buffer by role.
 
-use super::super::{
-    glyphs::Glyphs,
-    text,
-    theme::{Role, Theme},
-};
+use super::super::{glyphs::Glyphs, text};
+use crate::config::{Role, Theme};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
     style::Style,
     text::{Line, Span},
 };
+
+/// Between two facts.
+const GAP: &str = "   ";
 
 /// A buffer with the roles to paint it.
 pub struct Pen<'a> {
@@ -50,11 +50,28 @@ impl Strip {
     /// A label and its value, and a gap before the next one.
     pub fn fact(mut self, label: &str, value: impl AsRef<str>, role: Role) -> Self {
         if self.width > 0 {
-            self.push("   ", Role::Text);
+            self.push(GAP, Role::Text);
         }
         self.push(format!("{label} "), Role::Muted);
         self.push(text::clean(value.as_ref()), role);
         self
+    }
+
+    /// Broken between facts, so that each line fits.
+    pub fn flow(self, columns: usize) -> Vec<Self> {
+        let mut lines = vec![Self::new()];
+        for fact in self.pieces.split(|(text, _)| text == GAP) {
+            let width: usize = fact.iter().map(|(text, _)| text::width(text)).sum();
+            let line = lines.last_mut().expect("it has begun with one");
+            if line.width > 0 && line.width + GAP.len() + width > columns {
+                lines.push(Self::new());
+            } else if line.width > 0 {
+                line.push(GAP, Role::Text);
+            }
+            let line = lines.last_mut().expect("it has begun with one");
+            fact.iter().for_each(|(text, role)| line.push(text.clone(), *role));
+        }
+        lines
     }
 
     /// Another strip after this one.

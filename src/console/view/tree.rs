@@ -4,13 +4,13 @@ use super::{
     super::{
         state::{Pane, State},
         text,
-        theme::Role,
         tree::Row,
     },
     pen::{Pen, Strip, row_of},
 };
 use crate::{
     api::MachineState,
+    config::Role,
     fleet::{ClusterNode, Health, MachineRow, PoolNode, StateCounts},
 };
 use ratatui::layout::Rect;
@@ -87,9 +87,9 @@ fn right_title(state: &State) -> Strip {
 fn empty(pen: &mut Pen, state: &State, inner: Rect) {
     let snapshot = &state.snapshot;
     let lines: [&str; 2] = if state.sifter.matches().is_some() {
-        ["Nothing matches the filter.", "Esc clears it."]
+        ["Nothing matches: `=` is exact, `:` begins so, `~` contains.", "Esc clears the filter."]
     } else if state.problems_only {
-        ["Nothing has a problem.", "! shows everything."]
+        ["Nothing has a problem.", "The same key shows everything again."]
     } else if !snapshot.complete {
         ["Reading the fleet …", ""]
     } else {

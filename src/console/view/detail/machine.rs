@@ -1,38 +1,34 @@
 //! A machine: where it is, what it is, its phases against what is usual, what stands in the way, what to do next.
 
 use super::{
-    super::{
-        dialog::wrap,
-        gantt,
-        pen::{Pen, Strip},
-        tree::role,
-    },
+    super::{gantt, pen::Strip, tree::role},
     Panel, Room,
 };
 use crate::{
     api::{DrainStatus, Machine, MachineState},
-    console::{action::Action, state::State, text, theme::Role},
+    config::Role,
+    console::{action::Action, glyphs::Glyphs, state::State, text},
     fleet::{Health, MachineRow},
 };
 
-pub fn panels(pen: &Pen, state: &State, machine: &MachineRow, room: Room) -> Vec<Panel> {
+pub fn panels(glyphs: Glyphs, state: &State, machine: &MachineRow, room: Room) -> Vec<Panel> {
     let resource = state.machine.as_deref().filter(|m| m.metadata.uid.as_deref() == Some(&*machine.uid));
-    let mut panels = vec![facts(pen, state, machine, resource, room)];
+    let mut panels = vec![facts(glyphs, state, machine, resource, room)];
     if machine.phases.is_empty() {
         let words = resource.map(|_| "no phases are recorded").unwrap_or_default();
         if let Some(restored) = resource.map(|m| restored(m, machine)).filter(|m| !m.phases.is_empty()) {
-            panels.push(phases(pen, state, &restored, room));
+            panels.push(phases(glyphs, state, &restored, room));
         } else if !words.is_empty() && !room.tight {
             panels.push(Panel::new("Phases", vec![Strip::of(words, Role::Muted)]));
         }
     } else {
-        panels.push(phases(pen, state, machine, room));
+        panels.push(phases(glyphs, state, machine, room));
     }
     if let Some(drain) = machine.drain.as_deref() {
-        panels.push(drain_panel(pen, state, drain, room));
+        panels.push(drain_panel(glyphs, state, drain, room));
     }
     if let Some(resource) = resource {
-        panels.extend(conditions(pen, state, resource, room));
+        panels.extend(conditions(glyphs, state, resource, room));
     }
     panels
 }
@@ -43,13 +39,13 @@ fn restored(resource: &Machine, row: &MachineRow) -> MachineRow {
     MachineRow { phases: projected.phases, ..row.clone() }
 }
 
-fn phases(pen: &Pen, state: &State, machine: &MachineRow, room: Room) -> Panel {
-    let lines = gantt::phases(pen, machine, &state.snapshot.history, state.now, room.width);
+fn phases(glyphs: Glyphs, state: &State, machine: &MachineRow, room: Room) -> Panel {
+    let lines = gantt::phases(glyphs, machine, &state.snapshot.history, state.now, room.width);
     let operation = machine.operation.as_deref().map(|o| text::cut(o, 40)).unwrap_or_default();
     Panel::new("Phases", lines).right(Strip::of(operation, Role::Muted))
 }
 
-fn facts(pen: &Pen, state: &State, machine: &MachineRow, resource: Option<&Machine>, room: Room) -> Panel {
+fn facts(glyphs: Glyphs, state: &State, machine: &MachineRow, resource: Option<&Machine>, room: Room) -> Panel {
     let mut lines = Vec::new();
     let user = machine.user.as_deref().map(|u| format!("{u}@")).unwrap_or_default();
     let mut host = Strip::new().fact("host", format!("{user}{}:{}", machine.address, machine.port), Role::Text);
@@ -84,14 +80,14 @@ fn facts(pen: &Pen, state: &State, machine: &MachineRow, resource: Option<&Machi
     }
     if let Some(message) = &machine.message {
         let role = if machine.health.is_problem() { role(machine.health) } else { Role::Muted };
-        lines.extend(wrap(message, room.width).into_iter().take(4).map(|part| Strip::of(part, role)));
+        lines.extend(text::wrap(message, room.width).into_iter().take(4).map(|part| Strip::of(part, role)));
     }
     if let Some(next) = next_step(state, machine) {
-        lines.push(Strip::of(format!("{} {next}", pen.glyphs.now()), Role::Accent));
+        lines.push(Strip::of(format!("{} {next}", glyphs.now()), Role::Accent));
     }
     let since = machine.state_since.map(|at| text::duration(text::seconds_between(at, state.now))).unwrap_or_default();
     let mut panel = Panel::new(text::clean(&machine.name), lines).right(Strip::of(
-        format!("{} {} {since}", pen.glyphs.health(machine.health), machine.state.as_str()),
+        format!("{} {} {since}", glyphs.health(machine.health), machine.state.as_str()),
         role(machine.health),
     ));
     panel.title.push("   Machine", Role::Muted);
@@ -137,7 +133,7 @@ fn next_step(state: &State, machine: &MachineRow) -> Option<String> {
     })
 }
 
-fn drain_panel(pen: &Pen, state: &State, drain: &DrainStatus, room: Room) -> Panel {
+fn drain_panel(glyphs: Glyphs, state: &State, drain: &DrainStatus, room: Room) -> Panel {
     let left = text::seconds_between(state.now, drain.deadline.0);
     let gone = drain.pods_total - drain.pods_left;
     let mut lines = vec![
@@ -152,7 +148,7 @@ fn drain_panel(pen: &Pen, state: &State, drain: &DrainStatus, room: Room) -> Pan
         });
         lines.push(Strip::of(
             text::cut(
-                &format!("{} {}{}", pen.glyphs.health(Health::Warning), blocker.pod, budget.unwrap_or_default()),
+                &format!("{} {}{}", glyphs.health(Health::Warning), blocker.pod, budget.unwrap_or_default()),
                 room.width,
             ),
             Role::Warning,
@@ -162,7 +158,7 @@ fn drain_panel(pen: &Pen, state: &State, drain: &DrainStatus, room: Room) -> Pan
     Panel::new(format!("Drain {}", if drain.blockers.is_empty() { "" } else { "blocked" }), lines)
 }
 
-fn conditions(pen: &Pen, state: &State, resource: &Machine, room: Room) -> Option<Panel> {
+fn conditions(glyphs: Glyphs, state: &State, resource: &Machine, room: Room) -> Option<Panel> {
     let conditions = &resource.status.as_ref()?.conditions;
     let lines = conditions.iter().map(|condition| {
         let (health, word) = match condition.status.as_str() {
@@ -171,7 +167,7 @@ fn conditions(pen: &Pen, state: &State, resource: &Machine, room: Room) -> Optio
             _ => (Health::Warning, "Unknown"),
         };
         let since = text::duration(text::seconds_between(condition.last_transition_time.0, state.now));
-        Strip::of(format!("{} ", pen.glyphs.health(health)), role(health))
+        Strip::of(format!("{} ", glyphs.health(health)), role(health))
             .add(text::left(&condition.type_, 16), Role::Text)
             .add(format!(" {} {} ", text::left(word, 7), text::right(&since, 7)), Role::Muted)
             .add(

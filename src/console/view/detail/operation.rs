@@ -1,23 +1,19 @@
 //! An operation: who asked and why, how far it is, what failed and what to do, how long phases took.
 
 use super::{
-    super::{
-        dialog::wrap,
-        gantt,
-        pen::{Pen, Strip},
-        tree::role,
-    },
+    super::{gantt, pen::Strip, tree::role},
     Panel, Room,
 };
 use crate::{
-    console::{action::Action, state::State, text, theme::Role},
+    config::Role,
+    console::{action::Action, glyphs::Glyphs, state::State, text},
     fleet::OperationRow,
 };
 
-pub fn panels(pen: &Pen, state: &State, operation: &OperationRow, room: Room) -> Vec<Panel> {
-    let mut panels = vec![facts(pen, state, operation, room)];
+pub fn panels(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Room) -> Vec<Panel> {
+    let mut panels = vec![facts(glyphs, state, operation, room)];
     if !operation.failures.is_empty() {
-        panels.push(failures(pen, state, operation, room));
+        panels.push(failures(glyphs, state, operation, room));
     }
     if !operation.is_final() {
         let machines: Vec<_> = operation
@@ -31,7 +27,7 @@ pub fn panels(pen: &Pen, state: &State, operation: &OperationRow, room: Room) ->
             .collect();
         if !machines.is_empty() {
             let height = room.height.saturating_sub(panels.iter().map(|p| p.lines.len() + 2).sum::<usize>() + 2).max(4);
-            let lines = gantt::machines(pen, &machines, &state.snapshot.history, state.now, room.width, height);
+            let lines = gantt::machines(glyphs, &machines, &state.snapshot.history, state.now, room.width, height);
             panels.push(Panel::new("Machines", lines).growing());
         }
     }
@@ -41,10 +37,10 @@ pub fn panels(pen: &Pen, state: &State, operation: &OperationRow, room: Room) ->
     panels
 }
 
-fn facts(pen: &Pen, state: &State, operation: &OperationRow, room: Room) -> Panel {
+fn facts(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Room) -> Panel {
     let progress = &operation.progress;
     let fraction = if operation.is_final() && progress.failed == 0 { 1.0 } else { operation.fraction() };
-    let (done, rest) = text::bar(fraction, (room.width / 3).clamp(10, 40), pen.glyphs.is_ascii());
+    let (done, rest) = text::bar(fraction, (room.width / 3).clamp(10, 40), glyphs.is_ascii());
     let role = role(operation.health());
     let mut lines = vec![
         Strip::of(done, role)
@@ -78,27 +74,27 @@ fn facts(pen: &Pen, state: &State, operation: &OperationRow, room: Room) -> Pane
     }
     lines.push(times);
     if let Some(message) = &operation.message {
-        lines.extend(wrap(message, room.width).into_iter().take(3).map(|part| Strip::of(part, role)));
+        lines.extend(text::wrap(message, room.width).into_iter().take(3).map(|part| Strip::of(part, role)));
     }
     let word = if operation.paused && !operation.is_final() { "Paused" } else { operation.state.as_str() };
     let mut panel = Panel::new(text::clean(&operation.name), lines)
-        .right(Strip::of(format!("{} {word}", pen.glyphs.operation(operation.state, operation.paused)), role));
+        .right(Strip::of(format!("{} {word}", glyphs.operation(operation.state, operation.paused)), role));
     panel.title.push(format!("   {}", operation.type_.as_str()), Role::Muted);
     panel
 }
 
-fn failures(pen: &Pen, state: &State, operation: &OperationRow, room: Room) -> Panel {
+fn failures(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Room) -> Panel {
     let mut lines = Vec::new();
     for failure in operation.failures.iter() {
         let place =
             [failure.phase.as_deref(), failure.step.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" › ");
         lines.push(
-            Strip::of(format!("{} ", pen.glyphs.health(crate::fleet::Health::Bad)), Role::Bad)
+            Strip::of(format!("{} ", glyphs.health(crate::fleet::Health::Bad)), Role::Bad)
                 .add(text::clean(&failure.machine), Role::Text)
                 .add(format!("  {}  {:?}", text::cut(&place, 40), failure.class), Role::Muted),
         );
         lines.extend(
-            wrap(&failure.message, room.width.saturating_sub(4))
+            text::wrap(&failure.message, room.width.saturating_sub(4))
                 .into_iter()
                 .take(3)
                 .map(|p| Strip::of(format!("    {p}"), Role::Bad)),

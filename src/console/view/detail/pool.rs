@@ -1,55 +1,56 @@
 //! A pool: how many of what, the operation at work, every machine as a cell, and those in progress against time.
 
 use super::{
-    super::{
-        dialog::wrap,
-        gantt,
-        pen::{Pen, Strip},
-        tree::role,
-    },
-    Panel, Room,
+    super::{gantt, pen::Strip, tree::role},
+    Panel, Room, scope,
 };
 use crate::{
     api::MachineState,
-    console::{state::State, text, theme::Role},
+    config::Role,
+    console::{action::Action, glyphs::Glyphs, state::State, text},
     fleet::{Health, OperationRow, PoolNode},
 };
 
-pub fn panels(pen: &Pen, state: &State, node: &PoolNode, room: Room) -> Vec<Panel> {
-    let mut panels = vec![facts(pen, state, node, room)];
+pub fn panels(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Vec<Panel> {
+    let mut panels = vec![facts(glyphs, state, node, room)];
     let used: usize = panels[0].lines.len() + 2;
     let rest = room.height.saturating_sub(used);
     let grid_rows = if room.tight { 2 } else { (rest / 3).clamp(2, 14) };
-    let grid = grid(pen, node, room.width, grid_rows);
+    let grid = grid(glyphs, node, room.width, grid_rows);
     let left = rest.saturating_sub(grid.lines.len() + 4);
     panels.push(grid);
-    panels.push(progress(pen, state, node, room, left.max(4)));
+    panels.push(progress(glyphs, state, node, room, left.max(4)));
     panels
 }
 
-fn facts(pen: &Pen, state: &State, node: &PoolNode, room: Room) -> Panel {
+fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
     let row = &node.row;
     let counts = &node.counts;
     let unavailable = row.desired.saturating_sub(node.ready());
     let attention = |n: usize, role: Role| if n > 0 { role } else { Role::Text };
-    let mut lines = vec![
-        Strip::new()
-            .fact("desired", text::number(row.desired), Role::Title)
-            .fact("ready", text::number(node.ready()), Role::Text)
-            .fact("unavailable", text::number(unavailable), attention(unavailable, Role::Warning))
-            .fact(
-                "failed",
-                text::number(counts.of(MachineState::Failed)),
-                attention(counts.of(MachineState::Failed), Role::Bad),
-            )
-            .fact("idle capacity", text::number(state.snapshot.capacity(row)), Role::Accent),
-    ];
+    let mut lines = Strip::new()
+        .fact("desired", text::number(row.desired), Role::Title)
+        .fact("ready", text::number(node.ready()), Role::Text)
+        .fact("unavailable", text::number(unavailable), attention(unavailable, Role::Warning))
+        .fact(
+            "failed",
+            text::number(counts.of(MachineState::Failed)),
+            attention(counts.of(MachineState::Failed), Role::Bad),
+        )
+        .fact("idle capacity", text::number(state.snapshot.capacity(row)), Role::Accent)
+        .flow(room.width);
+    if room.tight {
+        lines.truncate(1);
+    }
     let version = row
         .version
         .as_deref()
         .or_else(|| state.snapshot.cluster(&row.cluster).and_then(|c| c.row.wanted_version.as_deref()));
     let mut second =
         Strip::new().fact("role", row.role.as_str(), Role::Text).fact("version", version.unwrap_or("–"), Role::Text);
+    if row.production {
+        second = second.fact("environment", "production", Role::Warning);
+    }
     if let Some(resource) = &row.resource {
         let selector: Vec<String> = resource.spec.machine_selector.iter().map(|(k, v)| format!("{k}={v}")).collect();
         if !selector.is_empty() {
@@ -57,24 +58,22 @@ fn facts(pen: &Pen, state: &State, node: &PoolNode, room: Room) -> Panel {
         }
         let budget = resource.spec.deletion_budget.map_or_else(|| "max(1, 10 %)".to_owned(), |n| n.to_string());
         second = second.fact("deletion budget", budget, Role::Text);
-        if row.production {
-            second = second.fact("environment", "production", Role::Warning);
-        }
     }
     if !room.tight {
-        lines.push(second);
+        lines.extend(second.flow(room.width));
     }
     if let Some(operation) = state.snapshot.operations_of(&row.name).next() {
-        lines.push(operation_bar(pen, state, node, operation, room.width));
+        lines.push(operation_bar(glyphs, state, node, operation, room.width));
         if !room.tight {
-            lines.push(who(operation));
+            lines.extend(who(operation).flow(room.width));
         }
     } else if !room.tight {
-        lines.push(Strip::of("no operation has worked here yet: `s` scales the pool", Role::Muted));
+        let key = state.keymap.key(Action::Scale);
+        lines.push(Strip::of(format!("no operation has worked here yet: `{key}` scales the pool"), Role::Muted));
     }
     if let Some(message) = row.message.as_deref() {
         let role = if node.health.is_problem() { Role::Warning } else { Role::Muted };
-        lines.extend(wrap(message, room.width).into_iter().take(2).map(|part| Strip::of(part, role)));
+        lines.extend(text::wrap(message, room.width).into_iter().take(2).map(|part| Strip::of(part, role)));
     }
     let title = format!("{} / {}", text::clean(&row.cluster), text::clean(&row.short_name));
     let word = match (row.paused, row.hold, row.phase) {
@@ -85,14 +84,13 @@ fn facts(pen: &Pen, state: &State, node: &PoolNode, room: Room) -> Panel {
     };
     let mut panel = Panel::new(title, lines);
     panel.title.push("   NodePool", Role::Muted);
-    panel
-        .right(Strip::of(format!("{} {word}", pen.glyphs.health(node.health)).trim_end().to_owned(), role(node.health)))
+    panel.right(Strip::of(format!("{} {word}", glyphs.health(node.health)).trim_end().to_owned(), role(node.health)))
 }
 
 /// How far the operation is, and when it will be over.
-fn operation_bar(pen: &Pen, state: &State, node: &PoolNode, operation: &OperationRow, width: usize) -> Strip {
+fn operation_bar(glyphs: Glyphs, state: &State, node: &PoolNode, operation: &OperationRow, width: usize) -> Strip {
     let fraction = if operation.state == crate::api::OperationState::Succeeded { 1.0 } else { operation.fraction() };
-    let (done, rest) = text::bar(fraction, (width / 3).clamp(10, 40), pen.glyphs.is_ascii());
+    let (done, rest) = text::bar(fraction, (width / 3).clamp(10, 40), glyphs.is_ascii());
     let role = role(operation.health());
     let mut strip = Strip::of(format!("{} ", operation.type_.as_str()), Role::Muted)
         .add(done, role)
@@ -148,7 +146,7 @@ fn who(operation: &OperationRow) -> Strip {
 }
 
 /// Every machine as one cell, in the order of the tree; several to a cell where there are too many.
-fn grid(pen: &Pen, node: &PoolNode, width: usize, rows: usize) -> Panel {
+fn grid(glyphs: Glyphs, node: &PoolNode, width: usize, rows: usize) -> Panel {
     let total = node.machines.len();
     let capacity = (width * rows).max(1);
     let per_cell = total.div_ceil(capacity).max(1);
@@ -163,7 +161,7 @@ fn grid(pen: &Pen, node: &PoolNode, width: usize, rows: usize) -> Panel {
         before = until;
         while cells > 0 {
             let fits = cells.min(width - strip.width().min(width));
-            strip.push(pen.glyphs.cell(health).repeat(fits), role(health));
+            strip.push(glyphs.cell(health).repeat(fits), role(health));
             cells -= fits;
             if strip.width() >= width {
                 lines.push(std::mem::take(&mut strip));
@@ -180,7 +178,7 @@ fn grid(pen: &Pen, node: &PoolNode, width: usize, rows: usize) -> Panel {
     for (health, word) in
         [(Health::Good, "ready"), (Health::Moving, "moving"), (Health::Warning, "blocked"), (Health::Bad, "failed")]
     {
-        legend.push(format!("{} ", pen.glyphs.cell(health)), role(health));
+        legend.push(format!("{} ", glyphs.cell(health)), role(health));
         legend.push(format!("{word} "), Role::Muted);
     }
     if per_cell > 1 {
@@ -189,20 +187,17 @@ fn grid(pen: &Pen, node: &PoolNode, width: usize, rows: usize) -> Panel {
     Panel::new(format!("Machines {}", text::number(total)), lines).right(legend)
 }
 
-fn progress(pen: &Pen, state: &State, node: &PoolNode, room: Room, height: usize) -> Panel {
+fn progress(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room, height: usize) -> Panel {
     let machines = gantt::in_progress(node.machines.iter(), 200);
     let counts = &node.counts;
     let total = [Health::Bad, Health::Warning, Health::Moving].map(|h| counts.health(h)).iter().sum::<usize>();
     if machines.is_empty() {
-        let lines = if room.tight {
-            Vec::new()
-        } else {
-            vec![Strip::of("nothing is in progress, and nothing is wrong", Role::Muted)]
-        };
-        return Panel::new("In progress", lines);
+        // At rest what was done here says more than that nothing is being done.
+        let operations: Vec<&OperationRow> = state.snapshot.operations_of(&node.row.name).map(AsRef::as_ref).collect();
+        return scope::operations_panel(glyphs, state, &operations, Room { height: height.max(1), ..room });
     }
     let mut lines = gantt::machines(
-        pen,
+        glyphs,
         &machines,
         &state.snapshot.history,
         state.now,
@@ -211,7 +206,7 @@ fn progress(pen: &Pen, state: &State, node: &PoolNode, room: Room, height: usize
     );
     for machine in machines.iter().filter(|m| m.health.is_problem()).take(3) {
         let why = machine.message.as_deref().unwrap_or("no reason is given");
-        let text = format!("{} {}  {why}", pen.glyphs.health(machine.health), machine.name);
+        let text = format!("{} {}  {why}", glyphs.health(machine.health), machine.name);
         lines.push(Strip::of(text::cut(&text, room.width), role(machine.health)));
     }
     Panel::new(format!("In progress {}", text::number(total)), lines).growing()

@@ -1,20 +1,17 @@
 //! The fleet, the idle machines, a cluster: totals, and what is under way.
 
 use super::{
-    super::{
-        dialog::wrap,
-        pen::{Pen, Strip},
-        tree::role,
-    },
+    super::{pen::Strip, tree::role},
     Panel, Room,
 };
 use crate::{
     api::MachineState,
-    console::{state::State, text, theme::Role},
+    config::Role,
+    console::{action::Action, glyphs::Glyphs, state::State, text},
     fleet::{ClusterNode, OperationRow, StateCounts},
 };
 
-pub fn fleet(pen: &Pen, state: &State, room: Room) -> Vec<Panel> {
+pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
     let snapshot = &*state.snapshot;
     let desired: usize = snapshot.clusters.iter().map(|c| c.desired).sum();
     let mut lines = vec![
@@ -36,7 +33,7 @@ pub fn fleet(pen: &Pen, state: &State, room: Room) -> Vec<Panel> {
     let mut title = Panel::new(text::clean(&state.place.context), lines);
     title.title.push("   meta cluster", Role::Muted);
     let operations: Vec<&OperationRow> = snapshot.operations.iter().map(AsRef::as_ref).collect();
-    vec![title, operations_panel(pen, state, &operations, room)]
+    vec![title, operations_panel(glyphs, state, &operations, room)]
 }
 
 pub fn idle(state: &State) -> Vec<Panel> {
@@ -66,10 +63,10 @@ fn states(counts: &StateCounts) -> Strip {
     })
 }
 
-pub fn cluster(pen: &Pen, state: &State, node: &ClusterNode, room: Room) -> Vec<Panel> {
+pub fn cluster(glyphs: Glyphs, state: &State, node: &ClusterNode, room: Room) -> Vec<Panel> {
     let row = &node.row;
     let version = match (&row.version, &row.wanted_version) {
-        (Some(is), Some(wanted)) if is != wanted => format!("{is} {} {wanted}", pen.glyphs.arrow()),
+        (Some(is), Some(wanted)) if is != wanted => format!("{is} {} {wanted}", glyphs.arrow()),
         (Some(is), _) => is.to_string(),
         (None, Some(wanted)) => format!("wants {wanted}"),
         (None, None) => "–".to_owned(),
@@ -95,29 +92,27 @@ pub fn cluster(pen: &Pen, state: &State, node: &ClusterNode, room: Room) -> Vec<
     }
     lines.push(third);
     if let Some(message) = &row.message {
-        lines.extend(wrap(message, room.width).into_iter().take(3).map(|part| Strip::of(part, Role::Warning)));
+        lines.extend(text::wrap(message, room.width).into_iter().take(3).map(|part| Strip::of(part, Role::Warning)));
     }
     let word = row.phase.map(|p| format!("{p:?}")).unwrap_or_default();
-    let mut facts = Panel::new(text::clean(&row.name), lines).right(Strip::of(
-        format!("{} {word}", pen.glyphs.health(node.health)).trim_end().to_owned(),
-        role(node.health),
-    ));
+    let mut facts = Panel::new(text::clean(&row.name), lines)
+        .right(Strip::of(format!("{} {word}", glyphs.health(node.health)).trim_end().to_owned(), role(node.health)));
     facts.title.push("   Cluster", Role::Muted);
     if row.simulated {
         facts.title.push("   simulated", Role::Simulated);
     }
     let operations: Vec<&OperationRow> =
         state.snapshot.operations.iter().filter(|o| o.cluster == row.name).map(AsRef::as_ref).collect();
-    vec![facts, pools(pen, node, room), operations_panel(pen, state, &operations, room)]
+    vec![facts, pools(glyphs, node, room), operations_panel(glyphs, state, &operations, room)]
 }
 
-fn pools(pen: &Pen, node: &ClusterNode, room: Room) -> Panel {
+fn pools(glyphs: Glyphs, node: &ClusterNode, room: Room) -> Panel {
     let width = (room.width / 3).clamp(10, 30);
     let lines = node.pools.iter().take(12).map(|pool| {
         let row = &pool.row;
         let fraction = if row.desired == 0 { 1.0 } else { pool.ready() as f64 / row.desired as f64 };
-        let (done, rest) = text::bar(fraction, width.min(24), pen.glyphs.is_ascii());
-        Strip::of(format!("{} ", pen.glyphs.health(pool.health)), role(pool.health))
+        let (done, rest) = text::bar(fraction, width.min(24), glyphs.is_ascii());
+        Strip::of(format!("{} ", glyphs.health(pool.health)), role(pool.health))
             .add(text::left(&row.short_name, width), Role::Text)
             .add(done, role(pool.health))
             .add(rest, Role::Muted)
@@ -127,27 +122,31 @@ fn pools(pen: &Pen, node: &ClusterNode, room: Room) -> Panel {
     Panel::new(format!("Pools {}", node.pools.len()), lines.collect())
 }
 
-fn operations_panel(pen: &Pen, state: &State, operations: &[&OperationRow], room: Room) -> Panel {
+/// Operations, the newest first, each on a line.
+pub fn operations_panel(glyphs: Glyphs, state: &State, operations: &[&OperationRow], room: Room) -> Panel {
     let under_way = operations.iter().filter(|o| !o.is_final()).count();
     let mut lines: Vec<Strip> =
-        operations.iter().take(room.height.max(3)).map(|o| operation(pen, state, o, room.width)).collect();
+        operations.iter().take(room.height).map(|o| operation(glyphs, state, o, room.width)).collect();
     if lines.is_empty() {
-        lines.push(Strip::of("nothing has been done yet: put the cursor on a pool and press `s`", Role::Muted));
+        let key = state.keymap.key(Action::Scale);
+        let how = format!("nothing has been done yet: put the cursor on a pool and press `{key}`");
+        lines.push(Strip::of(how, Role::Muted));
     }
-    Panel::new(format!("Operations {under_way} under way"), lines).growing()
+    let title = if under_way > 0 { format!("Operations {under_way} under way") } else { "Operations".to_owned() };
+    Panel::new(title, lines).growing()
 }
 
-fn operation(pen: &Pen, state: &State, operation: &OperationRow, width: usize) -> Strip {
+fn operation(glyphs: Glyphs, state: &State, operation: &OperationRow, width: usize) -> Strip {
     let role = role(operation.health());
     let (done, rest) = text::bar(
         if operation.is_final() { 1.0 } else { operation.fraction() },
         if width > 90 { 16 } else { 8 },
-        pen.glyphs.is_ascii(),
+        glyphs.is_ascii(),
     );
     let at = operation.finished_at.or(operation.started_at).or(operation.created_at);
     let place = format!("{}/{}", operation.cluster, operation.pool.as_deref().unwrap_or("–"));
     let place = place.replace(&format!("{0}/{0}-", operation.cluster), &format!("{}/", operation.cluster));
-    Strip::of(format!("{} ", pen.glyphs.operation(operation.state, operation.paused)), role)
+    Strip::of(format!("{} ", glyphs.operation(operation.state, operation.paused)), role)
         .add(text::left(&place, (width / 3).clamp(14, 36)), Role::Text)
         .add(format!(" {} ", text::left(operation.type_.as_str(), 10)), Role::Muted)
         .add(done, role)
