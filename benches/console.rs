@@ -1,51 +1,181 @@
-//! The console under load: key to frame at 160x48 with 100,000 machines and 3,000 changes a second, and at rest.
+//! The console: key to frame and bytes for each key, quiet and under load; memory for each machine; and how still it is at
+//! rest. 160x48, 100,000 machines.
 //!
 //! The real loop, the real index and the real view, on a writer that counts. Run it with
 //! `cargo bench --bench console`; the figures of the day are in the README.
 
 use std::{
-    io::{self, Write},
+    fs,
+    pin::pin,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
-use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
-use futures::stream;
 use quarterdeck::{
     api::{Machine, MachineState},
-    config::Config,
-    console::{self, Environment, Options, run::Loop, state::Place, terminal},
-    fleet::{Change, Index, Interner, MachineRow, testing},
+    fleet::{Change, Index, Interner, MachineRow, Snapshot, testing},
 };
 use tokio::sync::{mpsc, watch};
+use typist::{Counter, SIZE, Typed, assemble, input, keys};
+
+#[path = "fleet/rows.rs"]
+mod rows;
+#[path = "console/typist.rs"]
+mod typist;
 
 const CLUSTERS: usize = 128;
 const POOLS: usize = 16;
 const MACHINES: usize = 100_000;
 const CHANGES_PER_SECOND: u64 = 3_000;
 const KEYS: usize = 400;
-const SIZE: (u16, u16) = (160, 48);
+/// Moves, opens, closes, jumps: what a look around is made of.
+const LOOK_AROUND: &str = "jjjkljjjhGgjj";
+/// Down and up again within the first screen, for what a cursor key costs by itself.
+const CURSOR: &str = "jjjjjjjjkkkkkkkk";
+const REST: Duration = Duration::from_secs(5);
 
-/// Counts bytes and remembers when the last frame was flushed.
-#[derive(Clone, Default)]
-struct Counter {
-    bytes: Arc<AtomicU64>,
-    flushed: Arc<Mutex<Option<Instant>>>,
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() {
+    memory();
+    let started = Instant::now();
+    let mut index = fleet();
+    let snapshot = index.publish();
+    println!("fleet           {} machines, built in {:.1?}", snapshot.counts.total(), started.elapsed());
+    for (what, script) in [("cursor keys", CURSOR), ("a look around", LOOK_AROUND)] {
+        let (_publish, data) = watch::channel(snapshot.clone());
+        println!("quiet           {}", session(&snapshot, data, what, script).await);
+    }
+    let (publish, data) = watch::channel(snapshot.clone());
+    let stop = Arc::new(AtomicU64::new(0));
+    let halt = stop.clone();
+    let churning = std::thread::spawn(move || churn(index, publish, halt));
+    for (what, script) in [("cursor keys", CURSOR), ("a look around", LOOK_AROUND)] {
+        println!("{CHANGES_PER_SECOND} changes/s  {}", session(&snapshot, data.clone(), what, script).await);
+    }
+    stop.store(1, Ordering::Relaxed);
+    churning.join().expect("the churn does not panic");
+    rest().await;
 }
 
-impl Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(bytes.len())
-    }
+/// One console, and somebody who types until they hang up: to the loop, the terminal is gone then.
+async fn session(
+    snapshot: &Arc<Snapshot>,
+    data: watch::Receiver<Arc<Snapshot>>,
+    what: &str,
+    script: &'static str,
+) -> String {
+    let counter = Counter::default();
+    let mut console = assemble(&counter, snapshot);
+    let (sender, receiver) = mpsc::channel(16);
+    let typing = tokio::spawn(keys(counter.clone(), sender, script, KEYS));
+    let began = Instant::now();
+    let _ = console.run(input(receiver), data).await;
+    let seconds = began.elapsed().as_secs_f64();
+    let typed: Typed = typing.await.expect("the typist does not panic");
+    format!(
+        "{what}: key to frame p50 {:.2?}, p95 {:.2?}, max {:.2?}; {} bytes a key; {:.1} frames/s, {:.0} B/s ({} keys, {}x{})",
+        typed.percentile(50),
+        typed.percentile(95),
+        typed.percentile(100),
+        typed.bytes_per_key,
+        console.frames as f64 / seconds,
+        counter.bytes() as f64 / seconds,
+        typed.took.len(),
+        SIZE.0,
+        SIZE.1,
+    )
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        *self.flushed.lock().expect("one thread at a time") = Some(Instant::now());
-        Ok(())
+/// Resident memory of read model and console for each machine, beyond a console that shows an empty fleet.
+fn memory() {
+    let counter = Counter::default();
+    let mut console = assemble(&counter, &Arc::default());
+    console.draw().expect("a writer that only counts");
+    let before = resident_bytes();
+    let (mut words, mut index) = (Interner::default(), Index::default());
+    rows::pools(&mut words).into_iter().for_each(|pool| index.apply(pool));
+    (0..rows::MACHINES).for_each(|n| index.apply(rows::row(n, 0, &mut words)));
+    console.state.snapshot = index.publish();
+    console.state.lay_out();
+    console.draw().expect("a writer that only counts");
+    let shown = resident_bytes();
+    // Everything matches, so the filter keeps as much as it ever does.
+    console.state.sifter.refresh("name:m-", &console.state.snapshot.clone());
+    console.state.lay_out();
+    console.draw().expect("a writer that only counts");
+    let filtered = resident_bytes();
+    let each = |after: usize| after.saturating_sub(before) / rows::MACHINES;
+    println!(
+        "memory          {} bytes a machine, {} while a filter matches all of them; base {:.1} MB ({} machines)",
+        each(shown),
+        each(filtered),
+        before as f64 / 1e6,
+        rows::MACHINES
+    );
+}
+
+/// Everything is Ready and nothing comes: what is written, and what wakes up.
+async fn rest() {
+    let calm = testing::snapshot("cluster a\npool p replicas=2\nmachine m-1 Ready\nmachine m-2 Ready\n");
+    let counter = Counter::default();
+    let mut console = assemble(&counter, &calm);
+    let (_hold, receiver) = mpsc::channel(1);
+    let (_publish, data) = watch::channel(calm);
+    wait_for_a_still_minute().await;
+    let minute = minute();
+    let (bytes, written, switches, switched);
+    {
+        let mut running = pin!(console.run(input(receiver), data));
+        // The first frame.
+        let _ = tokio::time::timeout(Duration::from_millis(300), &mut running).await;
+        (bytes, switches) = (counter.bytes(), voluntary_switches());
+        let _ = tokio::time::timeout(REST, &mut running).await;
+        (written, switched) = (counter.bytes() - bytes, voluntary_switches() - switches);
     }
+    let tick =
+        if self::minute() == minute { "no tick of the clock fell in it" } else { "a tick of the clock fell in it" };
+    println!(
+        "at rest         {written} bytes, {} wake-ups of the loop, {} frames after the first, {switched} wake-ups of the process \
+         (its own timer included) in {REST:?}; {tick}",
+        console.wakes,
+        console.frames - 1,
+    );
+}
+
+/// The clock in the header ticks at full minutes while nothing counts seconds.
+async fn wait_for_a_still_minute() {
+    let second = since_epoch().as_millis() % 60_000;
+    let needed = REST.as_millis() + 1_000;
+    if second + needed > 60_000 {
+        tokio::time::sleep(Duration::from_millis((60_100 - second) as u64)).await;
+    }
+}
+
+fn minute() -> u64 {
+    since_epoch().as_secs() / 60
+}
+
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("the clock is right")
+}
+
+fn resident_bytes() -> usize {
+    let statm = fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: usize = statm.split(' ').nth(1).and_then(|p| p.parse().ok()).expect("a number of pages");
+    pages * 4096
+}
+
+/// How often threads of this process have gone to sleep of their own accord; each time they were woken up.
+fn voluntary_switches() -> u64 {
+    let threads = fs::read_dir("/proc/self/task").expect("Linux");
+    let count = |status: String| {
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse::<u64>().ok()
+    };
+    threads.flatten().filter_map(|thread| count(fs::read_to_string(thread.path().join("status")).ok()?)).sum()
 }
 
 /// A fleet of 128 clusters with 16 pools each, and a few things that are wrong.
@@ -71,7 +201,7 @@ fn fleet() -> Index {
 }
 
 /// Changes machines all over the fleet, and publishes at most 30 times a second, as the feed does.
-fn churn(mut index: Index, sender: watch::Sender<Arc<quarterdeck::fleet::Snapshot>>, stop: Arc<AtomicU64>) {
+fn churn(mut index: Index, sender: watch::Sender<Arc<Snapshot>>, stop: Arc<AtomicU64>) {
     let mut rows: Vec<Arc<MachineRow>> = index.publish().all_machines().cloned().collect();
     let mut interner = Interner::default();
     let (start, mut done, mut at) = (Instant::now(), 0u64, 0usize);
@@ -100,118 +230,4 @@ fn turned(machine: &MachineRow, round: u64, interner: &mut Interner) -> MachineR
     });
     status.message = Some(format!("change {}", round % 10));
     MachineRow::project(resource, interner)
-}
-
-fn assemble(counter: &Counter, snapshot: &Arc<quarterdeck::fleet::Snapshot>) -> Loop<Counter> {
-    let client =
-        kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().expect("a URL"))).expect("a client");
-    let options = Options {
-        client,
-        place: Place { context: "bench".into(), namespace: "fleet".into(), user: "bench".into() },
-        config: Config::built_in(),
-        environment: Environment { color_term: Some("truecolor".into()), ..Environment::default() },
-    };
-    let screen = terminal::screen(counter.clone(), SIZE.0, SIZE.1).expect("a screen of a stated size");
-    let mut console = console::assemble(options, screen, SIZE);
-    console.state.snapshot = snapshot.clone();
-    console.state.lay_out();
-    console
-}
-
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
-}
-
-/// Presses keys at odd moments and measures until the frame that shows them is flushed.
-async fn keys(counter: Counter, sender: mpsc::Sender<io::Result<Input>>) -> (Vec<Duration>, u64) {
-    let script = ["j", "j", "j", "k", "l", "j", "j", "j", "h", "G", "g", "j", "j"];
-    let mut took = Vec::with_capacity(KEYS);
-    let mut written = 0;
-    for n in 0..KEYS {
-        tokio::time::sleep(Duration::from_millis(20 + (n as u64 * 37) % 41)).await;
-        let key = script[n % script.len()].chars().next().expect("a key");
-        let (before, bytes) = (Instant::now(), counter.bytes.load(Ordering::Relaxed));
-        let event = Input::Key(KeyEvent::new(KeyCode::Char(key), KeyModifiers::NONE));
-        if sender.send(Ok(event)).await.is_err() {
-            break;
-        }
-        let done = loop {
-            tokio::task::yield_now().await;
-            match *counter.flushed.lock().expect("one thread at a time") {
-                Some(at) if at > before => break at,
-                _ if before.elapsed() > Duration::from_secs(2) => break Instant::now(),
-                _ => {}
-            }
-        };
-        took.push(done - before);
-        written += counter.bytes.load(Ordering::Relaxed) - bytes;
-    }
-    took.sort_unstable();
-    (took, written / KEYS as u64)
-}
-
-fn input(receiver: mpsc::Receiver<io::Result<Input>>) -> impl futures::Stream<Item = io::Result<Input>> + Unpin {
-    Box::pin(stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|event| (event, receiver)) }))
-}
-
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() {
-    let started = Instant::now();
-    let mut index = fleet();
-    let snapshot = index.publish();
-    println!("fleet          {} machines, built in {:.1?}", snapshot.counts.total(), started.elapsed());
-
-    // Under load.
-    let counter = Counter::default();
-    let mut console = assemble(&counter, &snapshot);
-    let (sender, receiver) = mpsc::channel(16);
-    let (publish, data) = watch::channel(snapshot.clone());
-    let stop = Arc::new(AtomicU64::new(0));
-    let (halt, changes) = (stop.clone(), publish);
-    let churning = std::thread::spawn(move || churn(index, changes, halt));
-    let typing = tokio::spawn(keys(counter.clone(), sender));
-    let began = Instant::now();
-    // It ends when the typist hangs up: to the loop, the terminal is gone.
-    let _ = console.run(input(receiver), data).await;
-    let seconds = began.elapsed().as_secs_f64();
-    let (took, bytes) = typing.await.expect("the typist does not panic");
-    stop.store(1, Ordering::Relaxed);
-    churning.join().expect("the churn does not panic");
-    println!(
-        "key to frame   p50 {:.2?}  p95 {:.2?}  max {:.2?}   ({} keys, {CHANGES_PER_SECOND} changes/s, {}x{})",
-        percentile(&took, 50),
-        percentile(&took, 95),
-        took[took.len() - 1],
-        took.len(),
-        SIZE.0,
-        SIZE.1
-    );
-    println!("bytes per key  {bytes}");
-    println!(
-        "frames         {:.1}/s, {} B/s",
-        console.frames as f64 / seconds,
-        (counter.bytes.load(Ordering::Relaxed) as f64 / seconds) as u64
-    );
-
-    // At rest: everything is Ready, nothing comes.
-    let calm = testing::snapshot("cluster a\npool p replicas=2\nmachine m-1 Ready\nmachine m-2 Ready\n");
-    let counter = Counter::default();
-    let mut console = assemble(&counter, &calm);
-    let (hold, receiver) = mpsc::channel(1);
-    let (_publish, data) = watch::channel(calm.clone());
-    let rest = Duration::from_secs(5);
-    let warm = tokio::time::timeout(Duration::from_millis(300), console.run(input(receiver), data)).await;
-    assert!(warm.is_err(), "the loop runs until somebody ends it");
-    drop(hold);
-    let (bytes, wakes) = (counter.bytes.load(Ordering::Relaxed), console.wakes);
-    let (_hold, receiver) = mpsc::channel(1);
-    let (_publish, data) = watch::channel(calm);
-    let first = console.frames;
-    let _ = tokio::time::timeout(rest, console.run(input(receiver), data)).await;
-    println!(
-        "at rest        {} bytes, {} wake-ups, {} frames in {rest:?} (the clock ticks once a minute)",
-        counter.bytes.load(Ordering::Relaxed) - bytes,
-        console.wakes - wakes,
-        console.frames - first,
-    );
 }

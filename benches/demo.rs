@@ -1,10 +1,11 @@
-//! The demo as a person meets it: from the start of the process to the ready line, and from a change of `replicas` to all
-//! machines Ready. Prints figures; judges nothing.
+//! The demo as a person meets it: from the start of the process to the ready line and to the first full frame, and from a
+//! change of `replicas` to all machines Ready. Prints figures; judges nothing.
 //!
 //! `cargo bench --bench demo`
 
 use std::{
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Read, Write},
+    num::NonZeroU16,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -14,10 +15,13 @@ use kube::{
     api::{Patch, PatchParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 use quarterdeck::api::NodePool;
 use serde_json::{Value, json};
 
 const STARTS: usize = 5;
+/// Columns and rows of the terminal.
+const SIZE: (u16, u16) = (160, 48);
 const POOL: &str = "eu-west-1-general";
 const MORE: i32 = 20;
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -31,8 +35,48 @@ fn main() {
             "start to ready line, 3 clusters, {machines} machines: median {median:.0?}, worst {worst:.0?} of {STARTS}"
         );
     }
+    let mut times: Vec<_> = (0..STARTS).map(|_| first_frame()).collect();
+    times.sort();
+    let (median, worst) = (times[STARTS / 2], times[STARTS - 1]);
+    println!(
+        "start to first full frame, 3 clusters, 60 machines, {}x{}: median {median:.0?}, worst {worst:.0?} of {STARTS}",
+        SIZE.0, SIZE.1
+    );
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(scale());
+}
+
+/// From the start of the process until a pseudo-terminal shows the whole fleet; then `q`, and a wait for the end.
+fn first_frame() -> Duration {
+    let size = PtySize { cols: SIZE.0, rows: SIZE.1, pixel_width: 0, pixel_height: 0 };
+    let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_quarterdeck"));
+    command.args(["demo", "--clusters", "3", "--machines", "60"]);
+    [("TERM", "xterm-256color"), ("COLORTERM", "truecolor"), ("LANG", "C.UTF-8")]
+        .iter()
+        .for_each(|(name, value)| command.env(name, value));
+    command.env_remove("NO_COLOR");
+    let begin = Instant::now();
+    let mut demo = pair.slave.spawn_command(command).expect("the binary starts");
+    drop(pair.slave);
+    let mut reader = pair.master.try_clone_reader().expect("a reader");
+    let cells = |count| NonZeroU16::new(count).expect("a terminal has cells");
+    let mut screen = vt100::Parser::new(cells(SIZE.1), cells(SIZE.0), 0);
+    let mut buffer = [0; 64 * 1024];
+    let took = loop {
+        let count = reader.read(&mut buffer).expect("the terminal is there until its program ends");
+        assert!(count > 0 && begin.elapsed() < PATIENCE, "no full frame: {}", screen.screen().contents());
+        screen.process(&buffer[..count]);
+        let text = screen.screen().contents();
+        if ["live", "9 pools", "60 machines", "idle machines"].iter().all(|words| text.contains(words)) {
+            break begin.elapsed();
+        }
+    };
+    pair.master.take_writer().and_then(|mut keys| Ok(keys.write_all(b"q")?)).expect("it takes keys");
+    // What is still written has to be read, or nobody could end.
+    std::thread::spawn(move || while matches!(reader.read(&mut buffer), Ok(1..)) {});
+    demo.wait().expect("it ends");
+    took
 }
 
 /// A demo, what it said, and how long that took.

@@ -179,7 +179,8 @@ impl<W: Write> Loop<W> {
         Ok(false)
     }
 
-    fn draw(&mut self) -> io::Result<()> {
+    /// Draws the state as it is now.
+    pub fn draw(&mut self) -> io::Result<()> {
         self.frames += 1;
         let (state, theme) = (&self.state, &self.theme);
         self.screen.draw(|frame| view(state, theme, frame))?;

@@ -140,6 +140,8 @@ pub struct State {
     pub machine: Option<Arc<Machine>>,
     /// That resource is asked for.
     pub fetching: bool,
+    /// UID and version of the machine that was asked for last: an answer that does not come is not asked for again.
+    pub asked_for: Option<(Arc<str>, Box<str>)>,
     /// Changes that are on their way, outside the scale dialog.
     pub tickets: u64,
     pub focused: bool,
@@ -190,6 +192,7 @@ impl State {
             log_wraps: false,
             machine: None,
             fetching: false,
+            asked_for: None,
             tickets: 0,
             focused: true,
             revision: 0,

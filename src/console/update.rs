@@ -116,22 +116,28 @@ fn fingerprint(state: &State) -> u64 {
     hash.finish()
 }
 
-/// Asks for the machine under the cursor if its detail is on screen and what we have of it is old; one at a time.
+/// Asks for the machine under the cursor if its detail is on screen and what we have of it is old; one at a time, and
+/// each version once, so that a server that refuses is not asked for ever.
 fn look(state: &mut State) -> Option<Effect> {
     if state.fetching || state.layout().detail.is_none() || !state.snapshot.connection.line.is_live() {
         return None;
     }
-    let Subject::Machine(machine) = state.subject() else { return None };
+    let Subject::Machine(machine) = state.subject() else {
+        state.asked_for = None;
+        return None;
+    };
+    let wanted = Some((machine.uid.clone(), machine.resource_version.clone()));
     let known = state.machine.as_ref().is_some_and(|known| {
         known.metadata.uid.as_deref() == Some(&*machine.uid)
             && (known.metadata.resource_version.as_deref() == Some(&*machine.resource_version)
                 || is_newer(known.metadata.resource_version.as_deref(), &machine.resource_version))
     });
+    if known || state.asked_for == wanted {
+        return None;
+    }
     let effect = Effect::Look { namespace: machine.namespace.to_string(), name: machine.name.to_string() };
-    (!known).then(|| {
-        state.fetching = true;
-        effect
-    })
+    (state.fetching, state.asked_for) = (true, wanted);
+    Some(effect)
 }
 
 /// What was read is newer than what the watch has shown so far.

@@ -275,7 +275,7 @@ fn a_log_is_bounded_broken_where_asked_and_begins_anew_with_its_line() {
     state.log_lines = 50;
     let effects = press(&mut state, "j right j l");
     let Some(Effect::Follow { follow, tail_lines: 50, .. }) = effects.last() else { panic!("{effects:?}") };
-    let mut say = |state: &mut State, anew, count: usize| {
+    let say = |state: &mut State, anew, count: usize| {
         let words = "word ".repeat(40) + "end";
         let lines = vec![format!(r#"{{"machine":"eu-1-m5","event":"output","line":"{words}"}}"#); count];
         send(state, Event::LogLines { follow: *follow, anew, lines });
@@ -292,6 +292,16 @@ fn a_log_is_bounded_broken_where_asked_and_begins_anew_with_its_line() {
     assert!(state.log.as_ref().unwrap().scroll <= 50);
     say(&mut state, true, 2);
     assert_eq!((count(&state), state.log.as_ref().unwrap().scroll), (2, 0));
+}
+
+#[test]
+fn a_machine_that_cannot_be_read_is_asked_for_once() {
+    let mut state = state(FLEET, (120, 40));
+    let looks = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Look { .. })).count();
+    assert_eq!(looks(&press(&mut state, "j right j right j")), 1);
+    assert_eq!(looks(&send(&mut state, Event::Machine(None))), 0);
+    assert_eq!(looks(&send(&mut state, Event::Tick)), 0);
+    assert_eq!(looks(&press(&mut state, "k j")), 1);
 }
 
 #[test]

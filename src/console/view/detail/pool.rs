@@ -18,8 +18,9 @@ pub fn panels(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Vec
     let grid_rows = if room.tight { 2 } else { (rest / 3).clamp(2, 14) };
     let grid = grid(glyphs, node, room.width, grid_rows);
     let left = rest.saturating_sub(grid.lines.len() + 4);
-    panels.push(grid);
-    panels.push(progress(glyphs, state, node, room, left.max(4)));
+    let progress = progress(glyphs, state, node, room, left.max(4));
+    // Where there is room for one of them, what moves says more than what does not.
+    panels.extend(if room.tight { [progress, grid] } else { [grid, progress] });
     panels
 }
 
@@ -204,6 +205,9 @@ fn progress(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room, height: 
         room.width,
         height.saturating_sub(3).max(3),
     );
+    if room.tight {
+        lines.remove(0);
+    }
     for machine in machines.iter().filter(|m| m.health.is_problem()).take(3) {
         let why = machine.message.as_deref().unwrap_or("no reason is given");
         let text = format!("{} {}  {why}", glyphs.health(machine.health), machine.name);

@@ -15,7 +15,7 @@ use crate::{api::MachineReference, config::Role, fleet::Health};
 
 /// All above the rule: it may be longer than the screen is high. `short` leaves out what can be done without.
 pub fn lines(pen: &Pen, state: &State, dialog: &ScaleDialog, width: usize, short: bool) -> Vec<Strip> {
-    let mut lines = vec![stepper(pen, dialog, width), inventory(pen, dialog)];
+    let mut lines = vec![stepper(pen, dialog, width), inventory(pen, dialog, width)];
     lines.extend(plan(dialog, width));
     if !short && !dialog.plan.is_done() {
         lines.push(label("phases").add(phases(pen, state, dialog, width), Role::Muted));
@@ -56,7 +56,7 @@ fn stepper(pen: &Pen, dialog: &ScaleDialog, width: usize) -> Strip {
     strip
 }
 
-fn inventory(pen: &Pen, dialog: &ScaleDialog) -> Strip {
+fn inventory(pen: &Pen, dialog: &ScaleDialog, width: usize) -> Strip {
     let uses = dialog.plan.claims.len();
     let idle = dialog.idle;
     let selector: Vec<String> = dialog
@@ -68,7 +68,7 @@ fn inventory(pen: &Pen, dialog: &ScaleDialog) -> Strip {
         .collect();
     let kind = if selector.is_empty() { String::new() } else { format!("{} ", text::cut(&selector.join(" "), 18)) };
     let fraction = if idle == 0 { f64::from(u8::from(dialog.plan.shortfall > 0)) } else { uses as f64 / idle as f64 };
-    let (used, free) = text::bar(fraction, 20, pen.glyphs.is_ascii());
+    let (used, free) = text::bar(fraction, if width > 60 { 20 } else { 6 }, pen.glyphs.is_ascii());
     let short = dialog.plan.shortfall > 0;
     let mut strip = label("inventory")
         .add(format!("{kind}{} idle ", text::number(idle)), Role::Text)
@@ -138,7 +138,7 @@ fn time(state: &State, dialog: &ScaleDialog) -> Strip {
             )
             .add(format!("   from {}", text::plural(estimate.samples.unsigned_abs() as usize, "machine")), Role::Muted),
         None if dialog.plan.is_done() => strip,
-        None => strip.add("not known: nothing like it has been done here yet", Role::Muted),
+        None => strip.add("not known: it was never done here yet", Role::Muted),
     }
 }
 
