@@ -244,7 +244,7 @@ impl ScaleDialog {
             () if self.replicas == 0 && self.pool.spec.role == Role::ControlPlane => {
                 say("a control plane needs at least one replica")
             }
-            () if !armed => say("read-only: ctrl-w arms writes, ctrl-x exports the change instead"),
+            () if !armed => say("read-only: ctrl-o arms writes, ctrl-x exports the change instead"),
             () => match &self.opinion {
                 Opinion::Refused { replicas, message } if *replicas == self.replicas => {
                     Some(format!("the server refuses it: {message}"))

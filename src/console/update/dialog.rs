@@ -68,7 +68,7 @@ pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return Vec::new();
     }
     match (key.code, control) {
-        (KeyCode::Char('w'), true) => super::change::arm(state),
+        (KeyCode::Char('o'), true) => super::change::arm(state),
         (KeyCode::Char('r'), true) => dialog.reload(&state.snapshot),
         (KeyCode::Char('x'), true) => return export(state),
         (KeyCode::Char('d'), true) => dialog.scroll = dialog.scroll.saturating_add(4),

@@ -1,0 +1,51 @@
+//! What docs/console.md says is what the code does.
+
+use crate::{
+    config::{Paths, Role, Settings},
+    console::{action::ACTIONS, configure, palette},
+};
+
+const PAGE: &str = include_str!("../../../docs/console.md");
+
+/// The examples of the page, in its order.
+fn examples() -> Vec<&'static str> {
+    PAGE.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+#[test]
+fn the_examples_are_good_and_the_defaults_are_those() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("themes")).expect("a folder");
+    let files = ["config.yaml", "keymap.yaml", "themes/sea.yaml"];
+    assert_eq!(examples().len(), files.len());
+    for (name, text) in files.iter().zip(examples()) {
+        std::fs::write(folder.path().join(name), text).expect("it can be written");
+    }
+    let config = configure(&Paths::below(folder.path()));
+    assert!(config.mistakes.is_empty(), "{:?}", config.mistakes);
+    assert_eq!(config.settings, Settings::default());
+    let (sea, dark) = (config.themes.find("sea").expect("it is read"), config.themes.find_or_default("dark"));
+    assert_ne!(sea.style(Role::Accent), dark.style(Role::Accent));
+    assert_eq!(sea.style(Role::Bad), dark.style(Role::Bad));
+}
+
+#[test]
+fn every_role_theme_and_command_is_named() {
+    for name in Role::ALL.iter().map(|role| role.as_str()).chain(config_themes().iter().map(String::as_str)) {
+        assert!(PAGE.contains(name), "{name} is not on the page");
+    }
+    let commands = PAGE.split("Commands, completed by").nth(1).expect("there is such a line");
+    for word in commands.split("\n\n").next().unwrap_or_default().split('`').skip(3).step_by(2) {
+        let verb = word.split(' ').next().unwrap_or_default();
+        let known = !palette::parse(verb).is_err_and(|why| why.starts_with("there is no command"));
+        assert!(known, "{word} is no command");
+    }
+    for entry in ACTIONS {
+        let said = palette::parse(entry.name);
+        assert!(!said.is_err_and(|why| why.starts_with("there is no command")), "{} is no command", entry.name);
+    }
+}
+
+fn config_themes() -> Vec<String> {
+    crate::config::Themes::built_in().names().map(ToOwned::to_owned).collect()
+}
