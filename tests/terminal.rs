@@ -243,7 +243,7 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
     terminal.until("the whole screen again", |text| text.contains("SIMULATED") && text.contains("idle machines"));
     assert!(!terminal.is_restored());
     terminal.press("?");
-    terminal.sees("Keys");
+    terminal.sees("one row down");
     terminal.press("qq");
     terminal.sees("left with 0");
     assert!(terminal.is_restored());
