@@ -62,7 +62,7 @@ fn first_frame() -> Duration {
     let mut reader = pair.master.try_clone_reader().expect("a reader");
     let cells = |count| NonZeroU16::new(count).expect("a terminal has cells");
     let mut screen = vt100::Parser::new(cells(SIZE.1), cells(SIZE.0), 0);
-    let mut buffer = [0; 64 * 1024];
+    let mut buffer = vec![0; 64 * 1024];
     let took = loop {
         let count = reader.read(&mut buffer).expect("the terminal is there until its program ends");
         assert!(count > 0 && begin.elapsed() < PATIENCE, "no full frame: {}", screen.screen().contents());

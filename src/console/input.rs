@@ -37,7 +37,7 @@ impl Line {
             (KeyCode::Char('u'), true) => InputRequest::DeleteLine,
             (KeyCode::Char('k'), true) => InputRequest::DeleteTillEnd,
             (KeyCode::Char('h'), true) | (KeyCode::Backspace, false) => InputRequest::DeletePrevChar,
-            (KeyCode::Char('w'), true) | (KeyCode::Backspace, true) => InputRequest::DeletePrevWord,
+            (KeyCode::Char('w') | KeyCode::Backspace, true) => InputRequest::DeletePrevWord,
             (KeyCode::Delete, _) => InputRequest::DeleteNextChar,
             (KeyCode::Left, false) => InputRequest::GoToPrevChar,
             (KeyCode::Right, false) => InputRequest::GoToNextChar,
