@@ -3,6 +3,7 @@
 //! Observing is IO, planning is pure (`crate::plan`), acting writes what the plan says and reporting writes the status,
 //! if it has changed. Every write goes through a client that refuses it unless this process holds the Lease.
 
+mod belonging;
 pub mod cluster_deployment;
 mod context;
 mod drain;

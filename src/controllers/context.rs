@@ -6,6 +6,7 @@ use futures::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
+    api::ListParams,
     core::NamespaceResourceScope,
     runtime::{
         Controller,
@@ -24,8 +25,13 @@ use super::{
     fence::{Fence, Refused},
 };
 
-/// Most objects of one kind that are reconciled at once.
-const CONCURRENCY: u16 = 16;
+/// Most objects of one kind that are reconciled at once; some of them only gather.
+const CONCURRENCY: u16 = 64;
+
+/// How long a controller that sums up others gathers their changes before it looks. Whatever happens meanwhile is seen by
+/// that look or causes the next one, so that a thousand events cost a few looks, and a steady stream delays none. (The
+/// debounce of kube starts anew with every event and would starve.)
+const GATHER: Duration = Duration::from_millis(50);
 
 /// What every controller has at hand.
 pub struct Context {
@@ -111,6 +117,15 @@ impl Context {
         Api::namespaced(self.client.clone(), namespace)
     }
 
+    /// What the server has now under these labels; no cache is asked.
+    pub async fn live<K>(&self, namespace: &str, selector: &str) -> Result<Vec<K>, Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+        K::DynamicType: Default,
+    {
+        Ok(self.api::<K>(namespace).list(&ListParams::default().labels(selector)).await?.items)
+    }
+
     /// All objects that we look after.
     pub fn all<K>(&self) -> Api<K>
     where
@@ -121,6 +136,11 @@ impl Context {
             Some(namespace) => Api::namespaced(self.client.clone(), namespace),
             None => Api::all(self.client.clone()),
         }
+    }
+
+    /// Waits a moment for more of what has just begun to happen.
+    pub async fn gather(&self) {
+        tokio::time::sleep(GATHER).await;
     }
 
     /// Now, in whole seconds: that is what the API keeps, and a status must compare equal to what was stored.

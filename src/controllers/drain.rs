@@ -121,6 +121,12 @@ impl Seen {
         Ok(Self { node: tenant.node(&drain.node.name, &drain.node.uid).await?, pods, budgets })
     }
 
+    /// Some pod was never asked to leave, so that nobody knows what stands in the way. Not even at the deadline is a drain
+    /// given up like this: a controller that was away, or slow, asks once.
+    fn is_unasked(&self, drain: &DrainStatus) -> bool {
+        drain.blockers.is_empty() && self.pods.iter().any(|(_, treatment)| *treatment == Treatment::Evict)
+    }
+
     /// No new pod can come: the node is cordoned, or there is no such node any more.
     fn is_shut(&self) -> bool {
         self.node.as_ref().is_none_or(is_cordoned)
@@ -159,12 +165,12 @@ async fn pass(
             context.events.normal(machine, "Drained", format!("node {} is empty", drain.node.name)).await;
             return save(context, machine, drain).await;
         }
-        Verdict::Skip => return skip(context, machine, drain, now).await,
+        Verdict::Skip if !seen.is_unasked(&drain) => return skip(context, machine, drain, now).await,
         Verdict::Force => {
             force(context, machine, tenant, &seen).await?;
             drain.blockers.clear();
         }
-        Verdict::Continue => {
+        Verdict::Skip | Verdict::Continue => {
             let blockers = evict(tenant, &seen, now).await?;
             let new = blockers.iter().find(|b| drain.blockers.iter().all(|known| known.pod != b.pod));
             if let Some(new) = new {

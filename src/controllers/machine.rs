@@ -24,7 +24,7 @@ use crate::{
 };
 
 use super::{
-    Context, Error,
+    Context, Error, belonging,
     context::{drive, watched},
     drain, machine_claim, node_pool, write,
 };
@@ -64,7 +64,7 @@ fn is_moving(machine: &Machine) -> bool {
 async fn reconcile(machine: Arc<Machine>, context: Arc<Context>) -> Result<Action, Error> {
     let api: Api<Machine> = context.api(&machine.namespace().unwrap_or_default());
     let Some(machine) = api.get_opt(&machine.name_any()).await? else { return Ok(Action::await_change()) };
-    if machine.spec.paused {
+    if machine.spec.paused || belonging::mend_machine(&api, &machine).await? {
         return Ok(Action::await_change());
     }
     let operation = observe(&context, &machine).await?;

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{
     Api, ResourceExt,
-    api::{ListParams, PostParams},
+    api::PostParams,
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use sha2::{Digest, Sha256};
@@ -31,7 +31,7 @@ use crate::{
 };
 
 use super::{
-    Context, Error,
+    Context, Error, belonging,
     cluster_deployment::created,
     context::{drive, watched},
     finalizer::{self, is_deleting},
@@ -77,6 +77,7 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
 struct Observed {
     pool: NodePool,
     deployment: Option<ClusterDeployment>,
+    /// Those of the pool, and if it misses some, all.
     machines: Vec<Machine>,
     operations: Vec<Operation>,
 }
@@ -95,9 +96,11 @@ impl Observed {
 }
 
 async fn reconcile(set: Arc<MachineSet>, context: Arc<Context>) -> Result<Action, Error> {
-    let sets: Api<MachineSet> = context.api(&set.namespace().unwrap_or_default());
+    context.gather().await;
+    let namespace = set.namespace().unwrap_or_default();
+    let sets: Api<MachineSet> = context.api(&namespace);
     let Some(set) = sets.get_opt(&set.name_any()).await? else { return Ok(Action::await_change()) };
-    let Some(observed) = observe(&context, &set).await? else {
+    let Some(mut observed) = observe(&context, &set).await? else {
         // Its pool is gone, and with it what there was to do.
         if is_deleting(&set) {
             finalizer::let_go(&sets, &set).await?;
@@ -109,7 +112,12 @@ async fn reconcile(set: Arc<MachineSet>, context: Arc<Context>) -> Result<Action
         finalizer::let_go(&sets, &set).await?;
         return Ok(Action::await_change());
     }
-    let plan = plan(&set, &observed);
+    let mut plan = plan(&set, &observed);
+    if plan.shortfall > 0 {
+        // More are wanted than there are: only now all machines matter, the free ones and any whose labels are wrong.
+        observed.machines = context.live(&namespace, "").await?;
+        plan = self::plan(&set, &observed);
+    }
     let acted = act(&context, &set, &observed, &plan).await?;
     report(&context, &set, &observed, &plan).await?;
     // What was done comes back as an event; a conflict on the way is worth another look soon.
@@ -120,8 +128,8 @@ async fn observe(context: &Context, set: &MachineSet) -> Result<Option<Observed>
     let namespace = set.namespace().unwrap_or_default();
     let Some(pool) = context.api::<NodePool>(&namespace).get_opt(&set.spec.pool_name).await? else { return Ok(None) };
     // Operations before machines: a machine that an operation has let go of meanwhile is then only seen too late.
-    let operations = context.api::<Operation>(&namespace).list(&ListParams::default()).await?.items;
-    let machines = context.api::<Machine>(&namespace).list(&ListParams::default()).await?.items;
+    let operations = context.live(&namespace, &belonging::of_cluster(&set.spec.cluster_name)).await?;
+    let machines = context.live(&namespace, &belonging::of_pool(&set.spec.cluster_name, &set.spec.pool_name)).await?;
     let deployment = context.api(&namespace).get_opt(&set.spec.cluster_name).await?;
     Ok(Some(Observed { pool, deployment, machines, operations }))
 }

@@ -13,7 +13,6 @@ use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture};
 use k8s_openapi::{api::core::v1::Node, apimachinery::pkg::apis::meta::v1::Time};
 use kube::{
     Api, ResourceExt,
-    api::ListParams,
     runtime::{controller::Action, watcher},
 };
 use tokio::{sync::Mutex, task::AbortHandle, time::Instant};
@@ -28,7 +27,7 @@ use crate::{
 };
 
 use super::{
-    Context, Error,
+    Context, Error, belonging,
     context::{drive, watched},
     write,
 };
@@ -221,7 +220,7 @@ impl View {
     async fn write(&self, context: &Context, deployment: &ClusterDeployment, lost: Option<&Lost>) -> Result<(), Error> {
         let namespace = deployment.namespace().unwrap_or_default();
         let api: Api<Machine> = context.api(&namespace);
-        let machines = api.list(&ListParams::default()).await?.items;
+        let machines: Vec<Machine> = context.live(&namespace, &belonging::of_cluster(&deployment.name_any())).await?;
         let mut writes: Vec<BoxFuture<'_, Result<(), Error>>> = Vec::new();
         for machine in &machines {
             if machine.spec.claim_ref.as_ref().is_some_and(|c| c.cluster_name == deployment.name_any()) {

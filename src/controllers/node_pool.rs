@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use kube::{
     Api, Resource, ResourceExt,
-    api::{ListParams, PostParams},
+    api::PostParams,
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use serde_json::json;
@@ -19,7 +19,7 @@ use crate::api::{
 };
 
 use super::{
-    Context, Error,
+    Context, Error, belonging,
     cluster_deployment::created,
     context::{drive, watched},
     finalizer::{self, is_deleting},
@@ -58,6 +58,7 @@ struct Observed {
 }
 
 async fn reconcile(pool: Arc<NodePool>, context: Arc<Context>) -> Result<Action, Error> {
+    context.gather().await;
     let pools: Api<NodePool> = context.api(&pool.namespace().unwrap_or_default());
     let Some(pool) = pools.get_opt(&pool.name_any()).await? else { return Ok(Action::await_change()) };
     if finalizer::hold(&pools, &pool).await? {
@@ -88,8 +89,9 @@ pub(super) fn is_paused(pool: &NodePool, deployment: Option<&ClusterDeployment>)
 
 async fn observe(context: &Context, pool: &NodePool) -> Result<Observed, Error> {
     let namespace = pool.namespace().unwrap_or_default();
-    let sets = context.api::<MachineSet>(&namespace).list(&ListParams::default()).await?.items;
-    let machines = context.api::<Machine>(&namespace).list(&ListParams::default()).await?.items;
+    let selector = belonging::of_pool(&pool.spec.cluster_name, &pool.name_any());
+    let sets: Vec<MachineSet> = context.live(&namespace, &selector).await?;
+    let machines: Vec<Machine> = context.live(&namespace, &selector).await?;
     let mut ours: Vec<_> = sets.into_iter().filter(|s| owned_by(s, pool)).collect();
     ours.sort_by_key(|s| s.metadata.creation_timestamp.as_ref().map(|t| t.0));
     Ok(Observed {

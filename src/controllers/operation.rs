@@ -11,7 +11,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, PostParams},
+    api::{DeleteParams, PostParams},
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use serde_json::json;
@@ -32,7 +32,7 @@ use crate::{
 };
 
 use super::{
-    Context, Error,
+    Context, Error, belonging,
     cluster_deployment::created,
     context::{drive, watched},
     job, machine_claim, node_pool, write,
@@ -80,6 +80,7 @@ struct Observed {
 }
 
 async fn reconcile(operation: Arc<Operation>, context: Arc<Context>) -> Result<Action, Error> {
+    context.gather().await;
     let api: Api<Operation> = context.api(&operation.namespace().unwrap_or_default());
     let Some(operation) = api.get_opt(&operation.name_any()).await? else { return Ok(Action::await_change()) };
     if operation.metadata.deletion_timestamp.is_some() {
@@ -87,6 +88,9 @@ async fn reconcile(operation: Arc<Operation>, context: Arc<Context>) -> Result<A
     }
     if state_of(&operation).is_final() {
         return finished(&context, &operation).await;
+    }
+    if belonging::mend_operation(&api, &operation).await? {
+        return Ok(Action::await_change());
     }
     let observed = observe(&context, &operation).await?;
     if pass_pause_on(&api, &operation, &observed).await? {
@@ -109,15 +113,32 @@ async fn observe(context: &Context, operation: &Operation) -> Result<Observed, E
         Some(name) => context.api(&namespace).get_opt(name).await?,
         None => None,
     };
-    let wanted = |m: &Machine| operation.spec.machines.iter().any(|r| Some(&r.uid) == m.metadata.uid.as_ref());
-    let machines = context.api::<Machine>(&namespace).list(&ListParams::default()).await?.items;
     Ok(Observed {
         deployment: context.api(&namespace).get_opt(&operation.spec.cluster_name).await?,
         pool,
-        operations: context.api::<Operation>(&namespace).list(&ListParams::default()).await?.items,
-        machines: machines.into_iter().filter(wanted).collect(),
+        operations: context.live(&namespace, &belonging::of_cluster(&operation.spec.cluster_name)).await?,
+        machines: machines(context, operation).await?,
         job: job.as_ref().map_or(JobState::Absent, job_state),
     })
+}
+
+/// The machines of the operation: those of its pool in one answer, and any that left it meanwhile one by one.
+async fn machines(context: &Context, operation: &Operation) -> Result<Vec<Machine>, Error> {
+    let namespace = operation.namespace().unwrap_or_default();
+    let spec = &operation.spec;
+    let selector = match spec.pool_name.as_deref() {
+        Some(pool) => belonging::of_pool(&spec.cluster_name, pool),
+        None => belonging::of_cluster(&spec.cluster_name),
+    };
+    let mut found: Vec<Machine> = context.live(&namespace, &selector).await?;
+    found.retain(|m| spec.machines.iter().any(|r| Some(&r.uid) == m.metadata.uid.as_ref()));
+    for reference in &spec.machines {
+        if found.iter().all(|m| m.metadata.uid.as_ref() != Some(&reference.uid)) {
+            let other: Option<Machine> = context.api(&namespace).get_opt(&reference.name).await?;
+            found.extend(other.filter(|m| m.metadata.uid.as_ref() == Some(&reference.uid)));
+        }
+    }
+    Ok(found)
 }
 
 fn job_state(job: &Job) -> JobState {

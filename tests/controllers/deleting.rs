@@ -22,7 +22,7 @@ where
 
 async fn everything_is_released(world: &World, machines: usize) {
     world.until("the pool is gone", async || gone::<NodePool>(world, "blue-pool").await).await;
-    assert_eq!(world.count(MachineState::Idle).await, machines);
+    world.until("all machines are free", async || world.count(MachineState::Idle).await == machines).await;
     assert_eq!(world.node_count().await, 0);
     assert!(world.machines().await.iter().all(|m| m.spec.claim_ref.is_none()));
 }

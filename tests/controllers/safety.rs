@@ -4,7 +4,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 
 use k8s_openapi::api::{batch::v1::Job, coordination::v1::Lease};
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use quarterdeck::api::{ClusterDeployment, Machine, MachineState, NodePool, labels};
@@ -167,6 +167,28 @@ async fn a_scale_up_that_is_taken_back_ends_where_it_was_asked_to() {
     world.executor.held.store(false, Ordering::SeqCst);
     world.settled(2).await;
     world.until("all others are free", async || world.count(MachineState::Idle).await == 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_follow_the_claim_and_a_wrong_one_costs_nothing() {
+    let world = World::new(4, 2).await;
+    world.start("one");
+    world.settled(2).await;
+    let machines: Api<Machine> = world.api();
+    let claimed = world.machines().await.into_iter().find(|m| m.spec.claim_ref.is_some()).expect("one is claimed");
+    let name = claimed.metadata.name.expect("a name");
+    for wrong in [json!(null), json!("another")] {
+        let patch = Patch::Merge(json!({ "metadata": { "labels": { labels::POOL: wrong } } }));
+        machines.patch(&name, &PatchParams::default(), &patch).await.unwrap();
+        world
+            .until("it is put right", async || {
+                machines.get(&name).await.unwrap().labels().get(labels::POOL).is_some_and(|l| l == "blue-pool")
+            })
+            .await;
+        world.settled(2).await;
+    }
+    assert_eq!(world.machines().await.iter().filter(|m| m.spec.claim_ref.is_some()).count(), 2);
+    assert_eq!(world.operations().await.len(), 1, "nothing was joined or released for it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -222,7 +222,8 @@ impl World {
 
     /// The condition of the pool: status and reason.
     pub async fn condition(&self, type_: &str) -> (String, String) {
-        let status = self.pool().await.status.unwrap_or_default();
+        let pool = self.api::<NodePool>().get_opt("blue-pool").await.expect("an answer");
+        let status = pool.and_then(|p| p.status).unwrap_or_default();
         let found = status.conditions.into_iter().find(|c| c.type_ == type_);
         found.map(|c| (c.status, c.reason)).unwrap_or_default()
     }
