@@ -48,6 +48,18 @@ async fn scale_says_what_failed() {
         .await;
     let door = Door::open(&world.meta).await;
     door.check("scale blue/pool 1 --yes --wait", 1, "quarterdeck logs blue-pool-up-").await;
+    // Whoever waits again does not wait for something that nobody works on.
+    let (code, _, err) = door.run("scale blue/pool 1 --wait --timeout 30s").await;
+    assert!(code == 1 && err.contains("m-0 failed: "), "{code} {err}");
+
+    let (_, retry) = err.split_once("retry with  kubectl annotate operation ").expect("the way out");
+    let [operation, annotation, _] = retry.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{retry}") };
+    let (key, value) = annotation.split_once('=').expect("an annotation");
+    world.executor.failing.lock().unwrap().clear();
+    let operations: kube::Api<quarterdeck::api::Operation> = world.api();
+    let patch = kube::api::Patch::Merge(serde_json::json!({"metadata": {"annotations": {key: value}}}));
+    operations.patch(operation, &Default::default(), &patch).await.expect("annotated");
+    door.check("scale blue/pool 1 --wait --timeout 30s", 0, "1 of 1 machines are Ready").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

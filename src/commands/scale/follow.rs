@@ -69,7 +69,7 @@ async fn watch(
                     return Ok(look.summary());
                 }
                 match look.held_up() {
-                    Some(why) if held_up >= HELD_UP => return Err(Ended::new(Exit::Declined, why)),
+                    Some((exit, why)) if held_up >= HELD_UP => return Err(Ended::new(exit, why)),
                     Some(_) => held_up += 1,
                     None => held_up = 0,
                 }

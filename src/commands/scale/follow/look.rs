@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
-use crate::api::{Machine, MachineState, NodePool, Operation, OperationState, find_condition, labels};
+use crate::{
+    api::{Machine, MachineState, NodePool, Operation, OperationState, find_condition, labels},
+    commands::exit::Exit,
+};
 
 /// Operations that are named; they seldom are more than one.
 const NAMED: usize = 2;
@@ -44,8 +47,8 @@ impl Look {
         let status = failed.status.as_ref()?;
         let first = status.failures.first().map(|f| format!("; {}: {}", f.machine, f.message)).unwrap_or_default();
         let name = failed.name_any();
-        let message = status.message.clone().unwrap_or_default();
-        Some(format!("{name} failed: {message}{first}. See  quarterdeck logs {name}"))
+        let why = format!("{}{first}", status.message.as_deref().unwrap_or_default());
+        Some(format!("{name} failed: {}. {}", why.trim_end_matches('.'), way_out(failed)))
     }
 
     pub(super) fn is_done(&self, asked: &NodePool) -> bool {
@@ -58,11 +61,30 @@ impl Look {
             && i32::try_from(self.machines.len()) == Ok(wanted)
     }
 
-    /// What stands in the way while nothing else is under way.
-    pub(super) fn held_up(&self) -> Option<String> {
+    /// What stands in the way while nothing else is under way, and the exit code for it.
+    pub(super) fn held_up(&self) -> Option<(Exit, String)> {
         if self.under_way().next().is_some() {
             return None;
         }
+        self.blocked().map(|why| (Exit::Declined, why)).or_else(|| self.stuck().map(|why| (Exit::Failed, why)))
+    }
+
+    /// Machines that failed wait for a person; while some are still to come or to go, the controllers have not looked yet.
+    fn stuck(&self) -> Option<String> {
+        if i32::try_from(self.machines.len()) != Ok(self.pool.spec.replicas) {
+            return None;
+        }
+        let failed: Vec<_> = self.machines.iter().filter(|m| state(m) == MachineState::Failed).collect();
+        let first = failed.first()?;
+        let more = if failed.len() > 1 { format!(" and {} more", failed.len() - 1) } else { String::new() };
+        let why = first.status.as_ref().and_then(|s| s.message.as_deref()).unwrap_or("failed").trim_end_matches('.');
+        let operation = first.status.as_ref().and_then(|s| s.operation.as_deref());
+        let operation = self.operations.iter().find(|o| Some(o.name_any().as_str()) == operation);
+        let way_out = operation.map(|o| format!(". {}", way_out(o))).unwrap_or_default();
+        Some(format!("{}{more} failed: {why}{way_out}", first.name_any()))
+    }
+
+    fn blocked(&self) -> Option<String> {
         let conditions = self.pool.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
         if find_condition(conditions, "Paused").is_some_and(|c| c.status == "True") {
             return Some(format!("{} is paused: it goes on when the pause is lifted", self.pool.name_any()));
@@ -94,10 +116,17 @@ impl Look {
         let operations: Vec<_> = self.under_way().take(NAMED).map(operation).collect();
         match (operations.is_empty(), self.held_up()) {
             (false, _) => format!("{machines}; {}", operations.join(", ")),
-            (true, Some(why)) => format!("{machines}; {why}"),
+            (true, Some((_, why))) => format!("{machines}; {why}"),
             (true, None) => format!("{machines}; no operation is under way"),
         }
     }
+}
+
+/// A retry is a word that the operation has not seen: the number of its next run will do.
+fn way_out(operation: &Operation) -> String {
+    let (name, run) = (operation.name_any(), operation.status.as_ref().map_or(1, |s| s.run).max(1) + 1);
+    let retry = format!("kubectl annotate operation {name} {}={run} --overwrite", labels::RETRY);
+    format!("See  quarterdeck logs {name}  and, once it is mended, retry with  {retry}")
 }
 
 fn progress(operation: &Operation) -> OperationState {
