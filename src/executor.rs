@@ -101,7 +101,8 @@ pub async fn run(context: Context) -> Result<Summary, BadInput> {
     let redactor = redact::Redactor::new(secrets.values());
     let events = event::Events::new(plan.input.operation.clone(), redactor, events);
     let board = Arc::new(board::Board::new(&plan));
-    let (paused, pauses) = watch::channel(false);
+    // Where there is somebody to ask, machines wait for the first answer.
+    let (paused, pauses) = watch::channel(status.is_some());
     let reporter = report::Reporter::start(Arc::clone(&board), status, paused, limits);
     let run = Arc::new(machine::Run {
         gates: gate::Gates::new(&plan),

@@ -55,12 +55,16 @@ where
     }
 }
 
-/// What the API server says about the request itself will not change; anything else may.
+/// What the API server says about the request itself will not change; anything else may. A conflict is somebody who
+/// wrote at the same time, unless it is about the UID: then the machine is another one.
 fn classify(error: &kube::Error) -> WriteError {
-    match error {
-        kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 429 => {
-            WriteError::Final(error.to_string())
-        }
-        _ => WriteError::Passing(error.to_string()),
-    }
+    let passes = match error {
+        kube::Error::Api(status) if status.code == 409 => !status.message.contains("UID"),
+        kube::Error::Api(status) => !(400..500).contains(&status.code) || matches!(status.code, 408 | 429),
+        _ => true,
+    };
+    if passes { WriteError::Passing(error.to_string()) } else { WriteError::Final(error.to_string()) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,14 +125,22 @@ async fn follow_pause(
     mut closed: watch::Receiver<bool>,
     interval: Duration,
 ) {
-    while !*closed.borrow() {
-        if let Some(now) = sink.paused(&operation).await {
-            paused.send_if_modified(|before| std::mem::replace(before, now) != now);
+    let mut asked = false;
+    let follow = async {
+        loop {
+            // Until the first answer no machine begins; if there is none, the operation goes on as it was ordered.
+            let answer = sink.paused(&operation).await;
+            if let Some(now) = answer.or((!asked).then_some(false)) {
+                paused.send_if_modified(|before| std::mem::replace(before, now) != now);
+            }
+            asked = true;
+            tokio::time::sleep(interval).await;
         }
-        tokio::select! {
-            () = tokio::time::sleep(interval) => {}
-            _ = closed.changed() => {}
-        }
+    };
+    // The end of the run waits for no answer.
+    tokio::select! {
+        () = follow => {}
+        _ = closed.wait_for(|closed| *closed) => {}
     }
 }
 
@@ -146,8 +154,7 @@ async fn write_all(
     let mut written = BTreeMap::new();
     loop {
         let closing = *closed.borrow_and_update();
-        // At the end nobody waits a second for the last word; a failed write still does.
-        let (due, next) = dirty.due(&written, if closing { interval / 10 } else { interval });
+        let (due, next) = dirty.due(&written, interval);
         if due.is_empty() {
             let Some(next) = next else {
                 if closing {
@@ -159,10 +166,7 @@ async fn write_all(
                 }
                 continue;
             };
-            tokio::select! {
-                () = tokio::time::sleep_until(next) => {}
-                _ = closed.changed() => {}
-            }
+            tokio::time::sleep_until(next).await;
             continue;
         }
         let failed: Vec<Subject> = futures::stream::iter(due.iter().copied())
@@ -201,3 +205,6 @@ async fn write(board: &Board, sink: &dyn StatusSink, subject: Subject) -> Option
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The executor against the real shell of this host: what is claimed of steps is claimed of what runs here.
 
+mod stopping;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
