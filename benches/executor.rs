@@ -10,7 +10,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use bytes::Bytes;
@@ -19,7 +19,10 @@ use quarterdeck::{
     api::{HostKeyPolicy, Role},
     embedded::simulation::{BareHosts, Pace},
     executor::{self, Context, Limits, LineSink, Secrets, Session, SshTransport, Transport},
-    runbook::job::{InventoryMachine, JobInput, PRIVATE_KEY, SshAccess},
+    runbook::{
+        job::{InventoryMachine, JobInput, PRIVATE_KEY, SshAccess},
+        wire::StepHeader,
+    },
     ssh::Output,
 };
 use tokio_util::sync::CancellationToken;
@@ -88,14 +91,55 @@ async fn bare(session: &dyn Session, count: usize) {
     }
 }
 
-async fn raw(sessions: &[Box<dyn Session>], steps: usize) -> Duration {
-    let began = Instant::now();
-    // One task for each machine, as in the executor.
-    join_all(sessions.iter().map(|session| bare(session.as_ref(), steps))).await;
-    began.elapsed()
+/// Wall clock, and processor time of this process, which other work on the machine does not stretch.
+#[derive(Clone, Copy)]
+struct Cost {
+    wall: f64,
+    processor: f64,
 }
 
-async fn steps(input: JobInput, secrets: &Secrets, transport: &Arc<SshTransport>) -> (Duration, usize) {
+/// Seconds of processor time so far; the kernel counts hundredths.
+fn processor() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    ticks as f64 / 100.0
+}
+
+async fn measured<T>(work: impl Future<Output = T>) -> (Cost, T) {
+    let (began, before) = (Instant::now(), processor());
+    let result = work.await;
+    (Cost { wall: began.elapsed().as_secs_f64(), processor: processor() - before }, result)
+}
+
+/// Steps asked for by hand, with a script of the usual length: what wire and simulated hosts cost without an executor.
+async fn by_hand(session: &dyn Session, machine: &InventoryMachine, count: usize, round: usize) {
+    let rest = "# a line of what follows the header, as long as such a line is\n".repeat(110);
+    for step in 0..count {
+        let header = StepHeader {
+            operation: format!("hand-{round}"),
+            run: 1,
+            machine: machine.name.clone(),
+            machine_uid: machine.uid.clone(),
+            cluster: "bench".into(),
+            phase: "P".into(),
+            step: format!("step {step}"),
+            digest: "0".repeat(64),
+            attempt: 1,
+            fence: 1,
+            once: true,
+            timeout_seconds: 600,
+            nonce: format!("{:032}", step),
+            offset: 0,
+        };
+        let mut answer = session.exec("sh -s", Bytes::from(header.line() + &rest)).await.expect("a channel");
+        while let Some(output) = answer.next().await {
+            assert!(!matches!(output, Output::Lost(_)), "{output:?}");
+        }
+    }
+}
+
+async fn steps(input: JobInput, secrets: &Secrets, transport: &Arc<SshTransport>) -> usize {
     let lines = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&lines);
     let events: LineSink = Arc::new(move |line| {
@@ -110,10 +154,9 @@ async fn steps(input: JobInput, secrets: &Secrets, transport: &Arc<SshTransport>
         cancel: CancellationToken::new(),
         limits: Limits::default(),
     };
-    let began = Instant::now();
     let summary = executor::run(context).await.expect("a good input");
     assert_eq!(summary.exit_code(), 0, "{summary:?}");
-    (began.elapsed(), lines.load(Ordering::Relaxed))
+    lines.load(Ordering::Relaxed)
 }
 
 async fn measure() {
@@ -130,17 +173,25 @@ async fn measure() {
     println!("{machines} connections in {:.2} s", began.elapsed().as_secs_f64());
     let mut ratios = Vec::new();
     for round in 0..ROUNDS {
+        // One task for each machine, as in the executor.
+        let all = sessions.iter().map(|session| bare(session.as_ref(), count));
+        let (bare, _) = measured(join_all(all)).await;
+        let all = sessions.iter().zip(&input.machines).map(|(session, m)| by_hand(session.as_ref(), m, count, round));
+        let (hand, _) = measured(join_all(all)).await;
         // The facts are one round trip more for each machine.
-        let bare = raw(&sessions, count).await;
         input.operation = format!("bench-{round}");
-        let (whole, lines) = steps(input.clone(), &secrets, &transport).await;
-        let ratio = whole.as_secs_f64() / bare.as_secs_f64();
+        let (whole, lines) = measured(steps(input.clone(), &secrets, &transport)).await;
+        let (ratio, processor) = (whole.wall / bare.wall, whole.processor / bare.processor);
         println!(
-            "round {round}: {} bare commands {:.3} s, {} steps {:.3} s ({lines} events), ratio {ratio:.2}",
+            "round {round}: {} of each; wall and processor seconds: bare commands {:.3} {:.2}, steps by hand {:.3} {:.2}, \
+             executor {:.3} {:.2} ({lines} events), ratio {ratio:.2}, of processor time {processor:.2}",
             machines * count,
-            bare.as_secs_f64(),
-            machines * count,
-            whole.as_secs_f64()
+            bare.wall,
+            bare.processor,
+            hand.wall,
+            hand.processor,
+            whole.wall,
+            whole.processor,
         );
         ratios.push(ratio);
     }

@@ -65,16 +65,16 @@ impl Elevation {
         *self != Self::None
     }
 
-    /// The command, and what goes before the script.
-    fn command(&self) -> (&'static str, String) {
+    /// The command, and a line that goes before the script.
+    fn command(&self) -> (&'static str, Option<&str>) {
         match self {
-            Self::None => ("sh -s", String::new()),
-            Self::Sudo => ("sudo -n -- sh -s", String::new()),
+            Self::None => ("sh -s", None),
+            Self::Sudo => ("sudo -n -- sh -s", None),
             // Where sudo does not ask, the password would be read as a command: all before the header is thrown away.
             Self::SudoWith(password) => (
                 "sudo -S -p '' -- sh -c 'while IFS= read -r line; do case $line in \"# quarterdeck-step \"*) exec sh -s ;; \
                  esac; done; exit 75'",
-                format!("{password}\n"),
+                Some(password),
             ),
         }
     }
@@ -143,7 +143,7 @@ impl Worker {
         let order = session.order;
         let header = StepHeader { offset: session.listener.offset(), ..order.header.clone() };
         let (command, before) = order.elevation.command();
-        let script = before + &script::step(&header, &order.scripts, &order.state);
+        let script = script::step(before, &header, &order.scripts, &order.state);
         let Some(connection) = self.session.as_deref() else { return Course::Lost("there is no connection".into()) };
         match connection.exec(command, Bytes::from(script)).await {
             Ok(answer) => self.listen(answer, session).await,
@@ -159,6 +159,7 @@ impl Worker {
                 Output::Stdout(data) => {
                     for heard in session.listener.hear(&data) {
                         if let Some(end) = self.heard(heard, session) {
+                            answer.close();
                             return Course::End(end);
                         }
                     }

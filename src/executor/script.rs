@@ -106,9 +106,11 @@ impl StateDirectory {
     }
 }
 
-/// The whole script for one attempt at a step.
-pub fn step(header: &StepHeader, scripts: &Scripts, state: &StateDirectory) -> String {
-    let mut text = String::with_capacity(8 * 1024 + scripts.act.len() * 2);
+/// The whole script for one attempt at a step, behind a line that is not part of it.
+pub fn step(before: Option<&str>, header: &StepHeader, scripts: &Scripts, state: &StateDirectory) -> String {
+    let own = scripts.check.len() + scripts.act.len() + scripts.verify.len();
+    let mut text = String::with_capacity(2 * COMMON.len() + FOLLOW.len() + JOB.len() + 4096 + own * 5 / 4);
+    text.extend(before.into_iter().flat_map(|line| [line, "\n"]));
     text.push_str(&header.line());
     values(&mut text, header, scripts, state);
     let _ =

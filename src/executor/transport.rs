@@ -30,6 +30,8 @@ pub trait Session: Send + Sync {
 /// What a command says.
 pub trait Answer: Send {
     fn next(&mut self) -> BoxFuture<'_, Option<Output>>;
+    /// Nothing more is wanted of the command, and it goes by itself.
+    fn close(self: Box<Self>);
 }
 
 /// Why there is no connection.

@@ -5,8 +5,8 @@
 
 /// Writes a value as one word of a POSIX shell.
 pub fn quote(value: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_@%+=:,./-".contains(c);
-    if !value.is_empty() && value.chars().all(plain) {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_@%+=:,./-".contains(&b);
+    if !value.is_empty() && value.bytes().all(plain) {
         return value.to_owned();
     }
     format!("'{}'", value.replace('\'', r"'\''"))

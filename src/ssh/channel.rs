@@ -12,6 +12,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use futures::FutureExt;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig, client::Msg};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -35,9 +36,10 @@ pub enum Output {
     Lost(String),
 }
 
-/// A command under way. Dropping it sends the command a SIGTERM and closes the channel.
+/// A command under way. Dropping it sends the command a SIGTERM and closes the channel; see [`Channel::close`].
 pub struct Channel {
     buffer: Arc<Buffer>,
+    write: Arc<ChannelWriteHalf<Msg>>,
     /// Tells the pump that nobody listens any more.
     _abandon: DropGuard,
     /// The connection lives as long as its channels.
@@ -51,8 +53,13 @@ impl fmt::Debug for Channel {
 }
 
 impl Channel {
-    pub(super) fn new(connection: Connection, buffer: Arc<Buffer>, abandon: CancellationToken) -> Self {
-        Self { buffer, _abandon: abandon.drop_guard(), _connection: connection }
+    pub(super) fn new(
+        connection: Connection,
+        buffer: Arc<Buffer>,
+        write: Arc<ChannelWriteHalf<Msg>>,
+        abandon: CancellationToken,
+    ) -> Self {
+        Self { buffer, write, _abandon: abandon.drop_guard(), _connection: connection }
     }
 
     /// The next piece of output; the last one is `Exit` or `Lost`, then `None`. Safe to drop while waiting.
@@ -64,6 +71,13 @@ impl Channel {
                 Taken::Nothing => self.buffer.filled.notified().await,
             }
         }
+    }
+
+    /// For a command that has said all and goes by itself: the channel is closed, and nobody waits for the rest.
+    pub fn close(self) {
+        // At once, so that it shares a packet with what this task sends next; a full queue leaves it to the pump.
+        let said = self.write.close().now_or_never().is_some();
+        self.buffer.state().farewell = if said { Farewell::Said } else { Farewell::Close };
     }
 
     /// Reads to the end: standard output, standard error, and the exit status or why it is not known.
@@ -100,6 +114,18 @@ struct State {
     bytes: usize,
     ending: Option<Output>,
     ended: bool,
+    farewell: Farewell,
+}
+
+/// What is sent when nobody listens any more.
+#[derive(Clone, Copy, Default)]
+enum Farewell {
+    /// A signal, for a command that would stay.
+    #[default]
+    Signal,
+    Close,
+    /// Nothing: the channel is closed.
+    Said,
 }
 
 impl Buffer {
@@ -162,7 +188,8 @@ impl Drop for Ending<'_> {
 /// Carries one command's input and output until it ends or nobody listens. Holds its place among the connection's
 /// channels for as long.
 pub(super) struct Pump {
-    pub(super) channel: russh::Channel<Msg>,
+    pub(super) read: ChannelReadHalf,
+    pub(super) write: Arc<ChannelWriteHalf<Msg>>,
     pub(super) stdin: Bytes,
     pub(super) buffer: Arc<Buffer>,
     pub(super) abandoned: CancellationToken,
@@ -173,9 +200,8 @@ pub(super) struct Pump {
 
 impl Pump {
     pub(super) async fn run(self) {
-        let Self { channel, stdin, buffer, abandoned, farewell, place } = self;
+        let Self { mut read, write, stdin, buffer, abandoned, farewell, place } = self;
         let guard = Ending(&buffer);
-        let (mut read, write) = channel.split();
         tokio::select! {
             ending = listen(&mut read, &buffer, &farewell) => {
                 let overrun = matches!(&ending, Heard::Overrun);
@@ -185,7 +211,14 @@ impl Pump {
                 }
             }
             () = feed(&write, stdin) => {}
-            () = abandoned.cancelled() => hang_up(&write).await,
+            () = abandoned.cancelled() => {
+                let farewell = buffer.state().farewell;
+                match farewell {
+                    Farewell::Signal => hang_up(&write).await,
+                    Farewell::Close => drop(write.close().await),
+                    Farewell::Said => {}
+                }
+            }
         }
         drop(guard);
         drop(place);

@@ -73,12 +73,22 @@ impl Connection {
         channel.exec(true, command).await.map_err(|_| self.lost())?;
         let (buffer, abandoned) = (Arc::new(Buffer::default()), CancellationToken::new());
         let farewell = Arc::clone(&self.0.farewell);
-        let pump = Pump { channel, stdin, buffer: Arc::clone(&buffer), abandoned: abandoned.clone(), farewell, place };
+        let (read, write) = channel.split();
+        let write = Arc::new(write);
+        let pump = Pump {
+            read,
+            write: Arc::clone(&write),
+            stdin,
+            buffer: Arc::clone(&buffer),
+            abandoned: abandoned.clone(),
+            farewell,
+            place,
+        };
         let mut pumps = self.0.pumps.lock().unwrap_or_else(PoisonError::into_inner);
         while pumps.try_join_next().is_some() {}
         pumps.spawn(pump.run());
         drop(pumps);
-        Ok(Channel::new(self.clone(), buffer, abandoned))
+        Ok(Channel::new(self.clone(), buffer, write, abandoned))
     }
 
     /// The host's public key, as in a `.pub` file.

@@ -77,7 +77,8 @@ impl Attempt {
     }
 
     fn is_of(&self, header: &StepHeader) -> bool {
-        (&self.operation, &self.phase, &self.step) == (&header.operation, &header.phase, &header.step)
+        // What differs most comes first: all attempts of a host are compared.
+        (&self.step, &self.phase, &self.operation) == (&header.step, &header.phase, &header.operation)
     }
 
     fn place(&self) -> String {
@@ -85,8 +86,8 @@ impl Attempt {
     }
 
     fn same_as(&self, other: &Attempt) -> bool {
-        (&self.operation, self.run, &self.phase, &self.step, self.attempt)
-            == (&other.operation, other.run, &other.phase, &other.step, other.attempt)
+        (self.attempt, self.run, &self.step, &self.phase, &self.operation)
+            == (other.attempt, other.run, &other.step, &other.phase, &other.operation)
     }
 }
 
@@ -96,23 +97,24 @@ impl Memory {
         if header.fence < self.fence {
             return Decision::Refuse(End { outcome: Outcome::Fenced, status: 75, replayed: false });
         }
-        let mut known = self.attempts.iter().rev().filter(|a| a.is_of(header));
-        if let Some(done) = known.clone().find(|a| a.ended && a.course.status == 0 && a.digest == header.digest) {
+        let known: Vec<&Attempt> = self.attempts.iter().rev().filter(|a| a.is_of(header)).collect();
+        let find = |wanted: &dyn Fn(&Attempt) -> bool| known.iter().copied().find(|a| wanted(a)).cloned();
+        if let Some(done) = find(&|a| a.ended && a.course.status == 0 && a.digest == header.digest) {
             return Decision::Receipt(done.end(true));
         }
-        if let Some(running) = known.clone().find(|a| !a.ended) {
-            return Decision::Attach(running.clone());
+        if let Some(running) = find(&|a| !a.ended) {
+            return Decision::Attach(running);
         }
-        if let Some(ended) = known.find(|a| (a.run, a.attempt) == (header.run, header.attempt)) {
-            return Decision::Replay(ended.clone());
+        if let Some(ended) = find(&|a| (a.run, a.attempt) == (header.run, header.attempt)) {
+            return Decision::Replay(ended);
         }
-        Decision::Begin(self.attempt(header, pace, now))
+        let doomed = known.iter().any(|a| a.run == header.run && a.course.hard);
+        Decision::Begin(self.attempt(header, pace, now, doomed))
     }
 
-    fn attempt(&self, header: &StepHeader, pace: &Pace, now: u64) -> Attempt {
+    fn attempt(&self, header: &StepHeader, pace: &Pace, now: u64, doomed: bool) -> Attempt {
         let place = place(&header.phase, &header.step);
         let nth = self.begun.get(&place).copied().unwrap_or(0);
-        let doomed = self.attempts.iter().any(|a| a.is_of(header) && a.run == header.run && a.course.hard);
         let needless = NEEDLESS.contains(&header.step.as_str());
         let done_before = !header.once && (needless || self.installed.contains(&place));
         Attempt {
@@ -135,7 +137,6 @@ impl Memory {
     pub fn begin(&mut self, attempt: Attempt) {
         self.fence = self.fence.max(attempt.fence);
         *self.begun.entry(attempt.place()).or_default() += 1;
-        self.attempts.retain(|a| !a.same_as(&attempt));
         if self.attempts.len() >= ATTEMPTS {
             self.attempts.retain(|a| a.operation == attempt.operation || !a.ended);
         }
@@ -144,7 +145,8 @@ impl Memory {
 
     /// Remembers that an attempt ended.
     pub fn end(&mut self, attempt: &Attempt) {
-        for ended in self.attempts.iter_mut().filter(|a| a.same_as(attempt)) {
+        // There is one at most, and mostly it is the newest.
+        if let Some(ended) = self.attempts.iter_mut().rev().find(|a| a.same_as(attempt)) {
             ended.ended = true;
         }
         if attempt.course.status == 0 && LASTING.contains(&attempt.phase.as_str()) {
@@ -161,7 +163,7 @@ impl Memory {
 
     /// Whether this attempt has ended.
     pub fn has_ended(&self, attempt: &Attempt) -> bool {
-        !self.attempts.iter().any(|a| a.same_as(attempt) && !a.ended)
+        self.attempts.iter().rev().find(|a| a.same_as(attempt)).is_none_or(|a| a.ended)
     }
 
     /// Attempts that have begun and not ended.

@@ -136,7 +136,7 @@ impl Hosts {
         let this = self.clone();
         self.tasks.spawn(async move {
             let work = async {
-                tokio::time::sleep(until(attempt.ends_at())).await;
+                wait(until(attempt.ends_at())).await;
                 (this.on_end)(host.name.clone(), attempt.clone()).await;
             };
             if this.cancel.run_until_cancelled(work).await.is_none() {
@@ -161,13 +161,17 @@ impl Host {
         self.memory().clone()
     }
 
+    pub fn has_ended(&self, attempt: &Attempt) -> bool {
+        self.memory().has_ended(attempt)
+    }
+
     /// Returns when the attempt has ended.
     pub async fn wait_for(&self, attempt: &Attempt) {
         loop {
             let ended = self.ended.notified();
             tokio::pin!(ended);
             ended.as_mut().enable();
-            if self.memory().has_ended(attempt) {
+            if self.has_ended(attempt) {
                 return;
             }
             ended.await;
@@ -184,6 +188,13 @@ impl Decision {
             Self::Replay(attempt) | Self::Attach(attempt) => (Start::Attached, Some(attempt)),
             Self::Begin(attempt) => (Start::Fresh, Some(attempt)),
         }
+    }
+}
+
+/// Sleeps; not at all for no time, where a timer would take a millisecond.
+async fn wait(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 

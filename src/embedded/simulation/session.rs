@@ -69,7 +69,8 @@ impl Handler for Connection {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         reply.accept().await;
-        let errand = Errand { hosts: self.hosts.clone(), host: self.host.clone(), handle: session.handle(), channel };
+        let (hosts, host, handle) = (self.hosts.clone(), self.host.clone(), session.handle());
+        let errand = Errand { hosts, host, handle, channel, held: String::new() };
         let cancel = self.hosts.cancel.clone();
         self.hosts.tasks.spawn(async move { cancel.run_until_cancelled(errand.run()).await });
         Ok(())
@@ -82,6 +83,8 @@ pub struct Errand {
     pub host: Arc<Host>,
     pub handle: Handle,
     pub channel: Channel<Msg>,
+    /// Output that goes out with what follows it, as what a command prints at once arrives at once.
+    held: String,
 }
 
 impl Errand {
@@ -124,8 +127,8 @@ impl Errand {
             let answer = answers::answer(&self.host, command);
             return self.say(&answer.text).await.map_or(255, |()| answer.status);
         }
-        let Ok(Some(script)) = tokio::time::timeout(SCRIPT_PATIENCE, self.script()).await else { return 255 };
-        match (StepHeader::parse(&script), script.starts_with(FACTS_LINE)) {
+        let Ok(Some(first)) = tokio::time::timeout(SCRIPT_PATIENCE, self.script()).await else { return 255 };
+        match (StepHeader::parse(&first), first == FACTS_LINE) {
             (Some(header), _) => self.step(&header).await,
             (None, true) => self.say(&answers::facts(&self.host)).await.map_or(255, |()| 0),
             (None, false) => {
@@ -135,14 +138,19 @@ impl Errand {
         }
     }
 
-    /// What arrives on standard input until its end.
+    /// The first line of what arrives on standard input, at its end: the rest is for real shells.
     async fn script(&mut self) -> Option<String> {
-        let mut bytes = Vec::new();
+        let (mut line, mut length) = (Vec::new(), 0);
         loop {
             match self.channel.wait().await? {
-                ChannelMsg::Data { data } if bytes.len() + data.len() <= SCRIPT_BYTES => bytes.extend_from_slice(&data),
+                ChannelMsg::Data { data } if length + data.len() <= SCRIPT_BYTES => {
+                    length += data.len();
+                    if !line.ends_with(b"\n") {
+                        line.extend(data.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default());
+                    }
+                }
                 ChannelMsg::Data { .. } | ChannelMsg::Close => return None,
-                ChannelMsg::Eof => return String::from_utf8(bytes).ok(),
+                ChannelMsg::Eof => return String::from_utf8(line).ok(),
                 _ => {}
             }
         }
@@ -158,10 +166,11 @@ impl Errand {
             }
         };
         let (start, attempt) = decision.start();
-        let mut told = self.say(&Control::Start(start).line(&header.nonce)).await;
-        if let (Some(()), Some(attempt)) = (told, attempt) {
-            told = self.follow(header, attempt).await;
-        }
+        self.held = Control::Start(start).line(&header.nonce);
+        let told = match attempt {
+            Some(attempt) => self.follow(header, attempt).await,
+            None => Some(()),
+        };
         let end = match decision {
             Decision::Refuse(end) | Decision::Receipt(end) => end,
             Decision::Replay(attempt) => attempt.end(true),
@@ -188,21 +197,42 @@ impl Errand {
             let unseen = &line[skip.min(line.len())..];
             skip = skip.saturating_sub(line.len());
             if !unseen.is_empty() {
-                tokio::time::sleep(until(at)).await;
-                self.say(unseen).await?;
+                self.pass(until(at)).await?;
+                self.held.push_str(unseen);
             }
         }
         if let Some(moment) = breaks_at {
-            tokio::time::sleep(until(moment)).await;
+            self.pass(until(moment)).await?;
+            self.say("").await?;
             let _ = self.handle.disconnect(Disconnect::ByApplication, "connection reset".into(), String::new()).await;
             return None;
         }
-        self.host.wait_for(attempt).await;
+        // What takes no time is over when its task has had its turn.
+        tokio::task::yield_now().await;
+        if !self.host.has_ended(attempt) {
+            self.say("").await?;
+            self.host.wait_for(attempt).await;
+        }
         Some(())
     }
 
+    /// Lets time go by, after what was held is said.
+    async fn pass(&mut self, time: Duration) -> Option<()> {
+        if time.is_zero() {
+            return Some(());
+        }
+        self.say("").await?;
+        tokio::time::sleep(time).await;
+        Some(())
+    }
+
+    /// Says this, after what was held.
     pub async fn say(&mut self, text: &str) -> Option<()> {
-        self.channel.data_bytes(text.to_owned().into_bytes()).await.ok()
+        let text = std::mem::take(&mut self.held) + text;
+        if text.is_empty() {
+            return Some(());
+        }
+        self.channel.data_bytes(text.into_bytes()).await.ok()
     }
 }
 

@@ -106,6 +106,8 @@ impl Answer for LocalAnswer {
             Some(output)
         })
     }
+
+    fn close(self: Box<Self>) {}
 }
 
 async fn read(child: &mut Child) -> Output {

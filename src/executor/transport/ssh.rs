@@ -88,6 +88,10 @@ impl Answer for Channel {
     fn next(&mut self) -> BoxFuture<'_, Option<Output>> {
         Box::pin(Channel::next(self))
     }
+
+    fn close(self: Box<Self>) {
+        Channel::close(*self);
+    }
 }
 
 impl From<Error> for Unreachable {
