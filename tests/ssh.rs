@@ -5,6 +5,7 @@ mod sshd;
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -79,6 +80,30 @@ async fn needs_sshd_runs_many_channels_and_no_reader_holds_up_another() {
         drop(connection.exec("while sleep 0.1; do echo there; done", Bytes::new()).await.expect("a channel"));
     }
     assert_eq!(run(&connection, "echo free").await, "free");
+    assert_eq!(host.logins(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn needs_sshd_lets_a_command_go_that_has_said_all() {
+    needs_sshd!("needs_sshd_lets_a_command_go_that_has_said_all");
+    let lab = Lab::new();
+    let host = lab.start(&[]);
+    let connection = Connector::new(lab.options(&[&host])).connect(&host.target(&[])).await.expect("connects");
+    let folder = tempfile::tempdir().expect("a folder");
+    let trace = folder.path().join("trace");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("ours");
+    // More than the host has places for, each after the word of the one before.
+    for _ in 0..30 {
+        let command = format!("echo said; sleep 0.1; echo went >> {}", trace.display());
+        let mut channel = connection.exec(&command, Bytes::new()).await.expect("a channel");
+        assert_eq!(channel.next().await, Some(Output::Stdout(Bytes::from("said\n"))));
+        channel.close();
+    }
+    // None was ended by a signal, and all places are free.
+    let went = || fs::read_to_string(&trace).unwrap_or_default().lines().count();
+    wait_for("all commands to go by themselves", || went() == 30, || format!("{} of 30 went", went()));
+    let many = (0..8).map(|_| run(&connection, "echo free"));
+    assert_eq!(join_all(many).await, ["free"; 8]);
     assert_eq!(host.logins(), 1);
 }
 
