@@ -129,7 +129,7 @@ async fn by_hand(session: &dyn Session, machine: &InventoryMachine, count: usize
             fence: 1,
             once: true,
             timeout_seconds: 600,
-            nonce: format!("{:032}", step),
+            nonce: format!("{step:032}"),
             offset: 0,
         };
         let mut answer = session.exec("sh -s", Bytes::from(header.line() + &rest)).await.expect("a channel");
