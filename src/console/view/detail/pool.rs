@@ -13,11 +13,11 @@ use crate::{
 
 pub fn panels(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Vec<Panel> {
     let mut panels = vec![facts(glyphs, state, node, room)];
-    let used: usize = panels[0].lines.len() + 2;
+    let used: usize = panels[0].lines.len() + if room.tight { 1 } else { 2 };
     let rest = room.height.saturating_sub(used);
     let grid_rows = if room.tight { 2 } else { (rest / 3).clamp(2, 14) };
     let grid = grid(glyphs, node, room.width, grid_rows);
-    let left = rest.saturating_sub(grid.lines.len() + 4);
+    let left = if room.tight { rest } else { rest.saturating_sub(grid.lines.len() + 4) };
     let progress = progress(glyphs, state, node, room, left.max(4));
     // Where there is room for one of them, what moves says more than what does not.
     panels.extend(if room.tight { [progress, grid] } else { [grid, progress] });
@@ -203,9 +203,10 @@ fn progress(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room, height: 
         &state.snapshot.history,
         state.now,
         room.width,
-        height.saturating_sub(3).max(3),
+        if room.tight { height + 1 } else { height.saturating_sub(3).max(3) },
     );
     if room.tight {
+        // Without the times of day: each line is a machine more.
         lines.remove(0);
     }
     for machine in machines.iter().filter(|m| m.health.is_problem()).take(3) {
