@@ -9,6 +9,7 @@
 mod attempt;
 mod backoff;
 mod board;
+mod clock;
 mod event;
 mod gate;
 mod inventory;
@@ -81,6 +82,8 @@ pub struct Summary {
     pub failed: usize,
     /// It was cancelled before all machines were through.
     pub cancelled: bool,
+    /// Steps that changed something, on all machines.
+    pub changes: usize,
 }
 
 impl Summary {

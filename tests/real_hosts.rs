@@ -3,23 +3,23 @@
 //! Every destructive step adds a line to a file of its host, so that doing it twice is seen; beside it stand the
 //! receipts.
 
+#[path = "executor/program.rs"]
+mod program;
 #[path = "sshd/server.rs"]
 mod sshd;
 
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
-    thread,
-    time::{Duration, Instant},
+    process::Command,
+    time::Duration,
 };
 
+use program::{Ended, Executor, PROGRAM, write_job};
 use quarterdeck::{
     api::{HostKeyPolicy, JumpHost, Role},
-    runbook::job::{INPUT_KEY, InventoryMachine, JobInput, PRIVATE_KEY, SUDO_PASSWORD, SshAccess},
+    runbook::job::{InventoryMachine, JobInput, PRIVATE_KEY, SUDO_PASSWORD, SshAccess},
     ssh::fingerprint,
 };
 use serde_json::Value;
@@ -143,17 +143,8 @@ impl Fleet {
 
     fn start(&self) -> Executor {
         let folder = self.lab.folder.path().join("job");
-        for name in ["input", "secrets"] {
-            // What an earlier run was given does not count.
-            fs::remove_dir_all(folder.join(name)).ok();
-            fs::create_dir_all(folder.join(name)).expect("a folder");
-        }
-        let json = serde_json::to_string(&self.input).expect("it serialises");
-        fs::write(folder.join("input").join(INPUT_KEY), json).expect("a file");
-        for (name, secret) in &self.secrets {
-            fs::write(folder.join("secrets").join(name), secret).expect("a file");
-        }
-        Executor::start(&folder)
+        write_job(&folder, &self.input, &self.secrets);
+        Executor::start(Command::new(PROGRAM), &folder, 5, PATIENCE)
     }
 
     /// Runs the program to its end.
@@ -197,114 +188,10 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// The program under way.
-struct Executor {
-    child: Child,
-    events: Receiver<Value>,
-    seen: Vec<Value>,
-    deadline: Instant,
-}
-
-/// How it ended, and all that it said.
-struct Ended {
-    code: Option<i32>,
-    events: Vec<Value>,
-}
-
-impl Executor {
-    fn start(folder: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_quarterdeck"))
-            .args(["executor", "--no-status", "--reconnect-seconds", "5", "--input"])
-            .arg(folder.join("input").join(INPUT_KEY))
-            .arg("--secrets")
-            .arg(folder.join("secrets"))
-            .env_remove("KUBECONFIG")
-            .env_remove("SSH_AUTH_SOCK")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
-        let (sender, events) = channel();
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not a line of JSON: {line}"));
-                if sender.send(event).is_err() {
-                    break;
-                }
-            }
-        });
-        Self { child, events, seen: Vec::new(), deadline: Instant::now() + PATIENCE }
-    }
-
-    /// Reads until an event is this one; `false` if the program ended before.
-    fn saw(&mut self, is: impl Fn(&Value) -> bool) -> bool {
-        loop {
-            match self.events.recv_timeout(self.deadline.saturating_duration_since(Instant::now())) {
-                Ok(event) => {
-                    self.seen.push(event);
-                    if is(self.seen.last().expect("just pushed")) {
-                        return true;
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return false,
-                Err(RecvTimeoutError::Timeout) => panic!("it takes too long: {:#?}", self.seen.last()),
-            }
-        }
-    }
-
-    /// Reads until a machine's long step says so.
-    fn saw_tick(&mut self, at: usize, tick: u32) {
-        let (machine, line) = (machine_name(at), format!("tick {tick}"));
-        assert!(self.saw(|event| event["machine"] == machine.as_str() && event["line"] == line.as_str()));
-    }
-
-    fn finish(mut self) -> Ended {
-        self.saw(|_| false);
-        let code = self.child.wait().expect("it was started").code();
-        Ended { code, events: std::mem::take(&mut self.seen) }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().expect("SIGKILL");
-        self.child.wait().expect("it was started");
-    }
-}
-
-impl Drop for Executor {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-impl Ended {
-    /// How a machine ended: its event of that name.
-    fn machine(&self, at: usize) -> &Value {
-        let name = machine_name(at);
-        let is = |event: &&Value| event["event"] == "machine-finished" && event["machine"] == name.as_str();
-        self.events.iter().find(is).unwrap_or_else(|| panic!("{name} never ended"))
-    }
-
-    /// Machines that failed: exactly this one, for this reason.
-    fn assert_failed_alone(&self, at: usize, class: &str, words: &[&str]) {
-        assert_eq!(self.code, Some(1));
-        for (other, event) in self.events.iter().filter(|event| event["event"] == "machine-finished").enumerate() {
-            let failed = event["machine"] == machine_name(at).as_str();
-            assert_eq!(event["outcome"] == "failed", failed, "{other}: {event:#}");
-        }
-        let event = self.machine(at);
-        assert_eq!(event["class"], class, "{event:#}");
-        for word in words {
-            assert!(event["message"].as_str().is_some_and(|message| message.contains(word)), "{word} in {event:#}");
-        }
-    }
-
-    /// How many steps ran, as opposed to those whose receipt spoke.
-    fn ran(&self) -> usize {
-        let finished = self.events.iter().filter(|event| event["event"] == "step-finished");
-        finished.filter(|event| event["replayed"] == false).count()
-    }
+/// Reads until a machine's long step says so.
+fn saw_tick(executor: &mut Executor, at: usize, tick: u32) {
+    let (machine, line) = (machine_name(at), format!("tick {tick}"));
+    assert!(executor.saw(|event| event["machine"] == machine.as_str() && event["line"] == line.as_str()));
 }
 
 #[test]
@@ -330,8 +217,8 @@ fn needs_sshd_a_step_that_fails_stops_its_machine_and_no_other() {
     let broken = fleet.state(3).join("broken-m-3");
     fs::write(&broken, "").expect("a file");
     let ended = fleet.run();
-    ended.assert_failed_alone(3, "Exit", &["status 3", "the disk is full"]);
-    assert_eq!(ended.machine(3)["step"], "maybe");
+    ended.assert_failed_alone(&machine_name(3), "Exit", &["status 3", "the disk is full"]);
+    assert_eq!(ended.machine(&machine_name(3))["step"], "maybe");
     assert_eq!(fleet.counter(3), "wipe long longer maybe");
     fleet.assert_each_once((0..HOSTS).filter(|at| *at != 3));
 
@@ -339,7 +226,7 @@ fn needs_sshd_a_step_that_fails_stops_its_machine_and_no_other() {
     fs::remove_file(broken).expect("a file");
     fleet.input.run = 2;
     let ended = fleet.run();
-    assert_eq!(ended.code, Some(0), "{:#}", ended.machine(3));
+    assert_eq!(ended.code, Some(0), "{:#}", ended.machine(&machine_name(3)));
     assert_eq!(fleet.counter(3), "wipe long longer maybe marker last");
     fleet.assert_each_once((0..HOSTS).filter(|at| *at != 3));
 }
@@ -349,9 +236,9 @@ fn needs_sshd_a_connection_that_is_cut_costs_nothing() {
     needs_sshd!("needs_sshd_a_connection_that_is_cut_costs_nothing");
     let fleet = Fleet::new(HOSTS);
     let mut executor = fleet.start();
-    executor.saw_tick(1, 2);
+    saw_tick(&mut executor, 1, 2);
     assert!(fleet.hosts[1].cut_sessions() > 0);
-    executor.saw_tick(2, 4);
+    saw_tick(&mut executor, 2, 4);
     assert!(fleet.jump.cut_sessions() > 0, "and now all of them at once");
     let ended = executor.finish();
     assert_eq!(ended.code, Some(0), "{:#?}", ended.events.last());
@@ -368,15 +255,15 @@ fn needs_sshd_a_host_that_loses_its_power_is_not_trusted_to_have_done_it() {
     needs_sshd!("needs_sshd_a_host_that_loses_its_power_is_not_trusted_to_have_done_it");
     let mut fleet = Fleet::new(HOSTS);
     let mut executor = fleet.start();
-    executor.saw_tick(7, 3);
+    saw_tick(&mut executor, 7, 3);
     fleet.hosts[7].down();
     fleet.hosts[7].up();
     let ended = executor.finish();
-    ended.assert_failed_alone(7, "Unknown", &["look at the host"]);
-    assert_eq!(ended.machine(7)["step"], "long");
+    ended.assert_failed_alone(&machine_name(7), "Unknown", &["look at the host"]);
+    assert_eq!(ended.machine(&machine_name(7))["step"], "long");
     fleet.assert_each_once(0..HOSTS - 1);
     // Nobody has looked: the same run does not try it again.
-    fleet.run().assert_failed_alone(7, "Unknown", &[]);
+    fleet.run().assert_failed_alone(&machine_name(7), "Unknown", &[]);
     assert_eq!(fleet.counter(7), "wipe long");
 }
 
@@ -386,7 +273,7 @@ fn needs_sshd_an_executor_that_is_killed_within_a_step_picks_it_up_again() {
     let fleet = Fleet::new(HOSTS);
     for tick in [1, 3] {
         let mut executor = fleet.start();
-        executor.saw_tick(5, tick);
+        saw_tick(&mut executor, 5, tick);
         executor.kill();
     }
     let ended = fleet.run();
@@ -427,7 +314,7 @@ fn needs_sshd_a_changed_host_key_is_a_hard_stop() {
     fleet.hosts[2].up();
     let presented = fingerprint(&fleet.hosts[2].public_key).expect("a fingerprint");
     fleet.input.ssh.host_key_policy = HostKeyPolicy::AcceptNew;
-    fleet.run().assert_failed_alone(2, "HostKey", &["CHANGED", &known, &presented]);
+    fleet.run().assert_failed_alone(&machine_name(2), "HostKey", &["CHANGED", &known, &presented]);
     assert_eq!((fleet.counter(2).as_str(), fleet.receipts(2), fleet.hosts[2].logins()), ("", 0, 0));
     fleet.assert_each_once((0..HOSTS).filter(|at| *at != 2));
 }
@@ -437,7 +324,7 @@ fn needs_sshd_a_host_that_is_down_fails_alone() {
     needs_sshd!("needs_sshd_a_host_that_is_down_fails_alone");
     let mut fleet = Fleet::new(HOSTS);
     fleet.hosts[6].down();
-    fleet.run().assert_failed_alone(6, "Transport", &["cannot reach m-6 through"]);
+    fleet.run().assert_failed_alone(&machine_name(6), "Transport", &["cannot reach m-6 through"]);
     fleet.assert_each_once((0..HOSTS).filter(|at| *at != 6));
     fleet.hosts[6].up();
     assert_eq!(fleet.run().code, Some(0));
@@ -477,7 +364,7 @@ fn needs_sshd_wrong_sudo_does_nothing() {
         fleet.secrets.extend(password.map(|password| (SUDO_PASSWORD, password.to_owned())));
         let ended = fleet.run();
         for at in 0..2 {
-            let event = ended.machine(at);
+            let event = ended.machine(&machine_name(at));
             assert_eq!(event["outcome"] == "done", good, "{event:#}");
             if !good {
                 assert_eq!(event["class"], "Auth", "{event:#}");

@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn the_list_names_all_with_their_phases() {
         let list = list();
-        assert!(list.contains("node-join    revision 1"), "{list}");
+        assert!(list.contains("node-join    revision 2"), "{list}");
         assert!(list.contains("Preflight > BootstrapOS > ContainerRuntime > Artifacts > Kubelet > Join > Verify"));
     }
 

@@ -13,11 +13,13 @@ use super::machine::Worker;
 use super::script::{self, Scripts, StateDirectory};
 use super::transport::Answer;
 use crate::api::FailureClass;
-use crate::runbook::wire::{End, StepHeader};
+use crate::runbook::wire::{End, Outcome, StepHeader};
 use crate::ssh::Output;
 
 /// Losses in a row without a line of output between them, after which it is no accident.
 const MOST_LOSSES: u32 = 50;
+/// Statuses of a follower that could not make its folders, or whose job took no claim: asking again is of no use.
+const COULD_NOT_BEGIN: [i32; 2] = [73, 74];
 /// Lines of output that a failure quotes.
 const QUOTED: usize = 3;
 
@@ -51,6 +53,14 @@ pub struct Trouble {
 pub struct Ending {
     pub end: End,
     pub tail: String,
+}
+
+impl Ending {
+    /// Whether the host may be another than before: its action was begun, and in this run.
+    pub fn changes(&self, scripts: &Scripts) -> bool {
+        let idle = matches!(self.end.outcome, Outcome::Skipped | Outcome::Fenced);
+        !scripts.act.is_empty() && !self.end.replayed && !idle
+    }
 }
 
 /// How one connection to the step ended.
@@ -209,7 +219,7 @@ impl Worker {
         let said = said.trim().lines().next_back().unwrap_or("nothing was said").to_owned();
         let elevated = session.order.elevation.is_root();
         // Something ended the follower, not the step: it is asked for again.
-        if session.started {
+        if session.started && !COULD_NOT_BEGIN.contains(&status) {
             return Course::Lost(format!("what followed the step ended with status {status}: {said}"));
         }
         let name = &self.course().machine.name;

@@ -32,6 +32,8 @@ struct Machine {
     phases: Vec<PhaseStatus>,
     current: Option<String>,
     facts: BTreeMap<String, String>,
+    /// Steps that changed something.
+    changes: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +64,7 @@ impl Board {
                 .collect(),
             current: None,
             facts: BTreeMap::new(),
+            changes: 0,
         });
         Self(Mutex::new(State {
             operation: plan.input.operation.clone(),
@@ -94,6 +97,14 @@ impl Board {
 
     pub fn step_began(&self, machine: usize, at: usize, step: &str) {
         self.state().machines[machine].phases[at].step = Some(step.to_owned());
+    }
+
+    pub fn step_changed(&self, machine: usize) {
+        self.state().machines[machine].changes += 1;
+    }
+
+    pub fn changes(&self, machine: usize) -> usize {
+        self.state().machines[machine].changes
     }
 
     pub fn step_done(&self, machine: usize, at: usize) {
@@ -141,7 +152,8 @@ impl Board {
         let (succeeded, failed, all) = (count(Standing::Succeeded), count(Standing::Failed), state.machines.len());
         let cancelled = cancelled && succeeded + failed < all;
         // Whoever is neither here nor there did not succeed.
-        Summary { succeeded, failed: if cancelled { failed } else { all - succeeded }, cancelled }
+        let changes = state.machines.iter().map(|machine| machine.changes).sum();
+        Summary { succeeded, failed: if cancelled { failed } else { all - succeeded }, cancelled, changes }
     }
 
     /// Name, UID and status of a machine, as a merge patch of what the executor writes.

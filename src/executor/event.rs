@@ -38,6 +38,9 @@ pub struct Event<'a> {
     pub status: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replayed: Option<bool>,
+    /// Of `step-finished`: whether the host is another than before; a step that failed may have changed it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub milliseconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +57,9 @@ pub struct Event<'a> {
     pub succeeded: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed: Option<usize>,
+    /// Of `machine-finished` and `operation-finished`: how many steps changed something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<usize>,
 }
 
 /// A phase that is ahead of a machine.
@@ -121,7 +127,7 @@ impl Events {
         self.redactor.line(text)
     }
 
-    pub fn machine_finished(&self, machine: &str, failure: Option<&Failure>) {
+    pub fn machine_finished(&self, machine: &str, failure: Option<&Failure>, changes: usize) {
         self.write(Event {
             machine: Some(machine),
             phase: failure.and_then(|f| f.phase.as_deref()),
@@ -129,7 +135,8 @@ impl Events {
             event: Kind::MachineFinished,
             outcome: Some(if failure.is_some() { Outcome::Failed } else { Outcome::Done }),
             class: failure.map(|f| f.class),
-            message: failure.map(|f| f.message.clone()),
+            message: Some(failure.map_or_else(|| changed(changes), |f| f.message.clone())),
+            changes: Some(changes),
             ..Event::default()
         });
     }
@@ -140,14 +147,24 @@ impl Events {
     }
 
     pub fn finished(&self, summary: Summary) {
-        let message = summary.cancelled.then(|| "cancelled before all machines were through".to_owned());
+        let cancelled = || "cancelled before all machines were through".to_owned();
         self.write(Event {
             event: Kind::OperationFinished,
             outcome: Some(if summary.exit_code() == 0 { Outcome::Done } else { Outcome::Failed }),
             succeeded: Some(summary.succeeded),
             failed: Some(summary.failed),
-            message,
+            changes: Some(summary.changes),
+            message: Some(if summary.cancelled { cancelled() } else { changed(summary.changes) }),
             ..Event::default()
         });
+    }
+}
+
+/// A number of changes in words.
+fn changed(changes: usize) -> String {
+    match changes {
+        0 => "nothing was changed".to_owned(),
+        1 => "1 step changed something".to_owned(),
+        many => format!("{many} steps changed something"),
     }
 }

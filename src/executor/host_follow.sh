@@ -67,6 +67,16 @@ qd_follow() {
   done
 }
 
+# A job without a claim: no room for one is the usual reason.
+qd_not_begun() {
+  qd_room=$(df -Pk "$qd_dir" 2> /dev/null | { read -r qd_line; read -r qd_line qd_line qd_line qd_room qd_line; echo "$qd_room"; })
+  case $qd_room in
+    0) echo "the job did not start: no space left on the disk of $qd_dir" >&2 ;;
+    *) echo "the job did not start: see that setsid is there and that $qd_dir can be written" >&2 ;;
+  esac
+  exit 74
+}
+
 # Starts a job of the next generation, and waits until it, or another one, has the claim.
 qd_start() {
   qd_probe=$1
@@ -80,8 +90,7 @@ qd_start() {
   while [ ! -L "$qd_dir/claim.$qd_g" ]; do
     qd_tries=$((qd_tries + 1))
     if [ "$qd_tries" -gt 500 ] || { [ "$qd_tries" -gt 3 ] && ! qd_stat "$qd_child" && [ ! -L "$qd_dir/claim.$qd_g" ]; }; then
-      echo "the job did not start: see that setsid is there and that $qd_dir can be written" >&2
-      exit 74
+      qd_not_begun
     fi
     sleep 0.01 2> /dev/null || sleep 1
   done

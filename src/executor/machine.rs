@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use minijinja::Value;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
@@ -18,10 +19,10 @@ use super::gate::{Entry, Gates};
 use super::inventory::{Course, Plan, Secrets};
 use super::report::Handle;
 use super::transport::{Session, Transport};
-use super::{Limits, script};
+use super::{Limits, clock, script};
 use crate::api::{Failure, FailureClass, PhaseState};
 use crate::runbook::job::HOST_KEY_FACT;
-use crate::runbook::wire::FACT_KEYS;
+use crate::runbook::wire::{CLOCK_ANSWER, CLOCK_OFFSET_FACT, FACT_KEYS};
 use crate::ssh::Output;
 
 /// Longest wait for a host's facts; without them work goes on.
@@ -99,7 +100,8 @@ impl Worker {
         self.run.board.began(self.index);
         self.run.reporter.changed(self.index);
         let failure = self.phases().await.err();
-        self.run.events.machine_finished(&self.course().machine.name, failure.as_ref());
+        let changes = self.run.board.changes(self.index);
+        self.run.events.machine_finished(&self.course().machine.name, failure.as_ref(), changes);
         self.run.board.ended(self.index, failure);
         self.run.reporter.changed(self.index);
     }
@@ -138,19 +140,28 @@ impl Worker {
 
     async fn ask_facts(&self) -> BTreeMap<String, String> {
         let Some(session) = self.session.as_deref() else { return BTreeMap::new() };
+        let asked = Timestamp::now();
         let Ok(mut answer) = session.exec("sh -s", Bytes::from(script::facts())).await else { return BTreeMap::new() };
-        let mut said = Vec::new();
+        let (mut said, mut heard) = (Vec::new(), None);
         while let Some(output) = answer.next().await {
             match output {
-                Output::Stdout(data) if said.len() < 4096 => said.extend_from_slice(&data),
+                Output::Stdout(data) if said.len() < 4096 => {
+                    heard.get_or_insert_with(Timestamp::now);
+                    said.extend_from_slice(&data);
+                }
                 Output::Exit(_) | Output::Lost(_) => break,
                 _ => {}
             }
         }
         let text = String::from_utf8_lossy(&said).into_owned();
         let pairs = text.lines().filter_map(|line| line.split_once('='));
-        let known = pairs.filter(|(key, value)| FACT_KEYS.contains(key) && !value.is_empty());
-        known.map(|(key, value)| (key.to_owned(), value.chars().take(200).collect())).collect()
+        let said: BTreeMap<&str, &str> = pairs.collect();
+        let known = said.iter().filter(|(key, value)| FACT_KEYS.contains(key) && !value.is_empty());
+        let mut facts: BTreeMap<String, String> =
+            known.map(|(key, value)| ((*key).to_owned(), value.chars().take(200).collect())).collect();
+        let clock = heard.and_then(|heard| clock::offset_seconds(said.get(CLOCK_ANSWER)?, asked, heard));
+        facts.extend(clock.map(|offset| (CLOCK_OFFSET_FACT.to_owned(), offset.to_string())));
+        facts
     }
 
     /// Makes sure that there is a connection; gives up after a bounded time without one.

@@ -188,6 +188,7 @@ pub fn facts() -> String {
         r#"qd_os=$(. /etc/os-release 2> /dev/null && printf %s "$PRETTY_NAME")
 printf 'os=%s\nkernel=%s\narch=%s\n' "$qd_os" "$(uname -r)" "$(uname -m)"
 printf 'bootId=%s\n' "$(cat /proc/sys/kernel/random/boot_id 2> /dev/null)"
+date +clock=%s.%N
 exit 0
 "#
     )

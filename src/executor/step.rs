@@ -30,17 +30,23 @@ impl Worker {
         };
         let mut order = self.order(phase.name(), step, &rendered);
         let mut attempt = 1;
+        let mut changed = false;
         loop {
             order.header.attempt = attempt;
             order.header.nonce = Uuid::new_v4().simple().to_string();
             let began = tokio::time::Instant::now();
             let ending = self.attempt(&order).await?;
             let trouble = judge(&ending, step);
+            let changes = ending.changes(&order.scripts);
+            if changes && !std::mem::replace(&mut changed, true) {
+                run.board.step_changed(self.index);
+            }
             self.step_event(&order, |event| {
                 event.event = Kind::StepFinished;
                 event.outcome = Some(ending.end.outcome);
                 event.status = Some(ending.end.status);
                 event.replayed = Some(ending.end.replayed);
+                event.changed = Some(changes);
                 event.milliseconds = Some(began.elapsed().as_millis() as u64);
                 event.class = trouble.as_ref().map(|t| t.class);
             });

@@ -16,7 +16,11 @@ const MARK: &str = "# quarterdeck-step ";
 /// The first line of the script that asks for facts.
 pub const FACTS_LINE: &str = "# quarterdeck-facts\n";
 /// What it is answered with, as far as the host knows: `os=Debian GNU/Linux 13`, `bootId=…`.
-pub const FACT_KEYS: [&str; 4] = ["os", "kernel", "arch", "bootId"];
+pub const FACT_KEYS: [&str; 5] = ["os", "kernel", "arch", "bootId", CLOCK_OFFSET_FACT];
+/// One more line of the answer: the host's Unix time, as `date +%s.%N` prints it, with or without the fraction.
+pub const CLOCK_ANSWER: &str = "clock";
+/// What the executor makes of it: whole seconds that the host's clock is ahead of its own, negative if it is behind.
+pub const CLOCK_OFFSET_FACT: &str = "clockOffset";
 
 /// One attempt at one step on one machine: its identity, and what a resumed attempt has seen already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -39,7 +39,8 @@ pub fn answer(host: &Host, command: &str) -> Answer {
 
 /// The facts that the executor asks for.
 pub fn facts(host: &Host) -> String {
-    format!("os={OS}\nkernel={KERNEL}\narch=x86_64\nbootId=simulated-{}\n", host.name)
+    let clock = jiff::Timestamp::now().as_second();
+    format!("os={OS}\nkernel={KERNEL}\narch=x86_64\nbootId=simulated-{}\nclock={clock}\n", host.name)
 }
 
 /// The steps that ran here, as a log.
