@@ -8,17 +8,229 @@ mod machines;
 #[path = "executor/program.rs"]
 mod program;
 
+use std::time::Instant;
+
+use machines::Lab;
+use program::{Ended, Executor};
+
 const WORKERS: [&str; 5] = ["m1", "m2", "m3", "m4", "m5"];
+/// Where most of the time goes: in the middle of it there is a lot to break.
+const INSTALL: &str = "install containerd";
+const UNPACKING: &str = "Unpacking containerd";
+/// A container of the lab's own making: there is no registry.
+const CONTAINER: &str = r#"
+cd "$(mktemp -d)"
+mkdir -p root/bin
+cp /bin/busybox root/bin
+tar -C root -cf layer.tar .
+layer=$(sha256sum < layer.tar | cut -c 1-64)
+printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' "$layer" > config.json
+printf '[{"Config":"config.json","RepoTags":["lab/busybox:1"],"Layers":["layer.tar"]}]' > manifest.json
+tar -cf image.tar manifest.json config.json layer.tar
+ctr --namespace k8s.io images import image.tar > /dev/null
+ctr --namespace k8s.io run --rm --runc-systemd-cgroup --cgroup system.slice:lab:one docker.io/lab/busybox:1 one \
+    /bin/busybox echo "from a container" < /dev/null
+"#;
+
+/// Reads until a machine's step says so.
+fn saw_line(executor: &mut Executor, machine: &str, words: &str) {
+    let is = |event: &serde_json::Value| {
+        event["machine"] == machine && event["line"].as_str().is_some_and(|line| line.contains(words))
+    };
+    assert!(executor.saw(is), "{machine} never said {words:?}");
+}
+
+/// How the asking for a step began, time after time.
+fn starts(ended: &Ended, machine: &str, step: &str) -> Vec<String> {
+    let of = |event: &&serde_json::Value| {
+        event["event"] == "step-started" && event["machine"] == machine && event["step"] == step
+    };
+    ended.events.iter().filter(of).map(|event| event["start"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+fn assert_done(ended: &Ended) {
+    let last: Vec<_> = ended.events.iter().filter(|event| event["event"] == "machine-finished").collect();
+    assert_eq!(ended.code, Some(0), "{last:#?}");
+}
+
+/// Another operation finds nothing to do, and says so: whatever happened before, the machines are as they should be.
+fn assert_whole(lab: &Lab, operation: &str, machines: &[&str]) {
+    let mut job = lab.job(operation, machines);
+    job.fence = 9;
+    let ended = lab.carry_out(&job);
+    assert_done(&ended);
+    for machine in machines {
+        let event = ended.machine(machine);
+        assert_eq!(
+            (event["changes"].as_u64(), &event["message"]),
+            (Some(0), &"nothing was changed".into()),
+            "{event:#}"
+        );
+        assert_eq!(lab.on(machine, "dpkg --audit; systemctl is-active containerd"), "active");
+    }
+    let last = ended.events.last().expect("there are events");
+    assert_eq!((&last["changes"], &last["message"]), (&0.into(), &"nothing was changed".into()));
+}
+
+/// How often a machine's dpkg began to install a package.
+fn installations(lab: &Lab, machine: &str) -> String {
+    lab.on(machine, "grep -c ' install containerd:' /var/log/dpkg.log")
+}
 
 #[test]
-fn needs_lab_five_machines_become_ready_for_a_cluster_and_stay_as_they_are() {
-    let lab = needs_lab!("needs_lab_five_machines_become_ready_for_a_cluster_and_stay_as_they_are");
+fn needs_lab_five_machines_are_made_ready_and_the_second_run_changes_nothing() {
+    let lab = needs_lab!("needs_lab_five_machines_are_made_ready_and_the_second_run_changes_nothing");
     lab.reinstall(&WORKERS);
+    let began = Instant::now();
     let first = lab.carry_out(&lab.job("op-1", &WORKERS));
-    for event in &first.events {
-        if event["event"] != "planned" {
-            println!("{event}");
+    println!("five machines in {:.1} s", began.elapsed().as_secs_f64());
+    assert_done(&first);
+    for machine in WORKERS {
+        // Swap, modules, settings, packages, configuration.
+        assert_eq!(first.machine(machine)["changes"], 5);
+        assert_eq!(lab.on(machine, "sysctl -n net.ipv4.ip_forward; grep -c '^# /swapfile' /etc/fstab"), "1\n1");
+    }
+    assert_eq!(lab.on("m5", CONTAINER), "from a container");
+
+    let state =
+        "stat -c '%n %Y' /etc/containerd/config.toml /etc/sysctl.d/* /etc/fstab; systemctl show -P MainPID containerd";
+    let before = WORKERS.map(|machine| lab.on(machine, state));
+    let began = Instant::now();
+    assert_whole(&lab, "op-2", &WORKERS);
+    println!("and again in {:.1} s", began.elapsed().as_secs_f64());
+    assert_eq!(WORKERS.map(|machine| lab.on(machine, state)), before);
+}
+
+#[test]
+fn needs_lab_cables_are_pulled_within_a_step_and_it_goes_on() {
+    let lab = needs_lab!("needs_lab_cables_are_pulled_within_a_step_and_it_goes_on");
+    lab.reinstall(&["m2", "m3"]);
+    let mut executor = lab.start(&lab.job("op-1", &["m2", "m3"]));
+    for (machine, cable) in [("m2", "m2"), ("m3", "bastion")] {
+        if machine == "m2" {
+            saw_line(&mut executor, "m2", UNPACKING);
+        }
+        lab.run("cut", &[cable]);
+        assert!(executor.saw(|event| event["event"] == "disconnected" && event["machine"] == machine));
+        lab.run("cut", &["--undo", cable]);
+    }
+    let ended = executor.finish();
+    assert_done(&ended);
+    let starts = starts(&ended, "m2", INSTALL);
+    assert_eq!(starts[0], "fresh");
+    assert!(starts.len() > 1 && starts[1..].iter().all(|start| start != "fresh"), "{starts:?}");
+    assert_eq!(["m2", "m3"].map(|machine| installations(&lab, machine)), ["1", "1"]);
+    assert_whole(&lab, "op-2", &["m2", "m3"]);
+}
+
+#[test]
+fn needs_lab_machines_reboot_within_a_phase_and_it_is_brought_to_its_end() {
+    let lab = needs_lab!("needs_lab_machines_reboot_within_a_phase_and_it_is_brought_to_its_end");
+    lab.reinstall(&["m2", "m3"]);
+    let job = lab.job("op-1", &["m2", "m3"]);
+    let boots = || ["m2", "m3"].map(|machine| lab.on(machine, "cat /proc/sys/kernel/random/boot_id"));
+    let before = boots();
+    let mut executor = lab.start(&job);
+    // One loses its power while dpkg unpacks, the other is rebooted by somebody who did not ask.
+    saw_line(&mut executor, "m2", UNPACKING);
+    lab.run("reboot", &["--power", "m2"]);
+    lab.run("reboot", &["m3"]);
+    let ended = executor.finish();
+    assert_done(&ended);
+    assert!(boots().iter().zip(&before).all(|(now, before)| now != before));
+    let again = starts(&ended, "m2", INSTALL);
+    assert_eq!(again, ["fresh", "fresh"], "what the power failure cut short was begun again");
+    assert_whole(&lab, "op-2", &["m2", "m3"]);
+}
+
+#[test]
+fn needs_lab_a_full_disk_stops_its_machine_and_says_so() {
+    let lab = needs_lab!("needs_lab_a_full_disk_stops_its_machine_and_says_so");
+    lab.reinstall(&["m2", "m3", "m4"]);
+    lab.run("fill-disk", &["m2"]);
+    let mut job = lab.job("op-1", &["m2", "m3", "m4"]);
+    let mut executor = lab.start(&job);
+    saw_line(&mut executor, "m3", UNPACKING);
+    lab.run("fill-disk", &["m3"]);
+    let ended = executor.finish();
+    assert_eq!(ended.code, Some(1));
+    for machine in ["m2", "m3"] {
+        ended.assert_failed(machine, "Exit", &["o space left on"]);
+    }
+    assert_eq!(ended.machine("m4")["outcome"], "done");
+    assert_eq!(ended.machine("m2")["changes"], 0);
+
+    // A person makes room and asks again.
+    lab.run("fill-disk", &["--undo", "m2"]);
+    lab.run("fill-disk", &["--undo", "m3"]);
+    job.run = 2;
+    assert_done(&lab.carry_out(&job));
+    assert_whole(&lab, "op-2", &["m2", "m3", "m4"]);
+}
+
+#[test]
+fn needs_lab_somebody_else_installs_packages() {
+    let lab = needs_lab!("needs_lab_somebody_else_installs_packages");
+    lab.reinstall(&["m2", "m3"]);
+    for machine in ["m2", "m3"] {
+        lab.run("lock-apt", &[machine]);
+    }
+    let mut job = lab.job("op-1", &["m2", "m3"]);
+    job.machines[1].variables.insert("package_lock_seconds".into(), "1".into());
+    let mut executor = lab.start(&job);
+    // On m2 it comes to an end, and is waited for; on m3 it does not, and who it is is said.
+    saw_line(&mut executor, "m2", "perl");
+    lab.run("lock-apt", &["--undo", "m2"]);
+    let ended = executor.finish();
+    ended.assert_failed_alone("m3", "Exit", &["held by process", "perl"]);
+    assert_eq!(starts(&ended, "m2", INSTALL), ["fresh"]);
+    lab.run("lock-apt", &["--undo", "m3"]);
+    job.run = 2;
+    assert_done(&lab.carry_out(&job));
+    assert_whole(&lab, "op-2", &["m2", "m3"]);
+}
+
+#[test]
+fn needs_lab_a_clock_that_is_off_by_ten_minutes_is_refused_before_anything_is_changed() {
+    let lab = needs_lab!("needs_lab_a_clock_that_is_off_by_ten_minutes_is_refused_before_anything_is_changed");
+    lab.reinstall(&["m1", "m2"]);
+    for (operators, words) in [(600, "s behind the operator's"), (-600, "s ahead of the operator's")] {
+        let ended = lab.start_at(&lab.job(&format!("op{operators}"), &["m1", "m2"]), operators).finish();
+        assert_eq!(ended.code, Some(1));
+        for machine in ["m1", "m2"] {
+            ended.assert_failed(machine, "Verify", &[words, "the clock is "]);
+            let event = ended.machine(machine);
+            assert_eq!((&event["phase"], &event["step"]), (&"Preflight".into(), &"clock".into()));
+            let said: Vec<&str> = event["message"].as_str().expect("words").split("the clock is ").collect();
+            let seconds: u32 = said[1].split(' ').next().and_then(|n| n.parse().ok()).expect("seconds");
+            assert!((595..=600).contains(&seconds), "{event:#}");
+            assert_eq!(event["changes"], 0);
         }
     }
-    assert_eq!(first.code, Some(0), "{:#?}", first.events.last());
+    // Twenty seconds are no trouble.
+    assert_done(&lab.start_at(&lab.job("op-20", &["m1"]), 20).finish());
+}
+
+#[test]
+fn needs_lab_two_operators_at_once_do_it_once() {
+    let lab = needs_lab!("needs_lab_two_operators_at_once_do_it_once");
+    lab.reinstall(&["m2", "m3"]);
+    // Two executors of one operation: each step is begun by one of them, and both see how it ends.
+    let job = lab.job("op-1", &["m2"]);
+    let both = [lab.start(&job), lab.start(&job)].map(Executor::finish);
+    both.iter().for_each(assert_done);
+    assert_eq!(installations(&lab, "m2"), "1");
+    let fresh = both.iter().flat_map(|ended| starts(ended, "m2", INSTALL)).filter(|start| start == "fresh").count();
+    assert!(fresh >= 1, "one of them began it");
+
+    // A newer controller takes over within a step: the older one stops at the next, and the newer one ends it.
+    let mut older = lab.start(&lab.job("op-1", &["m3"]));
+    saw_line(&mut older, "m3", UNPACKING);
+    let mut job = lab.job("op-2", &["m3"]);
+    job.fence = 2;
+    let newer = lab.start(&job);
+    older.finish().assert_failed_alone("m3", "Fenced", &["newer controller"]);
+    assert_done(&newer.finish());
+    assert_eq!(installations(&lab, "m3"), "1");
+    assert_whole(&lab, "op-3", &["m2", "m3"]);
 }

@@ -10,11 +10,9 @@ use jiff::Timestamp;
 pub fn offset_seconds(said: &str, asked: Timestamp, heard: Timestamp) -> Option<i64> {
     // Not every `date` knows fractions; what it prints in their place says nothing.
     let (seconds, fraction) = said.split_once('.').unwrap_or((said, ""));
-    let seconds: i64 = seconds.parse().ok()?;
-    let (from, to) = match fraction.get(..3).and_then(|digits| digits.parse::<i64>().ok()) {
-        Some(milliseconds) => (seconds.checked_mul(1000)? + milliseconds, seconds.checked_mul(1000)? + milliseconds),
-        None => (seconds.checked_mul(1000)?, seconds.checked_mul(1000)? + 999),
-    };
+    let milliseconds: Option<i64> = fraction.get(..3).and_then(|digits| digits.parse().ok());
+    let from = seconds.parse::<i64>().ok()?.checked_mul(1000)?.checked_add(milliseconds.unwrap_or(0))?;
+    let to = from.checked_add(if milliseconds.is_some() { 0 } else { 999 })?;
     let (asked, heard) = (asked.as_millisecond(), heard.as_millisecond().max(asked.as_millisecond()));
     let (ahead, behind) = (from.checked_sub(heard)?, asked.checked_sub(to)?);
     Some(if ahead > 0 { ahead / 1000 } else { -(behind.max(0) / 1000) })
@@ -52,6 +50,6 @@ mod tests {
         check("", None);
         check("yesterday", None);
         check("99999999999999999999.0", None);
-        check("9223372036854775.000", None);
+        check("9223372036854775.999", None);
     }
 }
