@@ -70,9 +70,14 @@ fn step(block: &str) -> Step {
     let body = body.join("\n");
     let body = (!body.is_empty()).then(|| match raw {
         true => Body::Raw(body.clone()),
-        false => Body::Data(serde_saphyr::from_str(&body).unwrap_or_else(|e| panic!("{title}: {e}"))),
+        false => Body::Data(yaml(&body).unwrap_or_else(|e| panic!("{title}: {e}"))),
     });
     Step { title, method, path, words, body, keep }
+}
+
+/// `y` and `n` are texts here.
+fn yaml(text: &str) -> Result<Value, serde_saphyr::Error> {
+    serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true })
 }
 
 fn keep(title: &str, line: &str) -> (String, String) {
