@@ -42,6 +42,8 @@ mod store;
 pub mod strategic;
 mod strategy;
 mod table;
+mod typed;
+mod validity;
 mod watching;
 mod writing;
 
@@ -186,6 +188,14 @@ impl ApiServer {
     fn register(&self, definition: &Value) {
         let Some(kind) = definition::kind(definition) else { return };
         self.store().reindex(&kind.collection, &kind.selectable);
+        if let Some(schema) = kind.schema.as_ref().filter(|schema| schema.has_defaults()) {
+            // What is kept is read with the defaults of today, as kube-apiserver does.
+            self.store().revise(&kind.collection, |object| {
+                let mut value = object.value();
+                schema.fill_defaults(&mut value);
+                (value != object.value()).then(|| object::Object::seal(value, object.revision, &kind.selectable))
+            });
+        }
         self.shared.kinds.rcu(|kinds| {
             let mut kinds = Kinds::clone(kinds);
             kinds.insert(kind.clone());

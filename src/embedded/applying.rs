@@ -1,5 +1,6 @@
 //! `PATCH` with an applied object: made if it is not there, merged by ownership if it is.
 
+use http::Method;
 use serde_json::{Value, json};
 
 use super::{
@@ -21,7 +22,7 @@ impl From<patch::Error> for Refusal {
     fn from(error: patch::Error) -> Self {
         match error {
             patch::Error::Undecodable(_) => Self::bad_request(error.to_string()),
-            patch::Error::Unfit(_) => Self::new(422, "Invalid", error.to_string()),
+            patch::Error::Unfit(_) => Self::unfit_patch(),
         }
     }
 }
@@ -31,7 +32,7 @@ impl From<ssa::Error> for Refusal {
         let message = error.to_string();
         match error {
             ssa::Error::ManagedFieldsGiven => Self::bad_request(message),
-            ssa::Error::Untyped(_) | ssa::Error::Damaged(_) => Self::new(500, "InternalError", message),
+            ssa::Error::Untyped(_) | ssa::Error::Damaged(_) => Self::unworded(message),
             ssa::Error::Conflicts(conflicts) => {
                 let cause = |(manager, path): &(String, String)| {
                     Cause::new("FieldManagerConflict", path, format!("conflict with {manager}"))
@@ -47,10 +48,11 @@ impl From<ssa::Error> for Refusal {
 pub async fn apply(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
     check_options(call)?;
     let key = reading::key(kind, call)?;
+    check_type(kind, &writing::decode(call)?)?;
     let mut applied = writing::body(kind, call)?;
     writing::meet(kind, call, &mut applied)?;
     let mut warnings = Vec::new();
-    admission::prune(kind, &mut applied, call.query.field_validation, &mut warnings)?;
+    check_fields(kind, &applied)?;
     let write = Write { tracked: false, ..Write::of(call) };
     if write.part == Part::Status {
         keep_status_only(&mut applied);
@@ -82,8 +84,32 @@ fn check_options(call: &Call) -> Result<(), Refusal> {
         return Ok(());
     }
     let cause = Cause::required("fieldManager", "is required for apply patch");
-    let options = Kind { group: "meta.k8s.io".to_owned(), kind: "PatchOptions".to_owned(), ..Kind::default() };
-    Err(Refusal::invalid(&options, "", &[cause]))
+    Err(Refusal::options(&Method::PATCH, &[cause]))
+}
+
+/// Unlike any other write, an apply refuses what it does not know, for it could not say who owns it.
+fn check_fields(kind: &Kind, applied: &Value) -> Result<(), Refusal> {
+    let unknown = admission::unknown(kind, &mut applied.clone());
+    match unknown.first() {
+        None => Ok(()),
+        Some(path) => Err(untyped(kind, applied, &format!(".{path}: field not declared in schema"))),
+    }
+}
+
+fn untyped(kind: &Kind, applied: &Value, why: &str) -> Refusal {
+    let (name, version) = (text(&applied["metadata"]["name"]), kind.api_version());
+    let version = if kind.group.is_empty() { format!("/{version}") } else { version };
+    Refusal::unworded(format!("failed to create typed patch object (/{name}; {version}, Kind={}): {why}", kind.kind))
+}
+
+/// What is applied says of which kind it is.
+fn check_type(kind: &Kind, applied: &Value) -> Result<(), Refusal> {
+    let (version, name) = (text(&applied["apiVersion"]), text(&applied["kind"]));
+    if version == kind.api_version() && name == kind.kind {
+        return Ok(());
+    }
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    Err(Refusal::bad_request(format!("invalid object type: {group}/{version}, Kind={name}")))
 }
 
 /// An object that is meant by its identity cannot be made anew.
@@ -110,7 +136,11 @@ fn merged(kind: &Kind, write: &Write<'_>, old: Option<&Value>, applied: &Value, 
     let untouched = admission::untouched(kind, write.part, applied);
     let writer = admission::writer(kind, write, &untouched, &now);
     let shown = old.map(|old| events::outgoing(kind, old.clone()));
-    let mut new = events::incoming(kind, ssa::apply(&writer, shown.as_ref(), applied, force)?);
+    let applied = ssa::apply(&writer, shown.as_ref(), applied, force).map_err(|error| match error {
+        ssa::Error::Untyped(why) => untyped(kind, applied, &why),
+        other => other.into(),
+    });
+    let mut new = events::incoming(kind, applied?);
     if old.is_none() {
         strategy::remove(&mut new["metadata"], "resourceVersion");
     }

@@ -1,11 +1,13 @@
-//! The kinds that every server has, and what creating one of them fills in.
+//! The kinds that every server has.
 
-use serde_json::{Value, json};
+mod defaults;
 
 use super::{
     kind::{Kind, Scale},
     table,
 };
+
+pub use defaults::{always, default};
 
 /// What a row of the catalogue switches on.
 #[derive(Clone, Copy, Default)]
@@ -116,77 +118,5 @@ fn selectable(kind: &str) -> &'static [&'static str] {
         "Secret" => &["type"],
         "Job" => &["status.successful"],
         _ => &[],
-    }
-}
-
-/// Fills in what kube-apiserver would when an object of a built-in kind is created or replaced.
-pub fn default(kind: &Kind, value: &mut Value) {
-    match kind.kind.as_str() {
-        "Namespace" => namespace(value),
-        "Secret" => secret(value),
-        "Pod" => pod(&mut value["spec"]),
-        "Job" => job(value),
-        "Deployment" | "ReplicaSet" | "StatefulSet" => set(&mut value["spec"], "replicas", json!(1)),
-        "Node" if value["spec"].is_null() => value["spec"] = json!({}),
-        _ => {}
-    }
-}
-
-fn set(object: &mut Value, key: &str, default: Value) {
-    if object[key].is_null() {
-        object[key] = default;
-    }
-}
-
-fn namespace(value: &mut Value) {
-    let name = value["metadata"]["name"].clone();
-    value["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
-    if !value["metadata"]["deletionTimestamp"].is_string() {
-        set(&mut value["spec"], "finalizers", json!(["kubernetes"]));
-    }
-    set(&mut value["status"], "phase", json!("Active"));
-}
-
-/// `stringData` is a convenience for writing; what is kept and read is `data`.
-fn secret(value: &mut Value) {
-    use base64::Engine;
-    set(value, "type", json!("Opaque"));
-    let Some(Value::Object(plain)) = value.as_object_mut().and_then(|object| object.remove("stringData")) else {
-        return;
-    };
-    for (key, text) in plain {
-        let encoded = base64::engine::general_purpose::STANDARD.encode(text.as_str().unwrap_or_default());
-        value["data"][key] = encoded.into();
-    }
-}
-
-fn pod(spec: &mut Value) {
-    set(spec, "restartPolicy", json!("Always"));
-    set(spec, "terminationGracePeriodSeconds", json!(30));
-    set(spec, "dnsPolicy", json!("ClusterFirst"));
-    for container in spec["containers"].as_array_mut().into_iter().flatten() {
-        set(container, "imagePullPolicy", json!("IfNotPresent"));
-        set(container, "resources", json!({}));
-    }
-}
-
-fn job(value: &mut Value) {
-    let spec = &mut value["spec"];
-    for (key, default) in [("backoffLimit", 6), ("completions", 1), ("parallelism", 1)] {
-        set(spec, key, json!(default));
-    }
-    set(spec, "suspend", json!(false));
-    let uid = value["metadata"]["uid"].clone();
-    let name = value["metadata"]["name"].clone();
-    if !uid.is_string() || !value["spec"]["selector"].is_null() {
-        return;
-    }
-    value["spec"]["selector"] = json!({"matchLabels": {"batch.kubernetes.io/controller-uid": uid}});
-    let labels = &mut value["spec"]["template"]["metadata"]["labels"];
-    for key in ["batch.kubernetes.io/controller-uid", "controller-uid"] {
-        labels[key] = uid.clone();
-    }
-    for key in ["batch.kubernetes.io/job-name", "job-name"] {
-        labels[key] = name.clone();
     }
 }

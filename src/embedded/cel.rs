@@ -106,6 +106,10 @@ impl Rule {
             "FieldValueRequired" => FieldError::new(&path, self.reason, format!("Required value: {why}")),
             "FieldValueForbidden" => FieldError::new(&path, self.reason, format!("Forbidden: {why}")),
             "FieldValueDuplicate" => FieldError::new(&path, self.reason, format!("Duplicate value: {why}")),
+            // Structures are not repeated to who sent them.
+            _ if value.is_object() || value.is_array() => {
+                FieldError::new(&path, self.reason, format!("Invalid value: {why}"))
+            }
             _ => FieldError::invalid(&path, value, why),
         }
     }

@@ -63,13 +63,19 @@ fn columns(columns: &Value) -> Vec<Column> {
         name: text(&c["name"]).to_owned(),
         kind: text(&c["type"]).to_owned(),
         format: text(&c["format"]).to_owned(),
-        description: text(&c["description"]).to_owned(),
+        description: match text(&c["description"]) {
+            "" => format!("Custom resource definition column (in JSONPath format): {}", text(&c["jsonPath"])),
+            said => said.to_owned(),
+        },
         priority: c["priority"].as_i64().unwrap_or_default() as i32,
         cell: Cell::Path(text(&c["jsonPath"]).to_owned()),
     };
     match columns.as_array() {
         Some(columns) if !columns.is_empty() => columns.iter().map(column).collect(),
-        _ => vec![column(&json!({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}))],
+        _ => {
+            let age = column(&json!({"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}));
+            vec![Column { description: String::new(), ..age }]
+        }
     }
 }
 

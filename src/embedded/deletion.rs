@@ -18,6 +18,8 @@ use super::{
 };
 
 const ATTEMPTS: usize = 64;
+/// Namespaces without which a cluster is none.
+const IMMORTAL: [&str; 3] = ["default", "kube-public", "kube-system"];
 
 /// What became of an object.
 pub enum Outcome {
@@ -30,6 +32,9 @@ pub enum Outcome {
 pub async fn one(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
     let key = reading::key(kind, call)?;
     let options = options(call)?;
+    if kind.collection == "namespaces" && IMMORTAL.contains(&&*key.name) {
+        return Err(Refusal::forbidden(kind, &key.name, "this namespace may not be deleted"));
+    }
     Ok(match delete(server, kind, &key, &options).await? {
         Outcome::Gone(object) if kind.kind != "Pod" => Reply::json(200, &success(kind, &object)),
         Outcome::Gone(object) | Outcome::Going(object) => {
@@ -87,8 +92,9 @@ pub async fn delete(server: &ApiServer, kind: &Kind, key: &Key, options: &Delete
         }
         let expected = Expected::Revision(latest.revision);
         let done = if finished {
-            // Its last state is the one before the mark, as kube-apiserver tells it.
-            let seal = |revision| Object::seal(old, revision, &kind.selectable);
+            // Its last state is the one before the mark, as kube-apiserver tells it; of a pod it is the mark.
+            let last = if kind.kind == "Pod" { marked } else { old };
+            let seal = |revision| Object::seal(last, revision, &kind.selectable);
             server.store().delete(&kind.collection, key.clone(), expected, seal).await.map(Outcome::Gone)
         } else {
             let seal = |revision| Object::seal(marked, revision, &kind.selectable);
@@ -111,14 +117,19 @@ pub async fn delete(server: &ApiServer, kind: &Kind, key: &Key, options: &Delete
 fn check_preconditions(kind: &Kind, key: &Key, old: &Value, options: &DeleteOptions) -> Result<(), Refusal> {
     let metadata = &old["metadata"];
     let wanted = &options.preconditions;
-    for (what, wanted, found) in [
-        ("UID", &wanted.uid, text(&metadata["uid"])),
-        ("ResourceVersion", &wanted.resource_version, text(&metadata["resourceVersion"])),
+    for (what, wanted, found, guess) in [
+        ("UID", &wanted.uid, text(&metadata["uid"]), "deleted and then recreated"),
+        ("ResourceVersion", &wanted.resource_version, text(&metadata["resourceVersion"]), "modified"),
     ] {
         if wanted.as_deref().is_some_and(|wanted| wanted != found) {
             let wanted = wanted.as_deref().unwrap_or_default();
-            let why = format!("Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}");
-            return Err(Refusal::conflict(kind, &key.name, &why));
+            let why = format!(
+                "the {what} in the precondition ({wanted}) does not match the {what} in record ({found}). \
+                 The object might have been {guess}"
+            );
+            // Named by kind here, and by resource everywhere else.
+            let named = Kind { plural: kind.kind.clone(), ..kind.clone() };
+            return Err(Refusal::conflict(&named, &key.name, &why));
         }
     }
     Ok(())
@@ -149,7 +160,7 @@ fn marked(kind: &Kind, old: &Value, options: &DeleteOptions, now: Timestamp) -> 
         let end = now.saturating_add(SignedDuration::from_secs(grace)).unwrap_or(now);
         metadata["deletionTimestamp"] = end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
         metadata["deletionGracePeriodSeconds"] = grace.into();
-        if kind.generation {
+        if kind.generation && left.is_none() {
             metadata["generation"] = (metadata["generation"].as_i64().unwrap_or_default() + 1).into();
         }
         if kind.kind == "Namespace" {

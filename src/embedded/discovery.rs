@@ -8,6 +8,8 @@ use super::{
 };
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+/// The same for custom resources, in the order in which Kubernetes lists them.
+const CUSTOM_VERBS: [&str; 8] = ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 /// How the aggregated form is labelled, so that clients know that they got it.
 pub const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
@@ -51,7 +53,11 @@ fn groups(kinds: &Kinds) -> Vec<(String, String, Vec<Kind>)> {
 }
 
 fn verbs(kind: &Kind) -> Vec<&'static str> {
-    if review::is_review(kind) { vec!["create"] } else { VERBS.to_vec() }
+    match () {
+        () if review::is_review(kind) => vec!["create"],
+        () if kind.custom() => CUSTOM_VERBS.to_vec(),
+        () => VERBS.to_vec(),
+    }
 }
 
 /// `APIGroupDiscoveryList` of the core group, or of all others.

@@ -24,6 +24,11 @@ pub fn is_view(kind: &Kind) -> bool {
 pub fn outgoing(kind: &Kind, mut value: Value) -> Value {
     if is_view(kind) {
         rename(&mut value, |(kept, shown)| (kept, shown));
+        for empty in ["reportingController", "reportingInstance"] {
+            if value[empty] == "" {
+                remove(&mut value, empty);
+            }
+        }
         value["apiVersion"] = kind.api_version().into();
     }
     value

@@ -1,6 +1,7 @@
 //! The eviction subresource of pods: a deletion that asks the pod's disruption budget first.
 //!
-//! Budgets are computed from the pods that are there now, under a lock, so that two evictions at once cannot both take
+//! That the pod is the one that is meant is asked after the budget, as Kubernetes does: a wrong uid is a conflict only
+//! where the pod may go. Budgets are computed from the pods that are there now, under a lock, so that two evictions at once cannot both take
 //! the last disruption that is allowed.
 
 use serde_json::{Value, json};
@@ -22,6 +23,7 @@ use super::{
 pub async fn evict(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
     let key = reading::key(kind, call)?;
     let body = writing::decode(call)?;
+    check_kind(&body)?;
     let named = text(&body["metadata"]["name"]);
     if !named.is_empty() && named != &*key.name {
         return Err(Refusal::bad_request("name in URL does not match name in Eviction object"));
@@ -29,7 +31,6 @@ pub async fn evict(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply
     let options = DeleteOptions::parse(&body["deleteOptions"], &call.query)?;
     let _one_at_a_time = server.shared.evictions.lock().await;
     let pod = server.store().latest(&kind.collection, &key).ok_or_else(|| Refusal::not_found(kind, &key.name))?;
-    check_identity(kind, &pod, &options)?;
     if is_guarded(&pod.value()) {
         check_budgets(server, &pod)?;
     }
@@ -38,15 +39,14 @@ pub async fn evict(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply
     Ok(Reply::json(201, &done))
 }
 
-/// The pod that is meant has to be the one that is there, before any budget is looked at.
-fn check_identity(kind: &Kind, pod: &Object, options: &DeleteOptions) -> Result<(), Refusal> {
-    match &options.preconditions.uid {
-        Some(wanted) if **wanted != *pod.index.uid => {
-            let found = &pod.index.uid;
-            let why = format!("Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}");
-            Err(Refusal::conflict(kind, &pod.key.name, &why))
-        }
-        _ => Ok(()),
+/// The body is an eviction, if it says what it is.
+fn check_kind(body: &Value) -> Result<(), Refusal> {
+    match body["kind"].as_str().unwrap_or("Eviction") {
+        "Eviction" => Ok(()),
+        other => Err(Refusal::bad_request(format!(
+            "{other} in version \"v1\" cannot be handled as a Eviction: converting (v1.{other}) to (policy.Eviction): \
+             unknown conversion"
+        ))),
     }
 }
 
@@ -64,7 +64,7 @@ fn check_budgets(server: &ApiServer, pod: &Object) -> Result<(), Refusal> {
         _ => {
             let why =
                 "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-            return Err(Refusal::new(500, "InternalError", why));
+            return Err(Refusal::unworded(why));
         }
     };
     match allows(budget, &pod.value()) {

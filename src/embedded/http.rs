@@ -127,10 +127,10 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (head, body) = request.into_parts();
-    let query = Query::parse(head.uri.query().unwrap_or_default())?;
+    let query = Query::parse(&head.method, head.uri.query().unwrap_or_default())?;
     let accept = accept(&head.headers)?;
     match routes::parse(head.uri.path()) {
-        None => Ok(Reply::text(404, "404 page not found\n")),
+        None => Ok(nothing_here()),
         Some(Route::Resource(resource)) => {
             let body = Limited::new(body, MAX_BODY_BYTES).collect().await;
             let body = body.map_err(|e| Refusal::new(413, "RequestEntityTooLarge", e.to_string()))?.to_bytes();
@@ -139,8 +139,23 @@ where
             dispatch(server, Call { method: head.method, resource, query, accept, content_type, user_agent, body })
                 .await
         }
-        Some(_) if head.method != Method::GET => Err(Refusal::method_not_allowed()),
-        Some(route) => about(server, &route, accept).ok_or_else(Refusal::no_resource),
+        Some(Route::GroupVersion(..)) if head.method != Method::GET => Err(Refusal::method_not_allowed()),
+        Some(route) => about(server, &route, accept).map_or_else(|| unknown(server, &route), Ok),
+    }
+}
+
+/// The answer to a path that nobody serves.
+fn nothing_here() -> Reply {
+    Reply::text(404, "404 page not found\n")
+}
+
+/// A version of a group that is known is missed in words, anything else is not.
+fn unknown(server: &ApiServer, route: &Route) -> Result<Reply, Refusal> {
+    match route {
+        Route::GroupVersion(group, _) if server.kinds().iter().any(|k| k.group == *group) => {
+            Err(Refusal::no_resource())
+        }
+        _ => Ok(nothing_here()),
     }
 }
 
@@ -180,17 +195,26 @@ async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
     if let (Some(kind), "POST") = (review::find(group, plural), call.method.as_str()) {
         return Ok(Reply::json(201, &review::answer(&kind, writing::decode(&call)?)));
     }
-    let Some(kind) = server.kinds().find(group, version, plural).cloned() else {
-        return match server.kinds().iter().any(|k| k.group == *group && k.version == *version) {
+    let found = server.kinds().find(group, version, plural).cloned();
+    let Some(kind) = found.filter(|kind| fits(kind, &call)) else {
+        // Groups of custom resources know nothing of a path that names none of them.
+        let built_in = |k: &Kind| !k.custom() && k.group == *group && k.version == *version;
+        return match server.kinds().iter().any(|k| built_in(k)) {
+            // All of a kind can be read without a namespace, so the path is known to other methods as well.
+            true if call.method != Method::GET && call.resource.namespace.is_none() && name.is_none() => {
+                Err(Refusal::method_not_allowed())
+            }
             true => Err(Refusal::no_resource()),
-            false => Ok(Reply::text(404, "404 page not found\n")),
+            false => Ok(nothing_here()),
         };
     };
     let kind: &Kind = &kind;
     match (call.method.as_str(), name.is_some(), subresource.as_deref()) {
-        ("GET", _, None) if call.query.watch => watching::watch(server, kind, &call),
+        (_, _, Some("status")) if !kind.status => Err(no_subresource(kind, &call)),
+        (_, _, Some("scale")) if kind.scale.is_none() => Err(no_subresource(kind, &call)),
+        // Of one object there is no watch but by a selector of its name.
+        ("GET", false, None) if call.query.watch => watching::watch(server, kind, &call),
         ("GET", false, None) => reading::list(server, kind, &call),
-        ("GET", true, Some("status")) if !kind.status => Err(Refusal::no_resource()),
         ("GET", true, None | Some("status")) => reading::one(server, kind, &call),
         ("GET", true, Some("log")) if kind.collection == "pods" => log(server, kind, &call),
         ("GET", true, Some("scale")) if let Some(paths) = &kind.scale => scale::get(server, kind, paths, &call),
@@ -203,8 +227,28 @@ async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
         ("PATCH", true, None | Some("status")) => writing::patch(server, kind, &call).await,
         ("DELETE", true, None) => deletion::one(server, kind, &call).await,
         ("DELETE", false, None) => deletion::many(server, kind, &call).await,
-        (_, _, None) => Err(Refusal::method_not_allowed()),
-        _ => Err(Refusal::no_resource()),
+        (method, _, None | Some("status" | "scale")) if kind.custom() => {
+            Err(Refusal::not_supported(kind, &method.to_lowercase()))
+        }
+        (_, _, None | Some("status" | "scale")) => Err(Refusal::method_not_allowed()),
+        _ => Err(no_subresource(kind, &call)),
+    }
+}
+
+/// Whether a kind has what the path says: a namespace, or none. Lists may be of all namespaces.
+fn fits(kind: &Kind, call: &Call) -> bool {
+    let of_all = call.method == Method::GET && call.resource.name.is_none();
+    match &call.resource.namespace {
+        Some(_) => kind.namespaced,
+        None => !kind.namespaced || of_all,
+    }
+}
+
+/// Of a custom resource, a subresource that it does not have is looked for as an object.
+fn no_subresource(kind: &Kind, call: &Call) -> Refusal {
+    match (&call.resource.name, kind.custom()) {
+        (Some(name), true) => Refusal::not_found(kind, name),
+        _ => Refusal::no_resource(),
     }
 }
 
@@ -215,16 +259,26 @@ fn log(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
     Ok(Reply::stream("text/plain; charset=utf-8", lines))
 }
 
+const REPRESENTATIONS: &str = "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, application/vnd.kubernetes.protobuf, application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+
 /// The first media type that can be served.
 fn accept(headers: &HeaderMap) -> Result<Accept, Refusal> {
     let Some(wanted) = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()) else {
         return Ok(Accept::Json);
     };
     wanted.split(',').find_map(media_type).ok_or_else(|| {
-        let message = "only the following media types are accepted: application/json, application/json;as=Table, \
-                       application/json;as=PartialObjectMetadata";
-        Refusal::new(406, "NotAcceptable", message)
+        let message = "only the following media types are accepted: application/json, application/yaml, \
+                       application/vnd.kubernetes.protobuf";
+        match wanted.split(',').any(|wanted| wanted.trim().starts_with("application/json")) {
+            true => Refusal::new(406, "NotAcceptable", message),
+            false => Refusal::generic(406, "NotAcceptable", REPRESENTATIONS),
+        }
     })
+}
+
+/// Shapes of `meta.k8s.io` are served in their first version.
+fn is_v1(text: &str) -> bool {
+    text.split(';').map(str::trim).find_map(|part| part.strip_prefix("v=")).is_none_or(|version| version == "v1")
 }
 
 fn media_type(text: &str) -> Option<Accept> {
@@ -235,8 +289,8 @@ fn media_type(text: &str) -> Option<Accept> {
     let shape = parts.find_map(|part| part.strip_prefix("as="));
     match shape {
         None => Some(Accept::Json),
-        Some("Table") => Some(Accept::Table),
-        Some("PartialObjectMetadata" | "PartialObjectMetadataList") => Some(Accept::PartialMetadata),
+        Some("Table") if is_v1(text) => Some(Accept::Table),
+        Some("PartialObjectMetadata" | "PartialObjectMetadataList") if is_v1(text) => Some(Accept::PartialMetadata),
         Some("APIGroupDiscoveryList") if text.contains("v=v2;") || text.ends_with("v=v2") => Some(Accept::Discovery),
         Some(_) => None,
     }

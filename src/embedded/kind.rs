@@ -82,6 +82,12 @@ impl Kind {
         }
     }
 
+    /// A few built-in kinds are made by a `PUT` of what is not there yet.
+    pub fn made_by_replacing(&self) -> bool {
+        matches!(self.kind.as_str(), "Lease" | "Event" | "Service") && !self.custom()
+            || self.group == "rbac.authorization.k8s.io"
+    }
+
     /// Custom resources follow stricter rules of update than built-in kinds.
     pub fn custom(&self) -> bool {
         self.document.is_some()

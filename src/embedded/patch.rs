@@ -28,7 +28,11 @@ pub fn merge(live: &mut Value, patch: &Value) -> Result<(), Error> {
 /// Applies a JSON patch: all of its operations, or none.
 pub fn json(live: &mut Value, patch: &Value) -> Result<(), Error> {
     let undecodable = |error: &dyn std::fmt::Display| Error::Undecodable(error.to_string());
-    let operations: json_patch::Patch = serde_json::from_value(patch.clone()).map_err(|error| undecodable(&error))?;
+    if !patch.is_array() {
+        return Err(undecodable(&"a JSON patch has to be a list"));
+    }
+    let unfit = |error: serde_json::Error| Error::Unfit(error.to_string());
+    let operations: json_patch::Patch = serde_json::from_value(patch.clone()).map_err(unfit)?;
     if operations.len() > MAX_OPERATIONS {
         return Err(undecodable(&format!("the allowed maximum operations in a JSON patch is {MAX_OPERATIONS}")));
     }

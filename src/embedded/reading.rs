@@ -109,6 +109,9 @@ pub fn page(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Page, Refusa
         None => now,
     };
     let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if kind.custom() && call.accept == Accept::Json {
+        metadata["continue"] = "".into();
+    }
     if call.query.limit > 0 && items.len() > call.query.limit {
         if selector.is_empty() {
             metadata["remainingItemCount"] = (items.len() - call.query.limit).into();
@@ -135,16 +138,17 @@ pub fn namespace<'c>(kind: &Kind, call: &'c Call) -> Result<Option<&'c str>, Ref
 }
 
 fn check_version(server: &ApiServer, call: &Call) -> Result<(), Refusal> {
-    let asked = revision(&call.query.resource_version)?;
+    call.query.check_list()?;
+    let invalid = |r: Refusal| Refusal::bad_request(format!("invalid resource version: {}", r.message));
+    let asked = revision(&call.query.resource_version).map_err(invalid)?;
+    if !call.query.continue_token.is_empty() && asked.is_some_and(|asked| asked > 0) {
+        return Err(Refusal::bad_request("specifying resource version is not allowed when using continue"));
+    }
     match (call.query.resource_version_match.as_str(), asked) {
-        ("", _) | ("NotOlderThan", Some(_)) => Ok(()),
-        ("Exact", Some(asked)) if asked == server.store().revision() => Ok(()),
-        ("Exact", Some(asked)) => {
+        ("Exact", Some(asked)) if asked != server.store().revision() => {
             Err(Refusal::expired(format!("The resourceVersion for the provided list is too old: {asked}")))
         }
-        _ => Err(Refusal::bad_request(
-            "resourceVersionMatch is forbidden unless resourceVersion is provided, and must be Exact or NotOlderThan",
-        )),
+        _ => Ok(()),
     }
 }
 
@@ -154,7 +158,7 @@ pub fn revision(text: &str) -> Result<Option<u64>, Refusal> {
         "" => Ok(None),
         text => text.parse().map(Some).map_err(|_| {
             Refusal::bad_request(format!(
-                "Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
+                "resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax"
             ))
         }),
     }
@@ -184,7 +188,9 @@ impl Token {
         if text.is_empty() {
             return Ok(None);
         }
-        let wrong = || Refusal::bad_request("continue key is not valid: it was not given by this server");
+        let wrong = || {
+            Refusal::bad_request("invalid continue token: continue key is not valid: it was not given by this server")
+        };
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
         let (revision, namespace, name): (u64, String, String) = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
         Ok(Some(Self { revision, after: Key::new(&namespace, &name) }))

@@ -1,5 +1,6 @@
 //! What the server answers when it says no: the `Status` body, its code, reason and causes, worded as kube-apiserver does.
 
+use http::Method;
 use serde_json::{Map, Value, json};
 
 use super::kind::Kind;
@@ -23,11 +24,13 @@ pub struct Refusal {
     pub reason: &'static str,
     pub message: String,
     details: Map<String, Value>,
+    /// Details are sent although there are none, as kube-apiserver does where it only knows the code.
+    generic: bool,
 }
 
 impl Refusal {
     pub fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
-        Self { code, reason, message: message.into(), details: Map::new() }
+        Self { code, reason, message: message.into(), details: Map::new(), generic: false }
     }
 
     /// With `details.{name, group, kind}` of the resource; empty ones are left out.
@@ -51,6 +54,21 @@ impl Refusal {
         self
     }
 
+    /// What is said of a code of which no more is known.
+    pub fn generic(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { generic: true, ..Self::new(code, reason, message) }
+    }
+
+    /// A patch that cannot be carried out.
+    pub fn unfit_patch() -> Self {
+        Self::generic(422, "Invalid", "the server rejected our request due to an error in our request")
+    }
+
+    /// The same in other words.
+    pub fn reworded(self, message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..self }
+    }
+
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.details.insert("retryAfterSeconds".into(), seconds.into());
         self
@@ -67,7 +85,7 @@ impl Refusal {
 
     /// A path under a known group that names no resource, kind or subresource.
     pub fn no_resource() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self::generic(404, "NotFound", "the server could not find the requested resource")
     }
 
     pub fn already_exists(kind: &Kind, name: &str) -> Self {
@@ -102,13 +120,32 @@ impl Refusal {
                 true => c.message.clone(),
                 false => format!("{}: {}", c.field, c.message),
             })
-            .collect();
+            .fold(Vec::new(), |mut each, cause| {
+                // What is found twice is said once.
+                if !each.contains(&cause) {
+                    each.push(cause);
+                }
+                each
+            });
         let all = match each.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
         let message = format!("{kind_group} \"{name}\" is invalid: {all}");
         Self::new(422, "Invalid", message).about(&kind.group, &kind.kind, name).because(causes)
+    }
+
+    /// Options of a request that are none, or do not go together.
+    pub fn options(method: &Method, causes: &[Cause]) -> Self {
+        let name = match method.as_str() {
+            "POST" => "CreateOptions",
+            "PUT" => "UpdateOptions",
+            "PATCH" => "PatchOptions",
+            "DELETE" => "DeleteOptions",
+            _ => "ListOptions",
+        };
+        let kind = Kind { group: "meta.k8s.io".to_owned(), kind: name.to_owned(), ..Kind::default() };
+        Self::invalid(&kind, "", causes)
     }
 
     pub fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
@@ -123,7 +160,18 @@ impl Refusal {
 
     pub fn method_not_allowed() -> Self {
         let message = "the server does not allow this method on the requested resource";
-        Self::new(405, "MethodNotAllowed", message)
+        Self::generic(405, "MethodNotAllowed", message)
+    }
+
+    /// The same, where the resource is known.
+    pub fn not_supported(kind: &Kind, verb: &str) -> Self {
+        let message = format!("{verb} is not supported on resources of kind \"{}\"", kind.resource());
+        Self::new(405, "MethodNotAllowed", message).about(&kind.group, &kind.plural, "")
+    }
+
+    /// What kube-apiserver does not put into words of its own: a code of 500 and no reason.
+    pub fn unworded(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
     }
 
     pub fn unauthorized() -> Self {
@@ -142,9 +190,12 @@ impl Refusal {
     pub fn status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
+            "message": self.message, "code": self.code,
         });
-        if !self.details.is_empty() {
+        if !self.reason.is_empty() {
+            status["reason"] = self.reason.into();
+        }
+        if self.generic || !self.details.is_empty() {
             status["details"] = Value::Object(self.details.clone());
         }
         status
@@ -159,6 +210,13 @@ impl Cause {
     /// `Invalid value: …: why`, as the field package of apimachinery words it.
     pub fn invalid(field: impl Into<String>, value: &Value, why: &str) -> Self {
         Self::new("FieldValueInvalid", field, format!("Invalid value: {value}: {why}"))
+    }
+
+    /// `Unsupported value: …: supported values: …`.
+    pub fn unsupported(field: impl Into<String>, value: &Value, supported: &[&str]) -> Self {
+        let supported: Vec<String> = supported.iter().map(|word| format!("{word:?}")).collect();
+        let message = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
+        Self::new("FieldValueNotSupported", field, message)
     }
 
     pub fn required(field: impl Into<String>, why: &str) -> Self {

@@ -6,7 +6,7 @@ use super::{
     ApiServer,
     http::{Call, Reply},
     kind::{Kind, Scale},
-    object::Object,
+    object::{Object, text},
     path, reading,
     refusal::{Cause, Refusal},
     strategy::Part,
@@ -32,8 +32,9 @@ pub async fn write(server: &ApiServer, kind: &Kind, paths: &Scale, call: &Call) 
             _ => body.clone(),
         };
         let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or_default();
-        if replicas < 0 {
-            let cause = Cause::invalid("spec.replicas", &json!(replicas), "should be a non-negative integer");
+        // Of a custom resource that is found out by its own validation.
+        if replicas < 0 && !kind.custom() {
+            let cause = Cause::invalid("spec.replicas", &json!(replicas), "must be greater than or equal to 0");
             return Err(Refusal::invalid(&scale_kind(), &key.name, &[cause]));
         }
         let mut new = old.clone();
@@ -66,13 +67,20 @@ fn shape(paths: &Scale, object: &Value) -> Value {
     }
     let number = |path| path::find(object, path).as_i64().unwrap_or_default();
     let mut status = json!({"replicas": number(&paths.status_replicas)});
-    if let Some(selector) = &paths.selector {
-        status["selector"] = path::find(object, selector);
+    match &paths.selector {
+        Some(selector) => status["selector"] = path::find(object, selector),
+        None => status["selector"] = spoken(&object["spec"]["selector"]["matchLabels"]).into(),
     }
     json!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
         "spec": {"replicas": number(&paths.spec_replicas)}, "status": status,
     })
+}
+
+/// A selector of labels as it stands in a query.
+fn spoken(labels: &Value) -> String {
+    let each = labels.as_object().into_iter().flatten().map(|(key, value)| format!("{key}={}", text(value)));
+    each.collect::<Vec<_>>().join(",")
 }
 
 fn set(value: &mut Value, path: &str, to: Value) {

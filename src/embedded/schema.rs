@@ -128,6 +128,11 @@ impl Structural {
         parse::parse(schema)
     }
 
+    /// Paths of properties that lack a type although they have to have one.
+    pub fn untyped(schema: &Value) -> Vec<String> {
+        parse::untyped(schema)
+    }
+
     /// Removes what the schema does not know and returns the paths of what was removed, such as `spec.oops`.
     pub fn prune(&self, object: &mut Value) -> Vec<String> {
         let mut unknown = Vec::new();
@@ -137,6 +142,7 @@ impl Structural {
 
     /// Fills in defaults where nothing was given.
     pub fn fill_defaults(&self, object: &mut Value) {
+        default::forget_nulls(self, object);
         default::fill(self, object);
     }
 
@@ -148,6 +154,10 @@ impl Structural {
     /// The schema of a field of an object, or of a value of a map.
     pub(super) fn field(&self, name: &str) -> Option<&Structural> {
         self.properties.get(name).or(self.additional.as_deref())
+    }
+
+    pub fn has_defaults(&self) -> bool {
+        self.has_defaults
     }
 
     pub(super) fn has_rules(&self) -> bool {

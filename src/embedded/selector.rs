@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{kind::Kind, object::Object, refusal::Refusal};
+use super::{kind::Kind, names, object::Object, refusal::Refusal};
 
 /// Both selectors of a request. The empty one matches everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,12 +51,6 @@ impl Selector {
     /// The one name that can match, if the selector says so.
     pub fn name(&self) -> Option<&str> {
         self.fields.iter().find(|f| f.field == Field::Name && f.equal).map(|f| f.value.as_str())
-    }
-
-    /// Confined to one name.
-    pub fn named(mut self, name: &str) -> Self {
-        self.fields.push(FieldRequirement { field: Field::Name, value: name.to_owned(), equal: true });
-        self
     }
 
     pub fn is_empty(&self) -> bool {
@@ -118,8 +112,42 @@ pub fn selects(selector: &Value, labels: &Value) -> bool {
 }
 
 fn parse_labels(text: &str) -> Result<Vec<Requirement>, Refusal> {
-    let wrong = || Refusal::bad_request(format!("unable to parse requirement: {text:?} is not a label selector"));
-    clauses(text).map(|clause| requirement(clause).filter(|r| is_label_key(&r.key)).ok_or_else(wrong)).collect()
+    let requirements = clauses(text).map(|clause| {
+        let wrong = || Refusal::bad_request(format!("unable to parse requirement: {}", complaint(clause)));
+        let requirement = requirement(clause).ok_or_else(wrong)?;
+        check_requirement(&requirement)?;
+        Ok(requirement)
+    });
+    requirements.collect()
+}
+
+/// What the parser of Kubernetes would have liked to see.
+fn complaint(clause: &str) -> String {
+    let mut words = clause.split_whitespace().skip(1);
+    match words.next() {
+        Some("in" | "notin") => "found '', expected: ',' or ')'".to_owned(),
+        Some(word) => format!("found '{word}', expected: in, notin, =, ==, !=, gt, lt"),
+        None => format!("{clause:?} is not a label selector"),
+    }
+}
+
+/// Keys and values have to be those that a label can have.
+fn check_requirement(requirement: &Requirement) -> Result<(), Refusal> {
+    let wrong = |field: String, text: &str, why: &str| {
+        let message = format!("unable to parse requirement: {field}: Invalid value: {text:?}: {why}");
+        Err(Refusal::bad_request(message))
+    };
+    let Requirement { key, test } = requirement;
+    if let Some(why) = names::qualified_name(key) {
+        return wrong("<nil>".to_owned(), key, &why);
+    }
+    let (Test::In(values) | Test::NotIn(values)) = test else { return Ok(()) };
+    for (at, value) in values.iter().enumerate() {
+        if let Some(why) = names::label_value(value) {
+            return wrong(format!("values[{at}][{key}]"), value, &why);
+        }
+    }
+    Ok(())
 }
 
 /// Splits at commas outside of parentheses.
@@ -151,9 +179,8 @@ fn requirement(clause: &str) -> Option<Requirement> {
     for (sign, negative) in [("!=", true), ("==", false), ("=", false)] {
         if let Some((key, value)) = clause.split_once(sign) {
             let value = value.trim().to_owned();
-            let valid = value.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
             let test = if negative { Test::NotIn(vec![value]) } else { Test::In(vec![value]) };
-            return if valid { some(key, test) } else { None };
+            return some(key, test);
         }
     }
     if let Some((key, limit)) = clause.split_once('>') {
@@ -162,24 +189,22 @@ fn requirement(clause: &str) -> Option<Requirement> {
     if let Some((key, limit)) = clause.split_once('<') {
         return some(key, Test::Less(limit.trim().parse().ok()?));
     }
+    if clause.contains(char::is_whitespace) {
+        return None;
+    }
     some(clause, Test::Exists)
 }
 
-fn is_label_key(key: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
-    !key.is_empty() && key.chars().all(allowed) && key.matches('/').count() <= 1
-}
-
 fn parse_fields(kind: &Kind, text: &str) -> Result<Vec<FieldRequirement>, Refusal> {
-    clauses(text).map(|clause| field_requirement(kind, clause)).collect()
+    clauses(text).map(|clause| field_requirement(kind, text, clause)).collect()
 }
 
-fn field_requirement(kind: &Kind, clause: &str) -> Result<FieldRequirement, Refusal> {
+fn field_requirement(kind: &Kind, text: &str, clause: &str) -> Result<FieldRequirement, Refusal> {
     let signs = [("!=", false), ("==", true), ("=", true)];
     let found =
         signs.iter().find_map(|(sign, equal)| clause.split_once(sign).map(|(path, value)| (path, value, *equal)));
     let Some((path, value, equal)) = found else {
-        let why = format!("invalid field selector: {clause:?}; can't understand it");
+        let why = format!("invalid selector: '{text}'; can't understand '{clause}'");
         return Err(Refusal::bad_request(why));
     };
     let path = path.trim().trim_start_matches('.');
@@ -188,7 +213,12 @@ fn field_requirement(kind: &Kind, clause: &str) -> Result<FieldRequirement, Refu
         "metadata.namespace" if kind.namespaced => Field::Namespace,
         _ => {
             let position = kind.selectable.iter().position(|known| known.trim_start_matches('.') == path);
-            let unknown = || Refusal::bad_request(format!("field label not supported: {path}"));
+            let unknown = || match kind.custom() || !kind.selectable.is_empty() {
+                true => Refusal::bad_request(format!("field label not supported: {path}")),
+                false => Refusal::bad_request(format!(
+                    "{path:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                )),
+            };
             Field::Indexed(position.ok_or_else(unknown)?)
         }
     };
@@ -227,7 +257,7 @@ mod tests {
         ] {
             check(selector, "", expected);
         }
-        check("a b c (", "", "unable to parse requirement: \"a b c (\" is not a label selector");
+        check("a b c", "", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt");
     }
 
     #[test]

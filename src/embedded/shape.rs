@@ -67,6 +67,7 @@ const ATOMIC_MAPS: &[&str] = &[
     "fieldRef",
     "involvedObject",
     "labelSelector",
+    "ownerReference",
     "nodeSelector",
     "regarding",
     "resourceFieldRef",
@@ -94,6 +95,7 @@ impl<'a> Shape<'a> {
     pub fn item(self) -> Self {
         match self {
             Self::Root(schema) | Self::Custom(schema) => schema.items().map_or(Self::Free, Self::Custom),
+            Self::Known("ownerReferences") => Self::Known("ownerReference"),
             Self::Known(_) => Self::Known(""),
             Self::Free => Self::Free,
         }
@@ -135,7 +137,10 @@ impl<'a> Shape<'a> {
 
     /// Structures of built-in kinds that are there even when nobody wrote them.
     pub fn is_always_there(self) -> bool {
-        matches!(self, Self::Known("metadata" | "spec" | "status" | "template"))
+        matches!(
+            self,
+            Self::Known("metadata" | "spec" | "status" | "template" | "source" | "strategy" | "containers" | "names")
+        )
     }
 
     /// The value of a list key that may be left out.

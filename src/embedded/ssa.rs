@@ -79,6 +79,16 @@ pub fn apply(writer: &Writer<'_>, live: Option<&Value>, applied: &Value, force: 
     let before = live.unwrap_or(&empty);
     let mut managers = Managers::read(before).map_err(Error::Damaged)?;
 
+    if managers.is_empty() && live.is_some() {
+        // Whoever wrote before anybody kept a record owns what is there.
+        let writer = Writer { manager: "before-first-apply", ..*writer };
+        let there = compare(shape, &empty, before);
+        let fields = there.added.union(&there.modified);
+        managers.insert(
+            managers::Id::of(&writer, Operation::Update, before),
+            Entry { time: writer.now.to_owned(), fields },
+        );
+    }
     let mut config = FieldSet::of(shape, &applied).map_err(Error::Untyped)?;
     config.forget_identity(writer.untouched);
     let mut object = merge::merge(shape, before, &applied).map_err(Error::Untyped)?;
@@ -109,6 +119,10 @@ pub fn track(writer: &Writer<'_>, old: Option<&Value>, new: &mut Value) {
     if new["metadata"]["managedFields"].as_array().is_some_and(|fields| fields == &[serde_json::json!({})]) {
         // An explicit wish to forget all owners.
         new["metadata"]["managedFields"] = Value::Null;
+        return Managers::default().write(new);
+    }
+    if old.is_some_and(|old| old["metadata"]["managedFields"].as_array().is_none_or(Vec::is_empty)) {
+        // The record was given up, and begins anew with the first apply.
         return Managers::default().write(new);
     }
     let shape = Shape::object(writer.schema);

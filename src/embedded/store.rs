@@ -113,6 +113,16 @@ impl Store {
         }
     }
 
+    /// Puts other bytes in the place of objects, of the same revision: what a new definition makes of what is kept.
+    pub fn revise(&self, collection: &str, revised: impl Fn(&Object) -> Option<Object>) {
+        let mut state = lock(&self.state);
+        for object in state.collection(collection).objects.values_mut() {
+            if let Some(other) = revised(object) {
+                *object = Arc::new(other);
+            }
+        }
+    }
+
     /// The committed object.
     pub fn read(&self, collection: &str, key: &Key) -> Option<Arc<Object>> {
         lock(&self.state).collections.get(collection)?.objects.get(key).cloned()

@@ -38,6 +38,10 @@ fn map(shape: Shape<'_>, live: &mut Value, patch: &Map<String, Value>) {
             object.remove(name);
             continue;
         }
+        // There is nothing that could be replaced, and so nothing is done.
+        if !object.contains_key(name) && value.get("$patch") == Some(&"replace".into()) {
+            continue;
+        }
         let entry = object.entry(name.clone()).or_insert(Value::Null);
         field(shape.field(name), entry, value);
     }
@@ -53,13 +57,10 @@ fn field(shape: Shape<'_>, live: &mut Value, patch: &Value) {
         (_, Value::Object(patch)) => map(shape, live, patch),
         (ListShape::Known(keys), Value::Array(items)) => list(shape, keys[0], live, items),
         (ListShape::Set, Value::Array(items)) => {
-            let mut all = live.as_array().cloned().unwrap_or_default();
-            items.iter().for_each(|item| {
-                if !all.contains(item) {
-                    all.push(item.clone())
-                }
-            });
-            *live = Value::Array(all);
+            let known = live.as_array().cloned().unwrap_or_default();
+            let news = items.iter().filter(|item| !known.contains(item)).cloned();
+            // Without an order that is asked for, what is new comes first.
+            *live = news.chain(known.iter().cloned()).collect();
         }
         _ => *live = patch.clone(),
     }

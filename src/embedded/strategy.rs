@@ -25,7 +25,7 @@ pub fn create(kind: &Kind, value: &mut Value, uid: &str, now: &str) {
     let metadata = &mut value["metadata"];
     metadata["uid"] = uid.into();
     metadata["creationTimestamp"] = now.into();
-    for key in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"] {
+    for key in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
         remove(metadata, key);
     }
     if kind.generation {
@@ -35,6 +35,9 @@ pub fn create(kind: &Kind, value: &mut Value, uid: &str, now: &str) {
         pod_status(value);
     }
     complete(kind, value, now);
+    if kind.collection == definition::COLLECTION && value["metadata"]["finalizers"].is_null() {
+        value["metadata"]["finalizers"] = json!([definition::CLEANUP_FINALIZER]);
+    }
 }
 
 fn pod_status(value: &mut Value) {
@@ -50,9 +53,20 @@ fn complete(kind: &Kind, value: &mut Value, now: &str) {
     builtin::default(kind, value);
     if kind.kind == "CustomResourceDefinition" {
         definition::establish(value, now);
-        let finalizers = &mut value["metadata"]["finalizers"];
-        if finalizers.is_null() {
-            *finalizers = json!([definition::CLEANUP_FINALIZER]);
+    }
+}
+
+/// Takes empty lists and maps out of metadata: they are written as if they were not there.
+pub fn tidy(metadata: &mut Value) {
+    let is_empty = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        _ => false,
+    };
+    for key in ["labels", "annotations", "finalizers", "ownerReferences"] {
+        if metadata.get(key).is_some_and(is_empty) {
+            remove(metadata, key);
         }
     }
 }
@@ -132,7 +146,9 @@ pub fn no_new_finalizers(kind: &Kind, old: &Value, new: &Value) -> Result<(), Re
         added.join(", ")
     );
     let name = text(&new["metadata"]["name"]);
-    Err(Refusal::invalid(kind, name, &[Cause::forbidden("metadata.finalizers", &why)]))
+    let cause = Cause::forbidden("metadata.finalizers", &why);
+    // Once for the change of metadata, once for that of the whole object.
+    Err(Refusal::invalid(kind, name, &[cause.clone(), cause]))
 }
 
 /// Copies a member; where there is none it is removed.

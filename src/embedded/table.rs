@@ -23,9 +23,11 @@ pub enum Include {
 
 /// `Table` of some objects. A watch leaves the columns out after its first event.
 pub fn table(kind: &Kind, objects: &[Value], include: Include, metadata: &Value, with_columns: bool) -> Value {
-    let columns: Vec<Value> = match with_columns {
-        true => std::iter::once(name_column()).chain(kind.columns.iter().map(definition)).collect(),
-        false => Vec::new(),
+    let columns: Value = match with_columns {
+        true => {
+            first(kind).then(name_column).into_iter().chain(kind.columns.iter().map(|c| definition(kind, c))).collect()
+        }
+        false => Value::Null,
     };
     let rows: Vec<Value> = objects.iter().map(|object| row(kind, object, include)).collect();
     json!({
@@ -34,15 +36,26 @@ pub fn table(kind: &Kind, objects: &[Value], include: Include, metadata: &Value,
     })
 }
 
+/// Descriptions as the types of Kubernetes carry them.
+const NAME: &str = "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a client to request the generation of an appropriate name automatically. Name is primarily intended for creation idempotence and configuration definition. Cannot be updated. More info: https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names";
+
+const CREATED: &str = "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed to be set in happens-before order across separate operations. Clients may not set this value. It is represented in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+
 fn name_column() -> Value {
-    let description = "Name must be unique within a namespace.";
-    json!({"name": "Name", "type": "string", "format": "name", "description": description, "priority": 0})
+    json!({"name": "Name", "type": "string", "format": "name", "description": NAME, "priority": 0})
 }
 
-fn definition(column: &Column) -> Value {
+/// Whether the name comes before all other columns: of events it does not matter.
+fn first(kind: &Kind) -> bool {
+    kind.custom() || kind.kind != "Event"
+}
+
+fn definition(kind: &Kind, column: &Column) -> Value {
+    // Ages of built-in kinds are worked out by the server, those of custom resources are dates to begin with.
+    let age = !kind.custom() && column.kind == "date";
     json!({
-        "name": column.name, "type": column.kind, "format": column.format, "description": column.description,
-        "priority": column.priority,
+        "name": column.name, "type": if age { "string" } else { &column.kind }, "format": column.format,
+        "description": if age || column.description.is_empty() && column.name == "Age" { CREATED } else { &column.description }, "priority": column.priority,
     })
 }
 
@@ -50,9 +63,9 @@ fn row(kind: &Kind, object: &Value, include: Include) -> Value {
     let now = Timestamp::now();
     let name = object["metadata"]["name"].clone();
     let cells: Vec<Value> =
-        std::iter::once(name).chain(kind.columns.iter().map(|column| cell(column, object, now))).collect();
+        first(kind).then_some(name).into_iter().chain(kind.columns.iter().map(|c| cell(c, object, now))).collect();
     match include {
-        Include::None => json!({"cells": cells}),
+        Include::None => json!({"cells": cells, "object": null}),
         Include::Object => json!({"cells": cells, "object": object}),
         Include::Metadata => {
             let metadata = &object["metadata"];
@@ -69,6 +82,7 @@ fn cell(column: &Column, object: &Value, now: Timestamp) -> Value {
         Cell::Code(code) => code(object),
     };
     match (column.kind.as_str(), value) {
+        (_, value) if matches!(column.cell, Cell::Code(_)) => value,
         ("date", Value::String(at)) => age(&at, now).into(),
         ("date", _) if matches!(&column.cell, Cell::Path(path) if path.ends_with("Timestamp")) => "<unknown>".into(),
         ("integer", Value::Number(number)) => number.into(),

@@ -220,7 +220,9 @@ async fn a_namespace_takes_its_content_along() {
 async fn a_pod_on_a_node_is_given_its_grace() {
     let client = server().await.client();
     let pods: Api<Pod> = Api::namespaced(client, "default");
-    let pod: Pod = typed(json!({"metadata": {"name": "p"}, "spec": {"nodeName": "w", "containers": []}}));
+    let pod: Pod = typed(
+        json!({"metadata": {"name": "p"}, "spec": {"nodeName": "w", "containers": [{"name": "c", "image": "i"}]}}),
+    );
     pods.create(&PostParams::default(), &pod).await.expect("created");
     let going = pods.delete("p", &DeleteParams::default()).await.expect("marked").left().expect("still there");
     assert_eq!(going.metadata.deletion_grace_period_seconds, Some(30));

@@ -16,7 +16,7 @@ use super::{
     kind::Kind,
     object::Object,
     reading,
-    refusal::{Cause, Refusal},
+    refusal::Refusal,
     selector::Selector,
     store::{Event, Happening},
     table::{self, Include},
@@ -53,15 +53,13 @@ struct Watcher {
 
 /// Answers with a stream of JSON lines.
 pub fn watch(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
-    check(kind, call)?;
-    let mut selector = Selector::parse(kind, &call.query.label_selector, &call.query.field_selector)?;
-    if let Some(name) = &call.resource.name {
-        selector = selector.named(name);
-    }
+    call.query.check_list()?;
+    let selector = Selector::parse(kind, &call.query.label_selector, &call.query.field_selector)?;
     // Before anything is read, so that no news is missed.
     let news = server.store().news(&kind.collection);
-    let asked = reading::revision(&call.query.resource_version)?;
-    let from_now = matches!(asked, None | Some(0)) || call.query.send_initial_events;
+    let asked =
+        reading::revision(&call.query.resource_version).map_err(|refusal| Refusal::unworded(refusal.message))?;
+    let from_now = matches!(asked, None | Some(0)) || call.query.send_initial_events == Some(true);
     let (initial, revision) = if let (Some(asked), false) = (asked, from_now) {
         (VecDeque::new(), asked)
     } else {
@@ -83,7 +81,7 @@ pub fn watch(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refu
         selector,
         accept: call.accept,
         initial,
-        announce: call.query.send_initial_events && call.query.allow_watch_bookmarks,
+        announce: call.query.send_initial_events == Some(true) && call.query.allow_watch_bookmarks,
         bookmarks: call.query.allow_watch_bookmarks,
         revision,
         news,
@@ -94,19 +92,6 @@ pub fn watch(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refu
         over: false,
     };
     Ok(Reply::stream("application/json", watcher.lines()))
-}
-
-fn check(kind: &Kind, call: &Call) -> Result<(), Refusal> {
-    let query = &call.query;
-    if query.send_initial_events && query.resource_version_match != "NotOlderThan" {
-        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-        return Err(Refusal::invalid(kind, "", &[Cause::forbidden("resourceVersionMatch", why)]));
-    }
-    if !query.send_initial_events && !query.resource_version_match.is_empty() {
-        let why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
-        return Err(Refusal::invalid(kind, "", &[Cause::forbidden("resourceVersionMatch", why)]));
-    }
-    Ok(())
 }
 
 /// A revision from the future is from another life of this server: the client has to begin anew.
@@ -171,7 +156,7 @@ impl Watcher {
     }
 
     fn bookmark(&self, complete: bool) -> Bytes {
-        let mut metadata = json!({"resourceVersion": self.revision.to_string(), "creationTimestamp": null});
+        let mut metadata = json!({"resourceVersion": self.revision.to_string()});
         if complete {
             metadata["annotations"] = json!({"k8s.io/initial-events-end": "true"});
         }
@@ -196,6 +181,11 @@ impl Watcher {
             (true, false) => "DELETED",
             (false, false) => return None,
         };
+        // What leaves the view is told as it was in it.
+        if let (Some(previous), "DELETED", Happening::Modified) = (&event.previous, kind, event.happening) {
+            let left = Object::seal(previous.value(), event.object.revision, &self.kind.selectable);
+            return Some(line(kind, &self.shown(&left)));
+        }
         Some(line(kind, &self.shown(&event.object)))
     }
 

@@ -39,7 +39,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
-    applying create_and_read custom_resources definitions deleting errors evicting events lists namespaces ownership patching
+    applying create_and_read custom_resources definitions deleting errors events evicting lists namespaces ownership patching
     pods replacing subresources validation watching
 }
 

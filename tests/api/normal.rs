@@ -13,9 +13,12 @@ static TIME: LazyLock<Regex> =
 static UID: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").expect("it compiles"));
 /// Revisions in sentences; a scenario uses no numbers of so many digits itself.
-static REVISION: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?i)(resource version: |resourceVersion: |version: \d+ \()\d+").expect("it compiles")
-});
+static REVISION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)(resource version: |resourceVersion: |in record \()\d+").expect("it compiles"));
+static LATEST: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(<revision> \()\d+").expect("it compiles"));
+/// Those of objects that stand in sentences.
+static QUOTED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r#"(\\?"resourceVersion\\?":\\?")(\d+)"#).expect("it compiles"));
 static SUFFIX: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[bcdfghjklmnpqrstvwxz2456789]{5}$").expect("it compiles"));
 static AGE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^(\d+[smhdy])+$").expect("it compiles"));
@@ -63,6 +66,11 @@ impl Names {
             Value::Array(items) => items.iter_mut().for_each(|item| self.walk(item, key)),
             Value::Object(fields) => {
                 ages(fields);
+                causes(fields);
+                managers(fields);
+                if fields.contains_key("fieldsV1") {
+                    self.owned(&mut fields["fieldsV1"]);
+                }
                 let listed = ["items", "rows", "columnDefinitions"].iter().any(|list| fields.contains_key(*list));
                 let bookmark = fields.get("type").is_some_and(|kind| kind == "BOOKMARK");
                 for (name, field) in fields.iter_mut() {
@@ -79,12 +87,24 @@ impl Names {
         }
     }
 
+    /// A set of owned fields: uids stand in its keys.
+    fn owned(&mut self, set: &mut Value) {
+        if let Value::Object(fields) = set {
+            let keys = std::mem::take(fields).into_iter().map(|(key, mut below)| {
+                self.owned(&mut below);
+                (self.text("", &key), below)
+            });
+            *fields = keys.collect();
+        }
+    }
+
     fn text(&mut self, key: &str, text: &str) -> String {
         match key {
             "resourceVersion" if text.parse::<u64>().is_ok_and(|revision| revision > 0) => {
                 return format!("rv-{}", number(&mut self.revisions, text));
             }
             "continue" if !text.is_empty() => return "<continue>".to_owned(),
+            "storageVersionHash" => return "<hash>".to_owned(),
             _ => {}
         }
         let mut text = UID
@@ -92,10 +112,37 @@ impl Names {
             .into_owned();
         text = TIME.replace_all(&text, "<time>").into_owned();
         text = REVISION.replace_all(&text, "$1<revision>").into_owned();
+        text = LATEST.replace_all(&text, "$1<revision>").into_owned();
+        text = QUOTED
+            .replace_all(&text, |found: &regex::Captures<'_>| {
+                format!("{}rv-{}", &found[1], number(&mut self.revisions, &found[2]))
+            })
+            .into_owned();
         for (found, name) in &self.replaced {
             text = text.replace(found, name);
         }
         text
+    }
+}
+
+/// Several causes come in the order of a hash table, in the sentence too.
+fn causes(fields: &mut serde_json::Map<String, Value>) {
+    let Some(causes) = fields.get_mut("details").and_then(|d| d.get_mut("causes")?.as_array_mut()) else { return };
+    causes.sort_by_key(|cause| (cause["field"].to_string(), cause["message"].to_string()));
+    let several = causes.len() > 1;
+    if let Some(Value::String(message)) = fields.get_mut("message")
+        && let Some(at) = message.find(" is invalid: [").filter(|_| several)
+    {
+        message.truncate(at);
+        message.push_str(" is invalid: [the causes]");
+    }
+}
+
+/// Managers come in the order of the second in which they wrote.
+fn managers(fields: &mut serde_json::Map<String, Value>) {
+    if let Some(managers) = fields.get_mut("managedFields").and_then(Value::as_array_mut) {
+        let of = |manager: &Value| ["operation", "manager", "subresource"].map(|key| manager[key].to_string());
+        managers.sort_by_key(of);
     }
 }
 

@@ -12,6 +12,27 @@ pub fn parse(schema: &Value) -> Result<Structural, Error> {
     node(schema, "")
 }
 
+/// Paths of what lacks a type: properties, items and values of maps have one, unless anything or a number or text is allowed.
+pub fn untyped(schema: &Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    find_untyped(schema, "", &mut paths);
+    paths
+}
+
+fn find_untyped(schema: &Value, path: &str, paths: &mut Vec<String>) {
+    let free =
+        ["x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-string"].iter().any(|k| schema[*k] == true);
+    if schema.is_object() && !schema["type"].is_string() && !free {
+        paths.push(path.to_owned());
+    }
+    for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+        find_untyped(field, &below(path, &format!("properties[{name}]")), paths);
+    }
+    for part in ["items", "additionalProperties"].iter().filter(|part| schema[**part].is_object()) {
+        find_untyped(&schema[*part], &below(path, part), paths);
+    }
+}
+
 fn node(schema: &Value, path: &str) -> Result<Structural, Error> {
     let fail = |why: String| Error { path: if path.is_empty() { "<root>".into() } else { path.into() }, why };
     if !schema.is_object() {

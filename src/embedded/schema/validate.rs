@@ -24,7 +24,11 @@ pub fn validate(schema: &Structural, object: &Value, old: Option<&Value>) -> Vec
 fn blocks_rules(error: &FieldError) -> bool {
     matches!(
         error.reason.as_str(),
-        "FieldValueRequired" | "FieldValueTooLong" | "FieldValueTooMany" | "FieldValueTypeInvalid"
+        "FieldValueRequired"
+            | "FieldValueTooLong"
+            | "FieldValueTooMany"
+            | "FieldValueTypeInvalid"
+            | "FieldValueNotSupported"
     )
 }
 
@@ -110,7 +114,7 @@ fn enumeration(limits: &Limits, value: &Value, path: &str, errors: &mut Vec<Fiel
 fn count(limits: &Limits, found: usize, path: &str, errors: &mut Vec<FieldError>) {
     if let Some(least) = limits.min_properties.filter(|least| found < *least) {
         let why = format!("{path} in body should have at least {least} properties");
-        errors.push(FieldError::invalid(path, &json!({}), &why));
+        errors.push(FieldError::invalid(path, &json!(found), &why));
     }
     if let Some(most) = limits.max_properties.filter(|most| found > *most) {
         errors.push(too_many(path, found, most));
@@ -125,7 +129,7 @@ fn length(schema: &Structural, items: &[Value], path: &str, errors: &mut Vec<Fie
     let limits = &schema.limits;
     if let Some(least) = limits.min_items.filter(|least| items.len() < *least) {
         let why = format!("{path} in body should have at least {least} items");
-        errors.push(FieldError::invalid(path, &json!([]), &why));
+        errors.push(FieldError::invalid(path, &json!(items.len()), &why));
     }
     if let Some(most) = limits.max_items.filter(|most| items.len() > *most) {
         errors.push(too_many(path, items.len(), most));
@@ -159,18 +163,16 @@ fn string(limits: &Limits, text: &str, path: &str, errors: &mut Vec<FieldError>)
         let unit = if most == 1 { "byte" } else { "bytes" };
         let why = format!("Too long: may not be more than {most} {unit}");
         errors.push(FieldError::new(path, "FieldValueTooLong", why));
-    }
-    if let Some(least) = limits.min_length.filter(|least| length < *least) {
+    } else if let Some(least) = limits.min_length.filter(|least| length < *least) {
         let why = format!("{path} in body should be at least {least} chars long");
         errors.push(FieldError::invalid(path, &value, &why));
-    }
-    if let Some(pattern) = limits.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+    } else if let Some(pattern) = limits.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
         let why = format!("{path} in body should match '{pattern}'");
         errors.push(FieldError::invalid(path, &value, &why));
     }
     if !format::fits(&limits.format, text) {
         let why = format!("Invalid value: {value}: {path} in body must be of type {}: {value}", limits.format);
-        errors.push(FieldError::new(path, "FieldValueInvalid", why));
+        errors.push(FieldError::new(path, "FieldValueTypeInvalid", why));
     }
 }
 

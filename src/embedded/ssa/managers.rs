@@ -38,16 +38,13 @@ impl Id {
     }
 
     /// In the words of a conflict.
-    fn spoken(&self, time: &str) -> String {
+    fn spoken(&self) -> String {
         let mut text = format!("{:?}", self.manager);
         if !self.subresource.is_empty() {
             text += &format!(" with subresource {:?}", self.subresource);
         }
         if self.operation == Operation::Update {
             text += &format!(" using {}", self.api_version);
-            if !time.is_empty() {
-                text += &format!(" at {time}");
-            }
         }
         text
     }
@@ -68,6 +65,10 @@ impl Managers {
     pub fn read(object: &Value) -> Result<Self, String> {
         let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
         entries.map(entry).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     /// Takes a manager's entry out.
@@ -93,7 +94,7 @@ impl Managers {
         others
             .flat_map(|(other, entry)| {
                 let paths = entry.fields.intersection(changed).paths();
-                paths.into_iter().map(|path| (other.spoken(&entry.time), path))
+                paths.into_iter().map(|path| (other.spoken(), path))
             })
             .collect()
     }
@@ -159,8 +160,10 @@ fn shown(id: &Id, entry: &Entry) -> Value {
         "fieldsV1": entry.fields.to_json(),
         "manager": id.manager,
         "operation": format!("{:?}", id.operation),
-        "time": entry.time,
     });
+    if !entry.time.is_empty() {
+        value["time"] = entry.time.as_str().into();
+    }
     if !id.subresource.is_empty() {
         value["subresource"] = id.subresource.as_str().into();
     }

@@ -33,12 +33,10 @@ fn lists(shape: Shape<'_>, live: &[Value], applied: &[Value]) -> Result<Vec<Valu
     let mut merged = Vec::with_capacity(live.len().max(applied.len()));
     for (edge, item) in &wanted {
         let before = live.iter().find(|(other, _)| other == edge).map(|(_, item)| *item);
-        if before.is_some() {
-            while let Some((_, kept)) = rest.next_if(|(edge, _)| !is_wanted(edge)) {
-                merged.push((*kept).clone());
-            }
-            rest.next_if(|(next, _)| next == edge);
+        while let Some((_, kept)) = rest.next_if(|(edge, _)| !is_wanted(edge)) {
+            merged.push((*kept).clone());
         }
+        rest.next_if(|(next, _)| next == edge);
         merged.push(merge(shape.item(), before.unwrap_or(&Value::Null), item)?);
     }
     merged.extend(rest.filter(|(edge, _)| !is_wanted(edge)).map(|(_, item)| (*item).clone()));

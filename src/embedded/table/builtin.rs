@@ -81,11 +81,7 @@ fn column(name: &str, kind: &str, priority: i32, cell: Cell) -> Column {
 fn event() -> Vec<Column> {
     vec![
         code("Last Seen", 0, |event| {
-            let series = &event["series"]["lastObservedTime"];
-            let moments =
-                [series, &event["lastTimestamp"], &event["eventTime"], &event["metadata"]["creationTimestamp"]];
-            let last = moments.into_iter().find_map(Value::as_str).unwrap_or_default();
-            age(last, Timestamp::now()).into()
+            moment(event, &[&event["series"]["lastObservedTime"], &event["lastTimestamp"], &event["eventTime"]])
         }),
         path("Type", "string", 0, ".type"),
         path("Reason", "string", 0, ".reason"),
@@ -93,8 +89,31 @@ fn event() -> Vec<Column> {
             let object = &event["involvedObject"];
             format!("{}/{}", text(&object["kind"]).to_lowercase(), text(&object["name"])).into()
         }),
+        code("Subobject", 1, |event| text(&event["involvedObject"]["fieldPath"]).into()),
+        code("Source", 1, event_source),
         path("Message", "string", 0, ".message"),
+        code("First Seen", 1, |event| moment(event, &[&event["firstTimestamp"], &event["eventTime"]])),
+        code("Count", 1, |event| {
+            let counts = [&event["series"]["count"], &event["count"]];
+            counts.into_iter().find_map(Value::as_i64).unwrap_or(1).into()
+        }),
+        path("Name", "string", 1, ".metadata.name"),
     ]
+}
+
+/// How long ago the first of some moments was that there is.
+fn moment(event: &Value, moments: &[&Value]) -> Value {
+    let created = text(&event["metadata"]["creationTimestamp"]);
+    age(moments.iter().find_map(|at| at.as_str()).unwrap_or(created), Timestamp::now()).into()
+}
+
+/// Who says so, and where that is.
+fn event_source(event: &Value) -> Value {
+    let old = ["component", "host"].map(|key| text(&event["source"][key]));
+    let new = ["reportingComponent", "reportingInstance"].map(|key| text(&event[key]));
+    let parts = if old[0].is_empty() { new } else { old };
+    let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(", ").into()
 }
 
 fn or_none(value: &Value, none: &str) -> Value {
