@@ -68,7 +68,7 @@ fn check_owners(owners: &Value, causes: &mut Vec<Cause>) {
         let why = format!(
             "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {second}"
         );
-        causes.push(Cause::invalid(FIELD, &Value::from_iter(owners.into_iter().cloned()), &why));
+        causes.push(Cause::invalid(FIELD, &owners.into_iter().cloned().collect(), &why));
     }
 }
 

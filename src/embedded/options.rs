@@ -103,8 +103,8 @@ impl Query {
             },
             "force" => self.force = Some(flag(value)),
             "propagationPolicy" => match propagation(value) {
-                Some(propagation) => self.propagation = propagation,
-                None => causes.push(Cause::unsupported(key, &value.into(), &POLICIES)),
+                Ok(propagation) => self.propagation = propagation,
+                Err(()) => causes.push(Cause::unsupported(key, &value.into(), &POLICIES)),
             },
             "gracePeriodSeconds" => self.grace_period_seconds = Some(number(value)?),
             "includeObject" => self.include = include(value),
@@ -203,13 +203,14 @@ fn field_validation(value: &str) -> Option<FieldValidation> {
     }
 }
 
-fn propagation(value: &str) -> Option<Option<Propagation>> {
+/// An error says that there is no such policy.
+fn propagation(value: &str) -> Result<Option<Propagation>, ()> {
     match value {
-        "" => Some(None),
-        "Orphan" => Some(Some(Propagation::Orphan)),
-        "Background" => Some(Some(Propagation::Background)),
-        "Foreground" => Some(Some(Propagation::Foreground)),
-        _ => None,
+        "" => Ok(None),
+        "Orphan" => Ok(Some(Propagation::Orphan)),
+        "Background" => Ok(Some(Propagation::Background)),
+        "Foreground" => Ok(Some(Propagation::Foreground)),
+        _ => Err(()),
     }
 }
 
@@ -261,7 +262,7 @@ impl DeleteOptions {
             )));
         }
         let policy = body["propagationPolicy"].as_str().unwrap_or_default();
-        if propagation(policy).is_none() {
+        if propagation(policy).is_err() {
             let cause = Cause::unsupported("propagationPolicy", &policy.into(), &POLICIES);
             return Err(Refusal::options(&Method::DELETE, &[cause]));
         }

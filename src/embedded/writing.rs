@@ -108,7 +108,11 @@ pub fn body(kind: &Kind, call: &Call) -> Result<Value, Refusal> {
 /// Built-in kinds may leave out what they are.
 fn check_identity(kind: &Kind, version: &str, name: &str) -> Result<(), Refusal> {
     if !version.is_empty() && version != kind.api_version() {
-        return Err(other_version(kind, version));
+        let name = &kind.kind;
+        return Err(Refusal::bad_request(format!(
+            "{name} in version {version:?} cannot be handled as a {name}: no kind {name:?} is registered for version \
+             {version:?} in scheme \"pkg/runtime/scheme.go:111\""
+        )));
     }
     if !name.is_empty() && name != kind.kind {
         return Err(Refusal::bad_request(format!(
@@ -125,17 +129,13 @@ fn check_custom_identity(kind: &Kind, call: &Call, version: &str, name: &str) ->
         let why = format!("Object 'Kind' is missing in '{}'", String::from_utf8_lossy(&call.body));
         return Err(Refusal::bad_request(unrecognised(kind, call, &Refusal::bad_request(why))));
     }
-    match version == kind.api_version() {
+    let expected = kind.api_version();
+    match version == expected {
         true => Ok(()),
-        false => Err(other_version(kind, version)),
+        false => Err(Refusal::bad_request(format!(
+            "the API version in the data ({version}) does not match the expected API version ({expected})"
+        ))),
     }
-}
-
-fn other_version(kind: &Kind, version: &str) -> Refusal {
-    Refusal::bad_request(format!(
-        "the API version in the data ({version}) does not match the expected API version ({})",
-        kind.api_version()
-    ))
 }
 
 /// Says what could not be read, with the beginning of it.

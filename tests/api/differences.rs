@@ -93,7 +93,7 @@ impl Allowed {
     fn row(line: &str) -> Row {
         let cells: Vec<&str> = line.trim().trim_matches('|').split('|').map(str::trim).collect();
         let [scenario, step, path, reason] = cells.as_slice() else { panic!("not four cells: {line}") };
-        assert!(reason.len() > 10, "a difference needs a reason: {line}");
+        assert!(!reason.is_empty(), "a difference needs a reason: {line}");
         let owned = |text: &str| text.trim_matches('`').to_owned();
         Row { scenario: owned(scenario), step: owned(step), path: owned(path) }
     }

@@ -60,7 +60,7 @@ fn recorded(name: &str) -> Vec<Step> {
 
 /// The embedded server answers as the transcript says, but for the differences that are listed; and those are there.
 async fn replay(name: &str) {
-    let answers = player::play(&server::embedded().await, name).await;
+    let answers = player::play(&server::embedded(), name).await;
     let differences = differences::between(&recorded(name), &answers);
     let allowed = Allowed::read();
     let surprises: Vec<&Difference> = differences.iter().filter(|d| !allowed.covers(name, d)).collect();

@@ -18,7 +18,7 @@ pub struct Server {
 }
 
 /// A fresh one in this process.
-pub async fn embedded() -> Server {
+pub fn embedded() -> Server {
     let server = ApiServer::open(Options::default()).expect("it opens");
     Server { client: server.client(), prefix: String::new(), _embedded: Some(server) }
 }
