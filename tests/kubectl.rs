@@ -145,7 +145,7 @@ async fn needs_kubectl_patches_labels_and_scales() {
         .refuses(
             r#"patch np p --type=json -p [{"op":"test","path":"/spec/hold","value":false}]"#,
             "",
-            "value did not match",
+            "the server rejected our request due to an error in our request",
         )
         .await;
 

@@ -148,7 +148,7 @@ mod tests {
         check(
             json!({"metadata": {"finalizers": ["a", "b"]}}),
             &json!({"metadata": {"$deleteFromPrimitiveList/finalizers": ["a"], "finalizers": ["c"]}}),
-            &json!({"metadata": {"finalizers": ["b", "c"]}}),
+            &json!({"metadata": {"finalizers": ["c", "b"]}}),
         );
         check(
             json!({"spec": {"containers": [{"name": "a"}, {"name": "b"}]}}),

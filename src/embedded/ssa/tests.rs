@@ -80,7 +80,7 @@ fn changing_what_another_owns_is_a_conflict() {
     let message = r#"Apply failed with 1 conflict: conflict with "a": .spec.replicas"#;
     check_conflict(&[("a", json!({"replicas": 1})), ("b", json!({"replicas": 2}))], message);
     let by_update = [("e!", json!({"replicas": 1})), ("b", json!({"replicas": 2}))];
-    let message = r#"Apply failed with 1 conflict: conflict with "e" using example.dev/v1 at 2026-11-21T12:00:00Z: .spec.replicas"#;
+    let message = r#"Apply failed with 1 conflict: conflict with "e" using example.dev/v1: .spec.replicas"#;
     check_conflict(&by_update, message);
     let first = json!({"replicas": 1, "pools": [{"name": "p", "size": 1}]});
     let second = json!({"replicas": 2, "pools": [{"name": "p", "size": 2}]});
