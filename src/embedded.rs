@@ -6,6 +6,7 @@
 
 mod admission;
 mod applying;
+mod body;
 mod budget;
 mod builtin;
 mod cel;
@@ -27,6 +28,7 @@ mod object;
 mod openapi;
 mod options;
 pub mod patch;
+mod patching;
 mod path;
 mod reading;
 mod refusal;

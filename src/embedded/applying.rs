@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
-    ApiServer, admission, events,
+    ApiServer, admission, body, events,
     http::{Call, Reply},
     kind::Kind,
     object::text,
@@ -48,9 +48,9 @@ impl From<ssa::Error> for Refusal {
 pub async fn apply(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
     check_options(call)?;
     let key = reading::key(kind, call)?;
-    check_type(kind, &writing::decode(call)?)?;
-    let mut applied = writing::body(kind, call)?;
-    writing::meet(kind, call, &mut applied)?;
+    check_type(kind, &body::decode(call)?)?;
+    let mut applied = body::read(kind, call)?;
+    body::meet(kind, call, &mut applied)?;
     let mut warnings = Vec::new();
     check_fields(kind, &applied)?;
     let write = Write { tracked: false, ..Write::of(call) };

@@ -7,7 +7,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    ApiServer,
+    ApiServer, body,
     budget::{self, Budget},
     deletion,
     http::{Call, Reply},
@@ -16,13 +16,12 @@ use super::{
     options::DeleteOptions,
     reading,
     refusal::{Cause, Refusal},
-    writing,
 };
 
 /// `POST` of an eviction.
 pub async fn evict(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply, Refusal> {
     let key = reading::key(kind, call)?;
-    let body = writing::decode(call)?;
+    let body = body::decode(call)?;
     check_kind(&body)?;
     let named = text(&body["metadata"]["name"]);
     if !named.is_empty() && named != &*key.name {

@@ -10,11 +10,11 @@ use http_body_util::{BodyExt, Full, Limited, StreamBody, combinators::UnsyncBoxB
 use serde_json::{Value, json};
 
 use super::{
-    ApiServer, deletion, discovery, eviction,
+    ApiServer, body, deletion, discovery, eviction,
     kind::Kind,
     openapi,
     options::Query,
-    reading,
+    patching, reading,
     refusal::Refusal,
     review,
     routes::{self, Resource, Route},
@@ -193,7 +193,7 @@ fn version(version: &str) -> Value {
 async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
     let Resource { group, version, plural, name, subresource, .. } = &call.resource;
     if let (Some(kind), "POST") = (review::find(group, plural), call.method.as_str()) {
-        return Ok(Reply::json(201, &review::answer(&kind, writing::decode(&call)?)));
+        return Ok(Reply::json(201, &review::answer(&kind, body::decode(&call)?)));
     }
     let found = server.kinds().find(group, version, plural).cloned();
     let Some(kind) = found.filter(|kind| fits(kind, &call)) else {
@@ -224,7 +224,7 @@ async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
         ("POST", true, Some("eviction")) if kind.collection == "pods" => eviction::evict(server, kind, &call).await,
         ("POST", false, None) => writing::create(server, kind, &call).await,
         ("PUT", true, None | Some("status" | "finalize")) => writing::replace(server, kind, &call).await,
-        ("PATCH", true, None | Some("status")) => writing::patch(server, kind, &call).await,
+        ("PATCH", true, None | Some("status")) => patching::patch(server, kind, &call).await,
         ("DELETE", true, None) => deletion::one(server, kind, &call).await,
         ("DELETE", false, None) => deletion::many(server, kind, &call).await,
         (method, _, None | Some("status" | "scale")) if kind.custom() => {

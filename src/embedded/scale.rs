@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{
-    ApiServer,
+    ApiServer, body,
     http::{Call, Reply},
     kind::{Kind, Scale},
     object::{Object, text},
-    path, reading,
+    patching, path, reading,
     refusal::{Cause, Refusal},
     strategy::Part,
     writing::{self, Write},
@@ -23,12 +23,15 @@ pub fn get(server: &ApiServer, kind: &Kind, paths: &Scale, call: &Call) -> Resul
 /// `PUT` or `PATCH` of the scale: only `spec.replicas` is taken.
 pub async fn write(server: &ApiServer, kind: &Kind, paths: &Scale, call: &Call) -> Result<Reply, Refusal> {
     let key = reading::key(kind, call)?;
-    let body = writing::decode(call)?;
+    let body = match call.method.as_str() {
+        "PATCH" => patching::decode(&scale_kind(), call)?,
+        _ => body::decode(call)?,
+    };
     let write = Write { part: Part::Main, ..Write::of(call) };
     let change = |old: &Value| {
         let shown = shape(paths, old);
         let wanted = match call.method.as_str() {
-            "PATCH" => writing::patched(&scale_kind(), call, shown, &body)?,
+            "PATCH" => patching::patched(&scale_kind(), call, shown, &body)?,
             _ => body.clone(),
         };
         let replicas = wanted["spec"]["replicas"].as_i64().unwrap_or_default();
