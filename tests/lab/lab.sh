@@ -22,6 +22,7 @@ must_be_able() {
         command -v "${program%:*}" >/dev/null || missing+=("${program#*:}")
     done
     [ ${#missing[@]} = 0 ] || die "the lab needs these Debian packages: apt-get install ${missing[*]}"
+    unshare --mount --net --pid --fork true 2>/dev/null || die "the lab needs namespaces, and here root may not make them"
     [ -e /dev/loop-control ] || die "the lab needs loop devices for the disks of its machines, and this kernel has none"
     grep -qw overlay /proc/filesystems || modprobe overlay 2>/dev/null || die "the lab needs overlayfs, and this kernel has none"
 }
@@ -57,7 +58,10 @@ keeper() {
 # Runs a command in all namespaces of the lab.
 inside() { nsenter --target "$keeper" --mount --net --ipc --pid -- env -C / "$@"; }
 
-need_lab() { keeper=$(keeper) || die "there is no lab at $state: tests/lab/up N makes one"; }
+need_lab() {
+    [ "$(id -u)" = 0 ] || die "the lab needs root (sudo $0)"
+    keeper=$(keeper) || die "there is no lab at $state: tests/lab/up N makes one"
+}
 
 machines() { cut -d ' ' -f 1 "$state/machines"; }
 
