@@ -8,7 +8,7 @@ use std::{
 
 use rand::RngExt;
 use russh::{
-    Preferred,
+    Preferred, cipher,
     client::{self, DisconnectReason},
     keys::{PublicKey, PublicKeyOrCertificate},
 };
@@ -139,7 +139,7 @@ fn config(context: &Context, to: &Destination) -> client::Config {
     let known = pinned.map_or_else(|| context.known_hosts.keys(&to.endpoint.host, to.endpoint.port), |key| vec![key]);
     let key = host_keys::preference(&known, &Preferred::DEFAULT.key);
     client::Config {
-        preferred: Preferred { key: key.into(), ..Preferred::DEFAULT },
+        preferred: Preferred { key: key.into(), cipher: ciphers().into(), ..Preferred::DEFAULT },
         keepalive_interval: (!options.keepalive.is_zero()).then_some(options.keepalive),
         keepalive_max: MOST_MISSES,
         // Ends a handshake that hangs, which no keepalive watches; a live connection answers keepalives before.
@@ -148,6 +148,20 @@ fn config(context: &Context, to: &Destination) -> client::Config {
         nodelay: true,
         ..client::Config::default()
     }
+}
+
+/// What we offer, the best first: AES-GCM where the processor knows AES, `ChaCha20` where it would be slow, as Go's TLS does.
+fn ciphers() -> Vec<cipher::Name> {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    let has_aes = std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq");
+    #[cfg(target_arch = "aarch64")]
+    let has_aes = std::arch::is_aarch64_feature_detected!("aes");
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
+    let has_aes = false;
+    let mut offered = Preferred::DEFAULT.cipher.to_vec();
+    // Stable: all others stay in their order.
+    offered.sort_by_key(|name| !(has_aes && *name == cipher::AES_256_GCM));
+    offered
 }
 
 fn refused(host: &str) -> Error {
