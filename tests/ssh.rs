@@ -13,7 +13,9 @@ use std::{
 
 use bytes::Bytes;
 use futures::future::join_all;
-use quarterdeck::ssh::{Connection, Connector, Credentials, Error, HostKeyRule, Options, Output, fingerprint};
+use quarterdeck::ssh::{
+    Connection, Connector, Credentials, Endpoint, Error, HostKeyRule, HostKeys, Options, Output, Target, fingerprint,
+};
 use sshd::{Account, Lab, is_root, key_pair, present, shell, text, wait_for};
 
 /// What a command says on standard output; it has to end well.
@@ -152,6 +154,54 @@ async fn needs_sshd_refuses_the_wrong_key_once() {
     assert_eq!(host.log().matches("Connection from ").count(), 1);
     let error = log_in(&lab, &host, Credentials::default()).await.expect_err("must not open");
     assert!(error.to_string().contains("nothing was given"), "{error}");
+}
+
+/// Hangs up while it is asked, as a host does whose sessions are killed.
+struct HangsUp;
+
+impl russh::server::Handler for HangsUp {
+    type Error = russh::Error;
+
+    async fn auth_publickey_offered(
+        &mut self,
+        _: &str,
+        _: russh::server::PublicKeyOffer<'_>,
+    ) -> Result<russh::server::Auth, Self::Error> {
+        Err(russh::Error::Disconnect)
+    }
+
+    async fn auth_publickey(
+        &mut self,
+        _: &str,
+        _: russh::server::VerifiedPublicKey<'_>,
+    ) -> Result<russh::server::Auth, Self::Error> {
+        Err(russh::Error::Disconnect)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_goes_while_we_authenticate_is_lost_and_not_closed_to_us() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let keys = vec![key_pair().0];
+    let config = std::sync::Arc::new(russh::server::Config { keys, ..Default::default() });
+    let serving = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        if let Ok(session) = russh::server::run_stream(config, stream, HangsUp).await {
+            let _ = session.await;
+        }
+    });
+    let options = Options {
+        credentials: Credentials { private_key: Some(text(&key_pair().0)), ..Credentials::default() },
+        host_keys: HostKeys { policy: HostKeyRule::AcceptNew, ..HostKeys::default() },
+        ..Options::default()
+    };
+    let endpoint = Endpoint { host: "127.0.0.1".to_owned(), port, user: "root".to_owned() };
+    let target = Target { name: "m-1".to_owned(), endpoint, jumps: vec![], pinned_key: None };
+    let error = Connector::new(options).connect(&target).await.expect_err("it hung up");
+    assert!(matches!(error, Error::Lost { .. }), "{error}");
+    assert!(error.retry_after().is_some(), "it is asked again");
+    serving.await.expect("the server ends");
 }
 
 struct Agent {

@@ -107,8 +107,16 @@ qd_decide() {
   if [ "$qd_ours" = yes ] && [ "$qd_over" = yes ] && [ "$qd_its_attempt" -ge "$qd_attempt" ]; then
     qd_begin attached
     qd_follow true
+  elif [ "$qd_ours" = yes ] && [ "$qd_over" = no ] && qd_alive; then
+    # Before the receipt: that comes a moment before the result, and its output has not all been read.
+    qd_attach
   elif qd_receipt; then
-    qd_begin receipt
+    if [ "$qd_ours" = yes ]; then
+      qd_begin attached
+      qd_copy last
+    else
+      qd_begin receipt
+    fi
     qd_end "$qd_outcome" 0 true
   elif [ "$qd_over" = yes ]; then
     qd_start no

@@ -47,6 +47,12 @@ impl Attempt {
         }
     }
 
+    /// The last answer was none: russh says that no method is left when the connection went before the host had answered.
+    /// A host that means it says so and hangs up.
+    pub(super) fn was_cut(&self) -> bool {
+        self.remaining.as_ref().is_some_and(|methods| methods.is_empty())
+    }
+
     fn takes(&self, method: MethodKind) -> bool {
         self.remaining.as_ref().is_none_or(|methods| methods.contains(&method))
     }

@@ -89,9 +89,14 @@ async fn attempt(context: &Arc<Context>, to: &Destination, via: Option<&Connecti
     let proving = proof.run(&mut handle, user, identities, &context.options.credentials);
     let opened = timeout(patience, proving).await.map_err(|_| late("authenticating"))?;
     let host = to.name.clone();
+    let cut = proof.was_cut();
+    if cut {
+        // Why it ended is noted a moment later.
+        timeout(FAREWELL, &mut handle).await.ok();
+    }
     match opened {
         Ok(true) => {}
-        Ok(false) if farewell.get().is_none() => {
+        Ok(false) if farewell.get().is_none() && !cut => {
             return Err(Error::Authentication { host, user: user.clone(), tried: proof.tried() });
         }
         _ => {
@@ -168,6 +173,8 @@ fn refused(host: &str) -> Error {
     Error::Refused { host: host.to_owned(), attempts: 1 }
 }
 
+/// How long a connection that is gone may take to say why.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Begins a farewell that the host put into words.
 const SAID: &str = "the host said: ";
 
