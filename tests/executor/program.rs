@@ -88,6 +88,11 @@ impl Executor {
         }
     }
 
+    /// The event that was read last.
+    pub fn last(&self) -> &Value {
+        self.seen.last().expect("something was read")
+    }
+
     pub fn finish(mut self) -> Ended {
         self.saw(|_| false);
         let code = self.child.wait().expect("it was started").code();
