@@ -19,39 +19,47 @@ use serde_json::Value;
 
 use super::{http::Call, kind::Kind, options::FieldValidation, refusal::Refusal};
 
-/// Reads a value into a type, and writes it again.
-type Round = fn(&Value) -> Result<Value, String>;
+/// What can be asked of a type.
+struct Type {
+    /// Whether a value can be read into it.
+    read: fn(&Value) -> Result<(), String>,
+    /// What is left of a value that was read and is written again.
+    round: fn(&Value) -> Option<Value>,
+}
 
-fn round<T: DeserializeOwned + Serialize>(value: &Value) -> Result<Value, String> {
-    let typed = T::deserialize(value).map_err(|error| format!("json: {error}"))?;
-    serde_json::to_value(typed).map_err(|error| format!("json: {error}"))
+fn read<T: DeserializeOwned>(value: &Value) -> Result<(), String> {
+    T::deserialize(value).map(drop).map_err(|error| format!("json: {error}"))
+}
+
+fn of<T: DeserializeOwned + Serialize>() -> Type {
+    Type { read: read::<T>, round: |value| serde_json::to_value(T::deserialize(value).ok()?).ok() }
 }
 
 /// The type of a built-in kind.
-fn built_in(kind: &Kind) -> Option<Round> {
+fn built_in(kind: &Kind) -> Option<Type> {
     Some(match (kind.group.as_str(), kind.kind.as_str()) {
-        ("", "ConfigMap") => round::<core::ConfigMap>,
-        ("", "Event") => round::<core::Event>,
-        ("", "Namespace") => round::<core::Namespace>,
-        ("", "Node") => round::<core::Node>,
-        ("", "Pod") => round::<core::Pod>,
-        ("", "Secret") => round::<core::Secret>,
-        ("", "Service") => round::<core::Service>,
-        ("", "ServiceAccount") => round::<core::ServiceAccount>,
-        ("apps", "DaemonSet") => round::<apps::DaemonSet>,
-        ("apps", "Deployment") => round::<apps::Deployment>,
-        ("apps", "ReplicaSet") => round::<apps::ReplicaSet>,
-        ("apps", "StatefulSet") => round::<apps::StatefulSet>,
-        ("events.k8s.io", "Event") => round::<events::Event>,
-        ("batch", "Job") => round::<batch::Job>,
-        ("policy", "PodDisruptionBudget") => round::<policy::PodDisruptionBudget>,
-        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => round::<rbac::ClusterRoleBinding>,
-        ("rbac.authorization.k8s.io", "ClusterRole") => round::<rbac::ClusterRole>,
-        ("rbac.authorization.k8s.io", "RoleBinding") => round::<rbac::RoleBinding>,
-        ("rbac.authorization.k8s.io", "Role") => round::<rbac::Role>,
-        ("storage.k8s.io", "VolumeAttachment") => round::<storage::VolumeAttachment>,
-        ("coordination.k8s.io", "Lease") => round::<coordination::Lease>,
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => round::<CustomResourceDefinition>,
+        ("", "ConfigMap") => of::<core::ConfigMap>(),
+        ("", "Event") => of::<core::Event>(),
+        ("", "Namespace") => of::<core::Namespace>(),
+        ("", "Node") => of::<core::Node>(),
+        ("", "Pod") => of::<core::Pod>(),
+        ("", "Secret") => of::<core::Secret>(),
+        ("", "Service") => of::<core::Service>(),
+        ("", "ServiceAccount") => of::<core::ServiceAccount>(),
+        ("apps", "DaemonSet") => of::<apps::DaemonSet>(),
+        ("apps", "Deployment") => of::<apps::Deployment>(),
+        ("apps", "ReplicaSet") => of::<apps::ReplicaSet>(),
+        ("apps", "StatefulSet") => of::<apps::StatefulSet>(),
+        ("events.k8s.io", "Event") => of::<events::Event>(),
+        ("batch", "Job") => of::<batch::Job>(),
+        ("policy", "PodDisruptionBudget") => of::<policy::PodDisruptionBudget>(),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding") => of::<rbac::ClusterRoleBinding>(),
+        ("rbac.authorization.k8s.io", "ClusterRole") => of::<rbac::ClusterRole>(),
+        ("rbac.authorization.k8s.io", "RoleBinding") => of::<rbac::RoleBinding>(),
+        ("rbac.authorization.k8s.io", "Role") => of::<rbac::Role>(),
+        ("storage.k8s.io", "VolumeAttachment") => of::<storage::VolumeAttachment>(),
+        ("coordination.k8s.io", "Lease") => of::<coordination::Lease>(),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => of::<CustomResourceDefinition>(),
         _ => return None,
     })
 }
@@ -59,9 +67,9 @@ fn built_in(kind: &Kind) -> Option<Round> {
 /// Says why a value is not of the type of its kind. What is required is a question of validity, not of type.
 pub fn check(kind: &Kind, value: &Value) -> Result<(), String> {
     if value["metadata"].is_object() {
-        round::<ObjectMeta>(&value["metadata"])?;
+        read::<ObjectMeta>(&value["metadata"])?;
     }
-    match built_in(kind).map(|round| round(value)) {
+    match built_in(kind).map(|of| (of.read)(value)) {
         Some(Err(why)) if !why.contains("missing field") => Err(why),
         _ => Ok(()),
     }
@@ -71,8 +79,8 @@ pub fn check(kind: &Kind, value: &Value) -> Result<(), String> {
 pub fn prune(kind: &Kind, value: &mut Value) -> Vec<String> {
     let mut unknown = Vec::new();
     // A definition holds schemas, and in them anything.
-    if let (Some(round), false) = (built_in(kind), kind.kind == "CustomResourceDefinition")
-        && let Ok(known) = round(value)
+    if let (Some(of), false) = (built_in(kind), kind.kind == "CustomResourceDefinition")
+        && let Some(known) = (of.round)(value)
     {
         walk(value, &known, "", &mut unknown);
     }

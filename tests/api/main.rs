@@ -17,6 +17,9 @@ use std::{env, fs, path::PathBuf};
 use differences::{Allowed, Difference};
 use transcript::Step;
 
+/// The minor version of Kubernetes that the transcripts are of.
+const RECORDED: &str = "1.36";
+
 /// Declares the scenarios: each is a file of `scenarios/`, and a test against either server.
 macro_rules! scenarios {
     ($($name:ident)*) => {
@@ -83,7 +86,9 @@ async fn ask_the_real_one(name: &str) {
         return;
     }
     let differences = differences::between(&recorded(name), &answers);
-    let all: Vec<&Difference> = differences.iter().collect();
+    // Words change from one minor version to the next, codes do not.
+    let same_words = server::version(&server).await == RECORDED;
+    let all: Vec<&Difference> = differences.iter().filter(|d| same_words || d.path == "code").collect();
     assert!(all.is_empty(), "{name}: not what was recorded:\n{}", differences::report(name, &all));
 }
 

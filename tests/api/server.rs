@@ -41,3 +41,9 @@ pub async fn real(test: &str) -> Option<Server> {
     let prefix = config.cluster_url.path().trim_end_matches('/').to_owned();
     Some(Server { client: Client::try_from(config).expect("a client"), prefix, _embedded: None })
 }
+
+/// Major and minor version of a server, such as `1.36`.
+pub async fn version(server: &Server) -> String {
+    let info = server.client.apiserver_version().await.expect("every server says its version");
+    format!("{}.{}", info.major, info.minor.trim_end_matches('+'))
+}
