@@ -8,6 +8,8 @@ mod door;
 mod get;
 #[path = "commands/logs.rs"]
 mod logs;
+#[path = "controllers/meta.rs"]
+mod meta;
 #[path = "commands/pty.rs"]
 mod pty;
 #[path = "commands/scale.rs"]

@@ -28,7 +28,7 @@ async fn tables_fit_the_terminal_and_colours_can_be_had_without() {
     let world = World::new(2, 1).await;
     world.start("one");
     world.settled(1).await;
-    let door = Door::open(&world.meta).await;
+    let door = Door::open(world.meta.server()).await;
 
     let (_, raw) = in_a_terminal(&door, "get machines", &[]).await;
     assert!(raw.contains("\u{1b}[32mReady\u{1b}[0m"), "{raw:?}");
@@ -54,7 +54,7 @@ async fn a_pool_shows_the_version_of_its_nodes() {
     let world = World::new(2, 1).await;
     world.start("one");
     world.settled(1).await;
-    let door = Door::open(&world.meta).await;
+    let door = Door::open(world.meta.server()).await;
     let (_, out, _) = door.run("get pools").await;
     assert!(out.lines().nth(1).is_some_and(|l| l.contains("  1.34.2  ")), "that of its cluster: {out}");
     door.check("get pools version:1.34 -o name", 0, "pool/blue-pool").await;
@@ -101,7 +101,7 @@ async fn a_watch_shows_changes_until_it_is_interrupted() {
     let world = World::new(2, 1).await;
     world.start("one");
     world.settled(1).await;
-    let door = Door::open(&world.meta).await;
+    let door = Door::open(world.meta.server()).await;
     let (child, mut lines) = watching(&door, "get machines -w");
     let head = reads(&mut lines, &["NAME", "STATE"]).await;
     reads(&mut lines, &["m-1", "Idle"]).await;
@@ -134,7 +134,7 @@ async fn readers_that_go_away_end_it_without_a_word() {
     let world = World::new(40, 1).await;
     world.start("one");
     world.settled(1).await;
-    let door = Door::open(&world.meta).await;
+    let door = Door::open(world.meta.server()).await;
     for words in ["get machines", "get machines -o json", "get machines -o yaml", "get machines -o name", "crds"] {
         let mut child = door.start(words);
         drop(child.stdout.take());
@@ -162,7 +162,7 @@ async fn readers_that_go_away_end_it_without_a_word() {
 #[tokio::test(flavor = "multi_thread")]
 async fn namespaces_are_named_and_missing_ones_are_said() {
     let world = World::new(1, 0).await;
-    let door = Door::open(&world.meta).await;
+    let door = Door::open(world.meta.server()).await;
     let missing = "the namespace nope does not exist: choose one with --namespace";
     for words in ["get machines -n nope", "scale blue/pool 1 -n nope", "logs x -n nope"] {
         door.check(words, 3, missing).await;

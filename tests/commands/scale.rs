@@ -11,7 +11,7 @@ async fn scale_previews_asks_refuses_and_waits() {
     let world = World::new(4, 1).await;
     world.start("one");
     world.settled(1).await;
-    let door = Door::open(&world.meta).await;
+    let door = Door::open(world.meta.server()).await;
 
     door.check("scale blue/pool 3 --dry-run", 0, "claim 2 machines of 3 idle: m-1, m-2").await;
     door.check("scale blue/pool 3 --dry-run", 0, "+  replicas: 3").await;
@@ -46,7 +46,7 @@ async fn scale_says_what_failed() {
             world.api::<quarterdeck::api::NodePool>().get_opt("blue-pool").await.unwrap().is_some()
         })
         .await;
-    let door = Door::open(&world.meta).await;
+    let door = Door::open(world.meta.server()).await;
     door.check("scale blue/pool 1 --yes --wait", 1, "quarterdeck logs blue-pool-up-").await;
     // Whoever waits again does not wait for something that nobody works on.
     let (code, _, err) = door.run("scale blue/pool 1 --wait --timeout 30s").await;
@@ -68,7 +68,7 @@ async fn scale_waits_no_longer_than_it_was_told_and_says_what_goes_on() {
     world.start("one");
     world.settled(1).await;
     world.executor.held.store(true, Ordering::SeqCst);
-    let door = Door::open(&world.meta).await;
+    let door = Door::open(world.meta.server()).await;
     let (code, out, err) = door.run("scale blue/pool 3 --yes --wait --timeout 2s").await;
     assert_eq!(code, 124, "{out}{err}");
     let last = err.lines().last().unwrap_or_default();
@@ -103,7 +103,7 @@ async fn scale_asks_at_a_terminal_and_shows_bars() {
     let world = World::new(4, 1).await;
     world.start("one");
     world.settled(1).await;
-    let door = Door::open(&world.meta).await;
+    let door = Door::open(world.meta.server()).await;
     for no in ["n\r", "\r", "blue-pool\r", "\u{4}"] {
         let (code, screen) = answered(&door, "scale blue/pool 3", "Scale blue-pool to 3? [y/N]", no).await;
         assert!(code == 6 && screen.contains("nothing was changed"), "{no:?}: {code}\n{screen}");
@@ -138,7 +138,7 @@ async fn scale_goes_on_when_nobody_reads_what_it_says() {
     let world = World::new(3, 1).await;
     world.start("one");
     world.settled(1).await;
-    let door = Door::open(&world.meta).await;
+    let door = Door::open(world.meta.server()).await;
     let mut child = door.start("scale blue/pool 3 --yes --wait");
     drop((child.stdout.take(), child.stderr.take()));
     let status = tokio::time::timeout(Duration::from_secs(60), child.wait()).await.expect("in time").expect("it ends");

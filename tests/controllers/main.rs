@@ -1,7 +1,9 @@
-//! The controllers against the embedded API server: scaling up and down, and what must always hold.
+//! The controllers against the embedded API server, and against a real one: scaling up and down, and what must always hold.
 
 mod deleting;
 mod draining;
+#[allow(dead_code, reason = "the tests of commands use more of it")]
+mod meta;
 mod safety;
 mod scaling;
 mod world;

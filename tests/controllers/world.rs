@@ -22,9 +22,7 @@ use kube::{
     client::Body,
 };
 use quarterdeck::{
-    api::{
-        ClusterDeployment, Machine, MachineState, NodePool, Operation, OperationState, definitions, labels, provider_id,
-    },
+    api::{ClusterDeployment, Machine, MachineState, NodePool, Operation, OperationState, labels, provider_id},
     controllers::{self, Name},
     embedded::{ApiServer, Options},
     runbook::job::{INPUT_KEY, JobInput},
@@ -38,8 +36,10 @@ const KUBECONFIG: &str = "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
     clusters: [{name: c, cluster: {server: 'https://blue.invalid'}}]\n\
     users: [{name: u, user: {token: t}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n";
 
+use crate::meta::Meta;
+
 pub struct World {
-    pub meta: ApiServer,
+    pub meta: Meta,
     pub tenant: ApiServer,
     /// The business cluster does not answer while this is set.
     pub offline: Arc<AtomicBool>,
@@ -66,8 +66,7 @@ pub struct Executor {
 impl World {
     /// `machines` idle hosts, one cluster `blue` with one pool `blue-pool` of `replicas`.
     pub async fn new(machines: usize, replicas: i32) -> Self {
-        let meta = ApiServer::open(Options::default()).expect("it opens");
-        meta.install(definitions()).await.expect("the kinds are valid");
+        let meta = Meta::open().await;
         let cancel = CancellationToken::new();
         let world = Self {
             meta,
@@ -80,7 +79,7 @@ impl World {
         };
         world.seed(machines, replicas).await;
         let executor = world.executor.clone();
-        let work = executor.run(world.meta.client(), world.tenant.client());
+        let work = executor.run(world.meta.clone(), world.tenant.client());
         tokio::spawn(world.cancel.clone().run_until_cancelled_owned(work));
         let kubelets = kubelets(world.tenant.client());
         tokio::spawn(world.cancel.clone().run_until_cancelled_owned(kubelets));
@@ -128,6 +127,7 @@ impl World {
         };
         let config = controllers::Config {
             controllers: names,
+            namespace: self.meta.confined(),
             dial: Arc::new(dial),
             ..controllers::Config::new(self.counted(), identity, cancel.clone())
         };
@@ -146,7 +146,7 @@ impl World {
                 client.send(request).await
             }
         });
-        Client::new(service, NAMESPACE)
+        Client::new(service, self.meta.namespace.clone())
     }
 
     pub fn api<K>(&self) -> Api<K>
@@ -154,7 +154,7 @@ impl World {
         K: kube::Resource<Scope = kube::core::NamespaceResourceScope>,
         K::DynamicType: Default,
     {
-        Api::namespaced(self.meta.client(), NAMESPACE)
+        self.meta.api()
     }
 
     pub fn nodes(&self) -> Api<Node> {
@@ -312,13 +312,13 @@ fn gated(client: Client, offline: Arc<AtomicBool>) -> Client {
 }
 
 impl Executor {
-    async fn run(self, meta: Client, tenant: Client) {
+    async fn run(self, meta: Meta, tenant: Client) {
         loop {
             tokio::time::sleep(Duration::from_millis(20)).await;
             if self.held.load(Ordering::SeqCst) {
                 continue;
             }
-            let jobs: Api<Job> = Api::namespaced(meta.clone(), NAMESPACE);
+            let jobs: Api<Job> = meta.api();
             let Ok(list) = jobs.list(&ListParams::default()).await else { continue };
             for job in list.items {
                 if job.status.as_ref().is_none_or(|s| s.conditions.iter().flatten().next().is_none()) {
@@ -328,8 +328,8 @@ impl Executor {
         }
     }
 
-    async fn work(&self, meta: &Client, tenant: &Client, job: &Job) {
-        let maps: Api<ConfigMap> = Api::namespaced(meta.clone(), NAMESPACE);
+    async fn work(&self, meta: &Meta, tenant: &Client, job: &Job) {
+        let maps: Api<ConfigMap> = meta.api();
         let map = maps.get(&job.name_any()).await.expect("the ConfigMap comes first");
         let input: JobInput = serde_json::from_str(&map.data.expect("data")[INPUT_KEY]).expect("an input");
         let names = input.machines.iter().map(|m| m.name.clone()).collect();
@@ -338,13 +338,21 @@ impl Executor {
         for machine in &input.machines {
             failed |= !self.work_on(meta, tenant, &input, &machine.name, &machine.uid).await;
         }
-        let type_ = if failed { "Failed" } else { "Complete" };
-        let status = json!({"status": {"conditions": [{"type": type_, "status": "True", "message": "exit 1"}]}});
-        let jobs: Api<Job> = Api::namespaced(meta.clone(), NAMESPACE);
+        let types = if failed { ["FailureTarget", "Failed"] } else { ["SuccessCriteriaMet", "Complete"] };
+        let now = jiff::Timestamp::now();
+        let conditions = types.map(|type_| {
+            json!({"type": type_, "status": "True", "message": "exit 1", "reason": "Done", "lastTransitionTime": now})
+        });
+        let mut status = json!({"startTime": now, "conditions": conditions});
+        if !failed {
+            status["completionTime"] = json!(now);
+        }
+        let status = json!({ "status": status });
+        let jobs: Api<Job> = meta.api();
         let _ = jobs.patch_status(&job.name_any(), &PatchParams::default(), &Patch::Merge(status)).await;
     }
 
-    async fn work_on(&self, meta: &Client, tenant: &Client, input: &JobInput, name: &str, uid: &str) -> bool {
+    async fn work_on(&self, meta: &Meta, tenant: &Client, input: &JobInput, name: &str, uid: &str) -> bool {
         let is_join = input.operation.contains("-up-");
         let phase = if is_join { "Join" } else { "Reset" };
         phases(meta, name, &[("Preflight", "Running"), (phase, "Pending")]).await;
@@ -377,9 +385,9 @@ async fn kubelets(tenant: Client) {
     }
 }
 
-async fn phases(meta: &Client, machine: &str, states: &[(&str, &str)]) {
+async fn phases(meta: &Meta, machine: &str, states: &[(&str, &str)]) {
     let phases: Vec<_> = states.iter().map(|(name, state)| json!({"name": name, "state": state})).collect();
-    let machines: Api<Machine> = Api::namespaced(meta.clone(), NAMESPACE);
+    let machines: Api<Machine> = meta.api();
     let patch = Patch::Merge(json!({"status": {"phases": phases}}));
     machines.patch_status(machine, &PatchParams::default(), &patch).await.expect("phases");
 }
