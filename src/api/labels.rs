@@ -10,7 +10,7 @@ pub const REVISION: &str = "quarterdeck.dev/revision";
 pub const OPERATION: &str = "quarterdeck.dev/operation";
 /// On anything whose hosts are simulated, so that every screen can say so.
 pub const SIMULATED: &str = "quarterdeck.dev/simulated";
-/// On clusters and pools: `production` raises the level of every confirmation by one.
+/// On clusters and pools: `production` raises the level at which a change of size is confirmed by one.
 pub const ENVIRONMENT: &str = "quarterdeck.dev/environment";
 
 /// On a pool: why the last change was made; copied into the operations that it causes.
