@@ -158,3 +158,19 @@ async fn rsa_hash<H: Handler>(handle: &Handle<H>, key: &Algorithm) -> Result<Opt
 fn name(key: &PublicKey, comment: &str) -> String {
     if comment.is_empty() { super::host_keys::words(key) } else { comment.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_what_is_left_and_silence_does_not() {
+        let mut attempt = Attempt::default();
+        assert!(!attempt.was_cut());
+        let failure = |remaining_methods| AuthResult::Failure { remaining_methods, partial_success: false };
+        assert!(!attempt.opened(failure(MethodSet::from(&[MethodKind::PublicKey][..]))));
+        assert!(!attempt.was_cut() && attempt.takes(MethodKind::PublicKey) && !attempt.takes(MethodKind::Password));
+        assert!(!attempt.opened(failure(MethodSet::empty())));
+        assert!(attempt.was_cut());
+    }
+}
