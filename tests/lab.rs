@@ -29,10 +29,10 @@ cp /bin/busybox root/bin
 tar -C root -cf layer.tar .
 layer=$(sha256sum < layer.tar | cut -c 1-64)
 printf '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:%s"]}}' "$layer" > config.json
-printf '[{"Config":"config.json","RepoTags":["lab/busybox:1"],"Layers":["layer.tar"]}]' > manifest.json
+printf '[{"Config":"config.json","RepoTags":["localhost/lab/busybox:1"],"Layers":["layer.tar"]}]' > manifest.json
 tar -cf image.tar manifest.json config.json layer.tar
 ctr --namespace k8s.io images import image.tar > /dev/null
-ctr --namespace k8s.io run --rm --runc-systemd-cgroup --cgroup system.slice:lab:one docker.io/lab/busybox:1 one \
+ctr --namespace k8s.io run --rm --runc-systemd-cgroup --cgroup system.slice:lab:one localhost/lab/busybox:1 one \
     /bin/busybox echo "from a container" < /dev/null
 "#;
 

@@ -15,7 +15,7 @@ const SCRIPTS: &[(&[&str], &[&str])] = &[
     (
         &["apt", "package"],
         &[
-            "Hit:1 http://deb.debian.org/debian bookworm InRelease",
+            "Hit:1 http://mirror.example.net/debian bookworm InRelease",
             "Get:2 http://security.debian.org/debian-security bookworm-security InRelease [48.0 kB]",
             "Fetched 3{n} kB in 1s (412 kB/s)",
             "Reading package lists...",
@@ -34,11 +34,11 @@ const SCRIPTS: &[(&[&str], &[&str])] = &[
     (
         &["image", "pull"],
         &[
-            "[config/images] Pulled registry.k8s.io/kube-proxy",
-            "docker.io/calico/node@sha256:{h}: resolving",
+            "[config/images] Pulled registry.example.net/kube-proxy",
+            "registry.example.net/calico/node@sha256:{h}: resolving",
             "layer-sha256:{h}: downloading 14.{n} MiB/61.8 MiB",
             "layer-sha256:{h}: done",
-            "registry.k8s.io/pause:3.10@sha256:{h}: exists",
+            "registry.example.net/pause:3.10@sha256:{h}: exists",
             "unpacking linux/amd64 sha256:{h}... done: 1.{n}s",
         ],
     ),
@@ -58,7 +58,7 @@ const SCRIPTS: &[(&[&str], &[&str])] = &[
             "bin/containerd",
             "bin/containerd-shim-runc-v2",
             "bin/ctr",
-            "config.toml: SystemdCgroup = true, sandbox_image = registry.k8s.io/pause:3.10",
+            "config.toml: SystemdCgroup = true, sandbox_image = registry.example.net/pause:3.10",
             "containerd github.com/containerd/containerd/v2 v2.1.4 {h}",
             "RuntimeReady: true",
         ],

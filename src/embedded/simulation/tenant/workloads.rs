@@ -26,7 +26,7 @@ pub fn objects(general: usize, gpu: usize) -> Vec<Value> {
         .map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
         .collect();
     for (name, image) in
-        [("kube-proxy", "registry.k8s.io/kube-proxy:v1.34.2"), ("calico-node", "docker.io/calico/node:v3.30.3")]
+        [("kube-proxy", "registry.example.net/kube-proxy:v1.34.2"), ("calico-node", "registry.example.net/calico/node:v3.30.3")]
     {
         objects.push(daemon_set(name, image));
     }
@@ -50,19 +50,19 @@ fn workloads(general: usize, gpu: usize) -> Vec<Workload> {
         plain(
             "kube-system",
             "coredns",
-            "registry.k8s.io/coredns/coredns:v1.12.1",
+            "registry.example.net/coredns/coredns:v1.12.1",
             2,
             Some(json!({"maxUnavailable": 1})),
         ),
-        plain("shop", "web", "ghcr.io/example/web:4.2.0", general.clamp(2, 200), Some(json!({"minAvailable": "60%"}))),
-        plain("shop", "basket", "ghcr.io/example/basket:1.9.3", (general / 2).clamp(2, 50), None),
-        plain("payments", "ledger", "ghcr.io/example/ledger:7.0.1", 3, Some(json!({"maxUnavailable": 1}))),
+        plain("shop", "web", "registry.example.net/web:4.2.0", general.clamp(2, 200), Some(json!({"minAvailable": "60%"}))),
+        plain("shop", "basket", "registry.example.net/basket:1.9.3", (general / 2).clamp(2, 50), None),
+        plain("payments", "ledger", "registry.example.net/ledger:7.0.1", 3, Some(json!({"maxUnavailable": 1}))),
     ];
     if gpu > 0 {
         let tolerations = json!([{"key": GPU_TAINT, "operator": "Exists", "effect": "NoSchedule"}]);
         let budget = Some(json!({"maxUnavailable": 1}));
         let replicas = gpu.clamp(1, 100);
-        let image = "ghcr.io/example/inference:2.3.0";
+        let image = "registry.example.net/inference:2.3.0";
         all.push(Workload { namespace: "models", name: "inference", image, replicas, budget, tolerations });
     }
     all
