@@ -357,7 +357,18 @@ fn conditions(
     let failed = failed.count();
     let leaving = plan.leaving as usize;
     let down = if let Some(halt) = plan.halt.as_ref().filter(|_| !plan.victims.is_empty()) {
-        (False, halt.reason(), halt.message())
+        let message = match halt {
+            // Nobody can scale what is being deleted.
+            scale::Halt::DeletionBudgetExceeded(budget) if is_deleting(&observed.pool) => {
+                format!(
+                    "{} machines are to be released: annotate the pool with {}=0",
+                    budget.wanted,
+                    labels::APPROVED_REPLICAS
+                )
+            }
+            other => other.message(),
+        };
+        (False, halt.reason(), message)
     } else if failed > 0 && failed == leaving {
         (
             False,

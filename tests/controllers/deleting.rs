@@ -53,7 +53,10 @@ async fn more_than_the_budget_waits_for_a_word() {
     let halted = ("False".to_owned(), "DeletionBudgetExceeded".to_owned());
     world.until("it asks", async || world.condition("ScalingDown").await == halted).await;
     let pool = world.pool().await;
-    assert_eq!(pool.status.unwrap().phase, Some(PoolPhase::Deleting));
+    let status = pool.status.unwrap();
+    assert_eq!(status.phase, Some(PoolPhase::Deleting));
+    let down = status.conditions.iter().find(|c| c.type_ == "ScalingDown").unwrap();
+    assert!(down.message.contains(labels::APPROVED_REPLICAS), "the way out is said: {}", down.message);
     assert_eq!(world.count(MachineState::Ready).await, 3, "nothing is taken away meanwhile");
 
     let word = Patch::Merge(json!({ "metadata": { "annotations": { labels::APPROVED_REPLICAS: "0" } } }));

@@ -25,9 +25,10 @@ pub fn objects(general: usize, gpu: usize) -> Vec<Value> {
         .iter()
         .map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
         .collect();
-    for (name, image) in
-        [("kube-proxy", "registry.example.net/kube-proxy:v1.34.2"), ("calico-node", "registry.example.net/calico/node:v3.30.3")]
-    {
+    for (name, image) in [
+        ("kube-proxy", "registry.example.net/kube-proxy:v1.34.2"),
+        ("calico-node", "registry.example.net/calico/node:v3.30.3"),
+    ] {
         objects.push(daemon_set(name, image));
     }
     for workload in workloads(general, gpu) {
@@ -54,7 +55,13 @@ fn workloads(general: usize, gpu: usize) -> Vec<Workload> {
             2,
             Some(json!({"maxUnavailable": 1})),
         ),
-        plain("shop", "web", "registry.example.net/web:4.2.0", general.clamp(2, 200), Some(json!({"minAvailable": "60%"}))),
+        plain(
+            "shop",
+            "web",
+            "registry.example.net/web:4.2.0",
+            general.clamp(2, 200),
+            Some(json!({"minAvailable": "60%"})),
+        ),
         plain("shop", "basket", "registry.example.net/basket:1.9.3", (general / 2).clamp(2, 50), None),
         plain("payments", "ledger", "registry.example.net/ledger:7.0.1", 3, Some(json!({"maxUnavailable": 1}))),
     ];
