@@ -129,6 +129,7 @@ async fn by_hand(session: &dyn Session, machine: &InventoryMachine, count: usize
             attempt: 1,
             fence: 1,
             once: true,
+            looks: false,
             timeout_seconds: 600,
             nonce: format!("{step:032}"),
             offset: 0,

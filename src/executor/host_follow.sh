@@ -15,7 +15,7 @@ qd_newest() {
   IFS=:
   set -- $(readlink "$qd_dir/claim.$qd_g")
   unset IFS
-  qd_pid=$1 qd_birth=$2 qd_life=$3 qd_its_run=$4 qd_its_attempt=$5 qd_its_digest=$6
+  qd_pid=$1 qd_birth=$2 qd_life=$3 qd_its_run=$4 qd_its_attempt=$5 qd_its_digest=$6 qd_its_asked=$7
 }
 
 # Whether the job, or anything that it started, is still there.
@@ -102,6 +102,8 @@ qd_decide() {
   qd_newest
   qd_ours=no
   if [ "$qd_g" -gt 0 ] && [ "$qd_its_run" -eq "$qd_run" ] && [ "$qd_its_digest" = "$qd_digest" ]; then qd_ours=yes; fi
+  # What only looks is asked anew, since the world may be another by now; but not by who lost the connection meanwhile.
+  if [ "$qd_looks" = yes ] && [ "$qd_its_asked" != "$qd_asked" ]; then qd_ours=no; fi
   qd_over=yes
   if [ "$qd_g" -gt 0 ] && [ ! -f "$qd_dir/result.$qd_g" ]; then qd_over=no; fi
   if [ "$qd_ours" = yes ] && [ "$qd_over" = yes ] && [ "$qd_its_attempt" -ge "$qd_attempt" ]; then
@@ -110,7 +112,7 @@ qd_decide() {
   elif [ "$qd_ours" = yes ] && [ "$qd_over" = no ] && qd_alive; then
     # Before the receipt: that comes a moment before the result, and its output has not all been read.
     qd_attach
-  elif qd_receipt; then
+  elif { [ "$qd_looks" = no ] || [ "$qd_ours" = yes ]; } && qd_receipt; then
     if [ "$qd_ours" = yes ]; then
       qd_begin attached
       qd_copy last
@@ -126,7 +128,7 @@ qd_decide() {
     qd_attach
   elif [ -f "$qd_dir/result.$qd_g" ]; then
     return
-  elif [ "$qd_once" = yes ] && [ "$qd_its_run" -eq "$qd_run" ]; then
+  elif [ "$qd_once" = yes ] && [ "$qd_looks" = no ] && [ "$qd_its_run" -eq "$qd_run" ]; then
     # It began, it is gone, and it must not run twice: at most its check may say that it was done.
     [ "$qd_checks" = yes ] || qd_end unknown 0 false
     qd_start yes

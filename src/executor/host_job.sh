@@ -48,7 +48,7 @@ qd_part() {
 }
 
 qd_stat $$
-ln -s "$$:$qd_born:$qd_boot:$qd_run:$qd_attempt:$qd_digest" "$qd_dir/claim.$qd_g" 2> /dev/null || exit 0
+ln -s "$$:$qd_born:$qd_boot:$qd_run:$qd_attempt:$qd_digest:$qd_asked" "$qd_dir/claim.$qd_g" 2> /dev/null || exit 0
 exec > "$qd_output" 2>&1
 qd_from=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 qd_watch < /dev/null > /dev/null 2>&1 &

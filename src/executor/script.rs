@@ -129,14 +129,25 @@ fn values(text: &mut String, header: &StepHeader, scripts: &Scripts, state: &Sta
     let _ = writeln!(text, "qd_dir=\"$qd_state\"/operations/{}", quote(&place));
     let _ = writeln!(
         text,
-        "qd_run={} qd_fence={} qd_digest={} qd_timeout={} qd_once={} qd_checks={}",
+        "qd_run={} qd_fence={} qd_digest={} qd_timeout={} qd_once={} qd_looks={} qd_checks={} qd_asked={}",
         header.run,
         header.fence,
         quote(&header.digest),
         header.timeout_seconds,
-        if header.once { "yes" } else { "no" },
-        if scripts.check.is_empty() { "no" } else { "yes" },
+        word(header.once),
+        word(header.looks),
+        word(!scripts.check.is_empty()),
+        asked(&header.nonce),
     );
+}
+
+fn word(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+/// Who asks, as the claim of a job says it: the nonce itself must not stand where the step could read it.
+fn asked(nonce: &str) -> String {
+    hex(&Sha256::digest(nonce)[..8])
 }
 
 /// The function that starts the job, whose text is a here-document.

@@ -110,6 +110,7 @@ impl Worker {
             attempt: 1,
             fence: plan.input.fence,
             once: step.once,
+            looks: scripts.act.is_empty(),
             timeout_seconds: step.timeout_seconds,
             nonce: String::new(),
             offset: 0,

@@ -183,6 +183,41 @@ async fn what_is_done_is_replayed_and_not_run_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_only_looks_looks_again_each_time_it_is_asked() {
+    let mut bench = Bench::new("- {name: s, verify: 'echo looked >> $T; [ ! -e $T.wrong ]'}");
+    assert_eq!(bench.run().await.exit_code(), 0);
+    let wrong = bench.directory.path().join("trace.wrong");
+    std::fs::write(&wrong, "").unwrap();
+    // The pod died and is back, and then a person asked again: what was right then is not what is right now.
+    for run in [1, 2] {
+        bench.input.run = run;
+        assert_eq!(bench.run().await.exit_code(), 1);
+        assert_eq!(
+            (bench.said("step-started", "start"), bench.said("step-finished", "replayed")),
+            ("fresh".into(), "false".into())
+        );
+    }
+    std::fs::remove_file(wrong).unwrap();
+    assert_eq!(bench.run().await.exit_code(), 0);
+    assert_eq!(bench.trace(), "looked\n".repeat(4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_lost_its_connection_is_picked_up() {
+    let bench = Bench::new("- {name: s, verify: 'echo looked >> $T; echo one; sleep 1.5; echo two'}");
+    let (_, summary) = tokio::join!(
+        async {
+            bench.until_trace("looked\n").await;
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            bench.transport.cut();
+        },
+        bench.run()
+    );
+    assert_eq!((summary.exit_code(), bench.said("output", "line")), (0, "one|two".into()));
+    assert_eq!((bench.said("step-started", "start"), bench.trace()), ("fresh|attached".into(), "looked\n".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn checks_skip_and_verifications_fail() {
     let bench = Bench::new("- {name: s, check: 'true', run: 'echo ran >> $T'}");
     bench.run().await;

@@ -43,6 +43,10 @@ pub struct StepHeader {
     pub fence: i64,
     /// Must not run again while its outcome is unknown.
     pub once: bool,
+    /// It only looks, and changes nothing. The world may be another since it last looked, so no earlier answer counts:
+    /// whoever asks under another nonce gets a new one.
+    #[serde(default)]
+    pub looks: bool,
     pub timeout_seconds: u32,
     /// Begins each control line.
     pub nonce: String,

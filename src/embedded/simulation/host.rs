@@ -44,6 +44,9 @@ pub struct Attempt {
     pub machine_uid: String,
     pub cluster: String,
     pub fence: i64,
+    /// Of a step that only looks: the nonce of who asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
     /// Milliseconds since 1970.
     pub begun_at: u64,
     pub course: Course,
@@ -99,13 +102,14 @@ impl Memory {
         }
         let known: Vec<&Attempt> = self.attempts.iter().rev().filter(|a| a.is_of(header)).collect();
         let find = |wanted: &dyn Fn(&Attempt) -> bool| known.iter().copied().find(|a| wanted(a)).cloned();
-        if let Some(done) = find(&|a| a.ended && a.course.status == 0 && a.digest == header.digest) {
+        let valid = |a: &Attempt| a.asked.as_ref().is_none_or(|nonce| *nonce == header.nonce);
+        if let Some(done) = find(&|a| a.ended && valid(a) && a.course.status == 0 && a.digest == header.digest) {
             return Decision::Receipt(done.end(true));
         }
         if let Some(running) = find(&|a| !a.ended) {
             return Decision::Attach(running);
         }
-        if let Some(ended) = find(&|a| (a.run, a.attempt) == (header.run, header.attempt)) {
+        if let Some(ended) = find(&|a| valid(a) && (a.run, a.attempt) == (header.run, header.attempt)) {
             return Decision::Replay(ended);
         }
         let doomed = known.iter().any(|a| a.run == header.run && a.course.hard);
@@ -127,6 +131,7 @@ impl Memory {
             machine_uid: header.machine_uid.clone(),
             cluster: header.cluster.clone(),
             fence: header.fence,
+            asked: header.looks.then(|| header.nonce.clone()),
             begun_at: now,
             course: pace.course(header, nth, done_before, doomed),
             ended: false,
@@ -203,6 +208,7 @@ pub(crate) mod tests {
             attempt,
             fence: 3,
             once: false,
+            looks: false,
             timeout_seconds: 600,
             nonce: "n".into(),
             offset: 0,
@@ -210,7 +216,7 @@ pub(crate) mod tests {
     }
 
     /// Plays `words` on one host: `N:begin` asks for attempt N and begins it if that is the answer, `N:end` lets it end;
-    /// each answers with a word.
+    /// each answers with a word. `N:look` asks, under another nonce each time, for a step that only looks.
     fn check(fault: f64, phase: &str, words: &str, expected: &str) {
         let pace = Pace { seed: 5, speed: 1.0, fault };
         let mut memory = Memory::default();
@@ -220,6 +226,10 @@ pub(crate) mod tests {
             let (operation, number) = number.split_once('/').unwrap_or(("op-1", number));
             let mut asked = header("m-1", phase, "install a step", number.parse().unwrap());
             asked.operation = operation.into();
+            asked.looks = matches!(verb, "look" | "seen");
+            if verb == "look" {
+                asked.nonce = said.len().to_string();
+            }
             asked.fence = if verb == "old" { 2 } else { 3 };
             let decision = memory.decide(&asked, &pace, 100);
             said.push(match &decision {
@@ -231,7 +241,7 @@ pub(crate) mod tests {
             });
             match decision {
                 Decision::Begin(attempt) => memory.begin(attempt),
-                Decision::Attach(attempt) if verb == "end" => memory.end(&attempt),
+                Decision::Attach(attempt) if matches!(verb, "end" | "seen") => memory.end(&attempt),
                 _ => {}
             }
         }
@@ -243,6 +253,16 @@ pub(crate) mod tests {
         check(0.0, "Join", "1:ask 1:ask 1:end 1:ask 2:ask", "beganDone attached1 attached1 receipt receipt");
         check(0.0, "Join", "1:ask 2:ask", "beganDone attached1");
         check(0.0, "Join", "1:ask 1:end 1:old", "beganDone attached1 refused");
+    }
+
+    #[test]
+    fn what_only_looks_looks_again() {
+        check(
+            0.0,
+            "Preflight",
+            "1:look 1:seen 1:look 1:seen 2:look",
+            "beganDone attached1 beganDone attached1 beganDone",
+        );
     }
 
     #[test]

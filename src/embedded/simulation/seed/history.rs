@@ -178,6 +178,7 @@ fn header(machine: usize, phase: &str, step: &str) -> StepHeader {
         attempt: 1,
         fence: 0,
         once: false,
+        looks: false,
         timeout_seconds: 0,
         nonce: String::new(),
         offset: 0,
