@@ -13,6 +13,7 @@ pub mod demo;
 pub mod executor;
 pub mod exit;
 pub mod get;
+pub mod install;
 pub mod lines;
 pub mod logs;
 pub mod runbook;
@@ -62,6 +63,8 @@ pub enum Command {
     Runbook(runbook::Args),
     /// Print the definitions of all kinds, for `kubectl apply -f -`.
     Crds(crds::Args),
+    /// Install the controllers, their accounts and roles, and the kinds into a cluster; or print them.
+    Install(install::Args),
     /// Try it all on simulated machines.
     Demo(demo::Args),
     /// Print a script that completes commands and options in a shell.
@@ -79,6 +82,7 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Executor(args)) => executor::run(args, &arguments.globals).await,
         Some(Command::Runbook(args)) => runbook::run(&args),
         Some(Command::Crds(args)) => crds::run(args, &arguments.globals).await,
+        Some(Command::Install(args)) => install::run(args, &arguments.globals).await,
         Some(Command::Demo(args)) => demo::run(args, &arguments.globals).await,
         Some(Command::Completions(args)) => completions::run(&args),
     }

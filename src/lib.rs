@@ -10,6 +10,7 @@ pub mod controllers;
 pub mod embedded;
 pub mod executor;
 pub mod fleet;
+pub mod install;
 pub mod plan;
 pub mod runbook;
 pub mod ssh;

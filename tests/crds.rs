@@ -21,8 +21,13 @@ fn the_committed_files_are_current() {
             "config/crds/{name} is not what the program prints: UPDATE=1 cargo test --test crds"
         );
     }
-    let files = fs::read_dir(&folder).expect("config/crds is there").count();
-    assert_eq!(files, documents.len(), "config/crds has files of kinds that are no more");
+    let files = fs::read_dir(&folder).expect("config/crds is there").map(|f| f.expect("an entry").path());
+    let files = files.filter(|path| path.extension().is_some_and(|e| e == "yaml"));
+    assert_eq!(files.count(), documents.len(), "config/crds has files of kinds that are no more");
+    let listed = fs::read_to_string(folder.join("kustomization.yml")).expect("kustomization.yml is there");
+    for (name, _) in &documents {
+        assert!(listed.contains(&format!("\n- {name}\n")), "config/crds/kustomization.yml does not list {name}");
+    }
 }
 
 /// The schema of a kind.

@@ -8,7 +8,7 @@ use std::{
 use color_eyre::eyre::Context;
 
 use super::Globals;
-use crate::api;
+use crate::install;
 
 /// Prints the definitions of all kinds.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub async fn run(_: Args, _: &Globals) -> color_eyre::Result<ExitCode> {
 /// Each definition as a YAML document with a file name, in the order of the names.
 pub fn documents() -> color_eyre::Result<Vec<(String, String)>> {
     let mut documents = Vec::new();
-    for definition in api::definitions() {
+    for definition in install::definitions() {
         let name = format!("{}.yaml", definition.spec.names.plural);
         let text = serde_saphyr::to_string(&definition).wrap_err("a definition does not serialise")?;
         documents.push((name, format!("---\n{}\n", text.trim_end())));
