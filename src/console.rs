@@ -17,6 +17,8 @@ pub mod layout;
 mod log;
 pub mod message;
 mod palette;
+pub mod permissions;
+mod review;
 pub mod run;
 mod scale;
 mod sift;

@@ -22,7 +22,7 @@ mod watch;
 
 pub use connection::{Connection, Contact, Line};
 pub use counts::StateCounts;
-pub use fault::Fault;
+pub use fault::{Fault, OPERATOR, VIEWER};
 pub use filter::{Filter, FilterError};
 pub use history::{PhaseHistory, PhaseStatistics};
 pub use index::{Change, Index, Kind};

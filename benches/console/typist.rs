@@ -51,7 +51,7 @@ pub fn assemble(counter: &Counter, snapshot: &Arc<Snapshot>) -> Loop<Counter> {
         kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().expect("a URL"))).expect("a client");
     let options = Options {
         client,
-        place: Place { context: "bench".into(), namespace: "fleet".into(), user: "bench".into() },
+        place: Place { context: "bench".into(), namespace: "fleet".into(), user: "bench".into(), only_look: None },
         config: Config::built_in(),
         environment: Environment { color_term: Some("truecolor".into()), ..Environment::default() },
     };

@@ -1,5 +1,7 @@
 //! A client for the meta cluster, or one sentence that says why there is none and what to do.
 
+mod version;
+
 use std::{
     net::IpAddr,
     path::{Path, PathBuf},
@@ -17,8 +19,11 @@ use tokio::time::timeout;
 use super::{
     Globals,
     exit::{Ended, Exit},
+    lines,
 };
 use crate::{api::NodePool, fleet::Fault};
+
+pub use version::{OLDEST, TooOld};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For the first answers, all retries of lower layers included.
@@ -69,7 +74,7 @@ impl From<ConnectError> for Ended {
 /// The exit code of a fault.
 pub fn exit_of(fault: &Fault) -> Exit {
     match fault {
-        Fault::Unauthorized { .. } | Fault::Forbidden { .. } => Exit::Forbidden,
+        Fault::Unauthorized { .. } | Fault::Forbidden { .. } | Fault::Denied { .. } => Exit::Forbidden,
         Fault::Unreachable { .. } | Fault::Tls { .. } | Fault::NoKinds { .. } | Fault::Busy { .. } => Exit::Unreachable,
         Fault::Expired | Fault::Other { .. } => Exit::Failed,
     }
@@ -86,17 +91,36 @@ pub fn is_refusal(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if matches!(status.code, 401 | 403))
 }
 
-/// A client for the meta cluster that has answered and has our kinds, and the namespace to work in.
+/// A meta cluster that has answered and has our kinds.
+pub struct Connected {
+    pub client: Client,
+    /// To work in.
+    pub namespace: String,
+    /// It may be looked at, and nothing is written to it.
+    pub too_old: Option<TooOld>,
+}
+
+/// For reading: a server that is too old is said, and read.
 pub async fn client(globals: &Globals) -> Result<(Client, String), Ended> {
-    Ok(connect(globals, true).await?)
+    let Connected { client, namespace, too_old } = open(globals).await?;
+    if let Some(why) = too_old {
+        lines::err(&format!("quarterdeck: warning: {why}"));
+    }
+    Ok((client, namespace))
 }
 
-/// The same, without looking whether our kinds are there: for a controller that may have to wait for them.
-pub async fn bare_client(globals: &Globals) -> Result<(Client, String), Ended> {
-    Ok(connect(globals, false).await?)
+/// For writing: a server that is too old is refused.
+pub async fn writer(globals: &Globals) -> Result<(Client, String), Ended> {
+    let Connected { client, namespace, too_old } = open(globals).await?;
+    too_old.map_or(Ok((client, namespace)), |why| Err(Ended::new(Exit::Unreachable, why.to_string())))
 }
 
-async fn connect(globals: &Globals, checked: bool) -> Result<(Client, String), ConnectError> {
+/// For whoever decides by itself what to do with an old server.
+pub async fn open(globals: &Globals) -> Result<Connected, Ended> {
+    Ok(connect(globals).await?)
+}
+
+async fn connect(globals: &Globals) -> Result<Connected, ConnectError> {
     let mut config = config(globals).await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     // Each caller knows better what may be tried again, and says so on the screen.
@@ -108,15 +132,17 @@ async fn connect(globals: &Globals, checked: bool) -> Result<(Client, String), C
     let server = Some(config.cluster_url.to_string().trim_end_matches('/').to_owned());
     let refuse = |fault| ConnectError::Server { fault, server: server.clone() };
     let client = Client::try_from(config).map_err(|e| refuse(Fault::of(&e, "get", "version", None)))?;
-    if checked {
-        let late = || Fault::Unreachable { detail: format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()) };
-        let answer = timeout(ANSWER_TIMEOUT, look(&client, &namespace, globals.namespace.is_some())).await;
-        answer.map_err(|_| refuse(late()))?.map_err(|found| match found {
-            Found::Fault(fault) => refuse(fault),
-            Found::NoNamespace => ConnectError::NoNamespace { namespace: namespace.clone() },
-        })?;
-    }
-    Ok((client, namespace))
+    let late = || Fault::Unreachable { detail: format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()) };
+    let answers =
+        async { tokio::join!(look(&client, &namespace, globals.namespace.is_some()), client.apiserver_version()) };
+    let (seen, info) = timeout(ANSWER_TIMEOUT, answers).await.map_err(|_| refuse(late()))?;
+    seen.map_err(|found| match found {
+        Found::Fault(fault) => refuse(fault),
+        Found::NoNamespace => ConnectError::NoNamespace { namespace: namespace.clone() },
+    })?;
+    // A server that does not say its version is not refused for that.
+    let too_old = info.ok().and_then(|info| version::check(&info).err());
+    Ok(Connected { client, namespace, too_old })
 }
 
 enum Found {
@@ -214,6 +240,14 @@ mod tests {
         )
     }
 
+    /// What is known of a server that answers.
+    async fn connected(content: &str) -> Connected {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        std::fs::write(&path, content).unwrap();
+        open(&Globals { kubeconfig: Some(path), ..Globals::default() }).await.expect("it answers")
+    }
+
     /// Connects with a kubeconfig of that content.
     async fn attempt(content: Option<&str>, context: Option<&str>) -> Ended {
         let folder = tempfile::tempdir().unwrap();
@@ -229,6 +263,12 @@ mod tests {
         let ended = attempt(content, context).await;
         assert!(ended.message.contains(sentence), "{}", ended.message);
         assert_eq!(ended.exit, exit, "{}", ended.message);
+    }
+
+    #[test]
+    fn the_roles_that_are_asked_for_are_those_that_are_installed() {
+        use crate::{fleet, install};
+        assert_eq!([fleet::VIEWER, fleet::OPERATOR], [install::VIEWER_ROLE, install::OPERATOR_ROLE]);
     }
 
     #[tokio::test]
@@ -274,10 +314,16 @@ mod tests {
         check(Some(&answering("401 Unauthorized", status)), None, Exit::Forbidden, "log in again").await;
         let status =
             r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"no","reason":"Forbidden","code":403}"#;
-        let sentence = "no permission to list nodepools.quarterdeck.dev in namespace default";
+        let sentence = "you may not list nodepools in namespace default (RBAC: ask for ClusterRole quarterdeck-viewer)";
         check(Some(&answering("403 Forbidden", status)), None, Exit::Forbidden, sentence).await;
         let missing = answering("404 Not Found", "404 page not found\n");
         check(Some(&missing), None, Exit::Unreachable, "quarterdeck crds | kubectl apply -f -").await;
+        // Every path answers with it, which is a version to one of them and no list to the other.
+        let old = answering("200 OK", r#"{"major":"1","minor":"30","gitVersion":"v1.30.2","items":[],"metadata":{}}"#);
+        let connected = connected(&old).await;
+        assert!(
+            connected.too_old.expect("it is").to_string().contains("is Kubernetes 1.30, and Quarterdeck needs 1.31")
+        );
         let tls = answering("200 OK", "{}").replace("http://", "https://");
         check(Some(&tls), None, Exit::Unreachable, "no secure connection").await;
     }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use kube::Client;
 
 use super::{
-    Globals, connect,
+    Globals,
+    connect::{self, Connected},
     exit::{Ended, Exit},
 };
 use crate::{
@@ -17,8 +18,9 @@ pub async fn run(globals: &Globals) -> color_eyre::Result<ExitCode> {
     if !console::terminal::is_terminal() {
         return Err(not_a_terminal().into());
     }
-    let (client, namespace) = connect::client(globals).await?;
-    open(client, Place { context: context(globals), namespace, user: user() }).await
+    let Connected { client, namespace, too_old } = connect::open(globals).await?;
+    let only_look = too_old.map(|why| why.to_string());
+    open(client, Place { context: context(globals), namespace, user: user(), only_look }).await
 }
 
 /// Opens the console with the user's configuration; also for a fleet that runs in this process.

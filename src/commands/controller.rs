@@ -23,7 +23,7 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> {
-    let (client, namespace) = super::connect::client(globals).await?;
+    let (client, namespace) = super::connect::writer(globals).await?;
     let cancel = CancellationToken::new();
     let config = controllers::Config {
         namespace: (!args.all_namespaces).then_some(namespace),

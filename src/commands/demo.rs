@@ -77,7 +77,7 @@ async fn headless(running: &Running, folder: &Folder) -> color_eyre::Result<()> 
 /// The console on this fleet, until it is closed.
 async fn watch(running: &Running) -> color_eyre::Result<()> {
     let context = format!("demo-{}", running.simulation.seed);
-    let place = Place { context, namespace: NAMESPACE.to_owned(), user: console::user() };
+    let place = Place { context, namespace: NAMESPACE.to_owned(), user: console::user(), only_look: None };
     console::open(running.meta.client(), place).await.map(|_| ())
 }
 

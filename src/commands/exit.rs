@@ -14,7 +14,7 @@ pub enum Exit {
     NotFound = 3,
     /// The API server refused for lack of permission.
     Forbidden = 4,
-    /// The API server could not be reached, or does not have our kinds.
+    /// The API server could not be reached, does not have our kinds, or is too old for them.
     Unreachable = 5,
     /// Nobody confirmed it, or something stands in the way; nothing was changed.
     Declined = 6,
@@ -28,7 +28,7 @@ pub const HELP: &str = "Exit codes:
   2  bad input: arguments, or a file that they name
   3  the cluster, pool, machine or operation does not exist
   4  no permission
-  5  the meta cluster cannot be reached, or lacks Quarterdeck's kinds
+  5  the meta cluster cannot be reached, lacks Quarterdeck's kinds, or is too old
   6  declined or blocked; nothing was changed
   124  timed out";
 

@@ -70,7 +70,7 @@ pub enum Output {
 
 pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> {
     let (cluster, pool) = target(&args.pool)?;
-    let (client, namespace) = connect::client(globals).await?;
+    let (client, namespace) = connect::writer(globals).await?;
     let scene = Scene::look(&client, &namespace, cluster, pool).await?;
     let plan = scene.plan(args.replicas);
     let patch = patch(&args, &plan);

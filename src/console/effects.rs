@@ -4,9 +4,13 @@
 
 use super::{
     follow,
-    message::{Change, DiffLine, DryRun, Effect, Event, Kind, Refusal, Target},
+    message::{Change, DiffLine, DryRun, Effect, Event, Kind, Refusal, Target, Why},
+    review::review,
 };
-use crate::api::{Machine, NodePool, Operation, labels};
+use crate::{
+    api::{Machine, NodePool, Operation, labels},
+    fleet::Fault,
+};
 use kube::{
     Api, Client,
     api::{DynamicObject, Patch, PatchParams},
@@ -47,7 +51,7 @@ impl Hands {
         match effect {
             Effect::DryRun { ticket, change } => {
                 self.tasks.spawn(async move {
-                    let outcome = within(dry_run(&client, &change)).await.map_err(|refusal| refusal.message);
+                    let outcome = within(dry_run(&client, &change)).await;
                     Some(Event::DryRun { ticket, outcome })
                 });
             }
@@ -56,6 +60,9 @@ impl Hands {
                     let outcome = within(apply(&client, &change)).await;
                     Some(Event::Applied { ticket, outcome })
                 });
+            }
+            Effect::Review { namespace } => {
+                self.tasks.spawn(async move { Some(Event::Reviewed(review(&client, &namespace).await)) });
             }
             Effect::Look { namespace, name } => {
                 self.tasks.spawn(async move {
@@ -91,7 +98,7 @@ async fn within<T>(answer: impl Future<Output = Result<T, Refusal>>) -> Result<T
                 "the API server did not answer within {} s: look at the pool before you try again",
                 ANSWER_WITHIN.as_secs()
             ),
-            conflict: false,
+            why: Why::Other,
         })
     })
 }
@@ -129,7 +136,7 @@ async fn patch(api: &Api<DynamicObject>, change: &Change, parameters: &PatchPara
             outcome => return outcome.map_err(|e| refusal(&e, &change.target)),
         }
     }
-    Err(Refusal { message: format!("{} changes too fast: try again", change.target.name), conflict: true })
+    Err(Refusal { message: format!("{} changes too fast: try again", change.target.name), why: Why::Conflict })
 }
 
 fn parameters() -> PatchParams {
@@ -147,29 +154,27 @@ fn api(client: &Client, target: &Target) -> Api<DynamicObject> {
 /// The error as a sentence with the way out.
 fn refusal(error: &kube::Error, target: &Target) -> Refusal {
     let (kind, name) = (target.kind.as_str(), &target.name);
-    let (message, conflict) = match error {
+    let (message, why) = match error {
         kube::Error::Api(status) => match status.code {
-            409 => (format!("{kind} {name} was changed by somebody else: it is shown anew, look and try again"), true),
-            404 => (format!("{kind} {name} is gone: it was deleted while you were looking at it"), false),
-            403 => (
-                format!(
-                    "you may not patch {}: ask for the verb `patch` on {}.{} in namespace {}",
-                    target.kind.plural(),
-                    target.kind.plural(),
-                    crate::api::GROUP,
-                    target.namespace
-                ),
-                false,
+            409 => (
+                format!("{kind} {name} was changed by somebody else: it is shown anew, look and try again"),
+                Why::Conflict,
             ),
+            404 => (format!("{kind} {name} is gone: it was deleted while you were looking at it"), Why::Other),
+            403 => {
+                let fault = Fault::of(error, "patch", target.kind.plural(), Some(&target.namespace));
+                let lacks = matches!(fault, Fault::Forbidden { .. });
+                (fault.to_string(), if lacks { Why::Forbidden } else { Why::Other })
+            }
             401 => (
                 "the API server no longer accepts your credentials: log in again, the console stays open".into(),
-                false,
+                Why::Other,
             ),
-            _ => (status.message.clone(), false),
+            _ => (status.message.clone(), Why::Other),
         },
-        other => (format!("cannot reach the API server: {}", root_cause(other)), false),
+        other => (format!("cannot reach the API server: {}", root_cause(other)), Why::Other),
     };
-    Refusal { message, conflict }
+    Refusal { message, why }
 }
 
 /// The innermost source of an error: what happened, without the layers that it passed.

@@ -1,5 +1,6 @@
 //! What can happen to the console, and what the console can ask for: two closed lists.
 
+use super::permissions::{Answers, Need};
 use crate::{api::Machine, fleet::Snapshot};
 use crossterm::event::KeyEvent;
 use jiff::Timestamp;
@@ -41,13 +42,15 @@ pub enum Event {
     /// What the server says that the change would do.
     DryRun {
         ticket: u64,
-        outcome: Result<DryRun, String>,
+        outcome: Result<DryRun, Refusal>,
     },
     /// What became of a change.
     Applied {
         ticket: u64,
         outcome: Result<String, Refusal>,
     },
+    /// What the server lets us do, as far as it said.
+    Reviewed(Answers),
     /// What became of an export.
     Saved(Result<PathBuf, String>),
     /// A theme was loaded, or was not.
@@ -74,8 +77,18 @@ pub struct DiffLine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     pub message: String,
+    pub why: Why,
+}
+
+/// What kind of a refusal it is, where that makes a difference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Why {
+    #[default]
+    Other,
     /// Somebody else changed the object first: reading it again may help.
-    pub conflict: bool,
+    Conflict,
+    /// We lack the permission: what we believed to be allowed is not.
+    Forbidden,
 }
 
 /// Something for the loop to carry out.
@@ -94,6 +107,10 @@ pub enum Effect {
     Apply {
         ticket: u64,
         change: Change,
+    },
+    /// Ask the server what we may do in the namespace.
+    Review {
+        namespace: String,
     },
     /// Read the whole resource of a machine.
     Look {
@@ -144,6 +161,14 @@ impl Kind {
         match self {
             Self::NodePool => "NodePool",
             Self::Operation => "Operation",
+        }
+    }
+
+    /// What writing one takes.
+    pub fn need(self) -> Need {
+        match self {
+            Self::NodePool => Need::PatchPools,
+            Self::Operation => Need::PatchOperations,
         }
     }
 

@@ -37,6 +37,13 @@ pub struct Completion {
     pub help: &'static str,
 }
 
+impl Completion {
+    /// What it would do to the fleet or the console, as far as its first word says.
+    pub fn action(&self) -> Option<Action> {
+        self.text.split(' ').next().and_then(Action::named)
+    }
+}
+
 /// The prompt and what it offers.
 #[derive(Clone, Debug, Default)]
 pub struct Palette {

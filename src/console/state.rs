@@ -10,6 +10,7 @@ use super::{
     log::Ring,
     message::{Change, Effect, OperationKey},
     palette::Palette,
+    permissions::Permissions,
     scale::ScaleDialog,
     sift::Sifter,
     tree::{Restriction, RowId, Tree},
@@ -31,6 +32,8 @@ pub struct Place {
     pub context: String,
     pub namespace: String,
     pub user: String,
+    /// Why nothing may be written there whoever we are: the server is one that we do not support.
+    pub only_look: Option<String>,
 }
 
 /// Which list the main pane shows.
@@ -126,6 +129,7 @@ pub struct State {
     pub sifter: Sifter,
     pub problems_only: bool,
     pub overlay: Overlay,
+    pub permissions: Permissions,
     /// `Timestamp::MAX`: for as long as the console runs.
     pub armed_until: Option<Timestamp>,
     /// How long writes stay armed.
@@ -184,6 +188,7 @@ impl State {
             sifter: Sifter::default(),
             problems_only: false,
             overlay: Overlay::None,
+            permissions: Permissions::default(),
             armed_until: None,
             armed_seconds: 15 * 60,
             notice: None,

@@ -18,6 +18,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use std::sync::Arc;
 
 mod docs;
+mod permissions;
 mod play;
 mod random;
 mod screens;
@@ -56,7 +57,7 @@ fn keymap() -> Keymap {
 }
 
 fn state(fleet: &str, size: (u16, u16)) -> State {
-    let place = Place { context: "demo".into(), namespace: "fleet".into(), user: "alice".into() };
+    let place = Place { context: "demo".into(), namespace: "fleet".into(), user: "alice".into(), only_look: None };
     let mut state = State::new(place, keymap(), Glyphs::Unicode, size, testing::NOW);
     let snapshot = testing::snapshot(fleet);
     send(&mut state, Event::Data(snapshot));

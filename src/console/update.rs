@@ -12,7 +12,8 @@ use super::{
     action::Action,
     keys::Chord,
     layout::Class,
-    message::{Effect, Event, Msg, Refusal},
+    message::{Effect, Event, Msg, Refusal, Why},
+    permissions,
     state::{Overlay, State, Subject, View},
     text,
 };
@@ -29,6 +30,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     state.now = msg.now;
     let mut effects = handle(state, msg.event);
     expire(state, was_armed);
+    effects.extend(permissions::ask(state));
     effects.extend(dialog::ask_for_opinion(state));
     effects.extend(look(state));
     scroll(state);
@@ -62,6 +64,10 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
         Event::LogEnded { follow, why } => follow::ended(state, follow, why),
         Event::DryRun { ticket, outcome } => dialog::opinion(state, ticket, outcome),
         Event::Applied { ticket, outcome } => applied(state, ticket, outcome),
+        Event::Reviewed(answers) => {
+            permissions::reviewed(state, answers);
+            Vec::new()
+        }
         Event::Saved(Ok(path)) => tell(state, format!("written to {}", path.display())),
         Event::Themed(Ok(name)) => {
             state.theme.clone_from(&name);
@@ -75,7 +81,9 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
 /// A newer snapshot: it counts as a change only if something that is on screen is different.
 fn take_data(state: &mut State, snapshot: Arc<Snapshot>) {
     let before = fingerprint(state);
+    let line = state.snapshot.connection.clone();
     state.snapshot = snapshot;
+    permissions::reconnected(state, &line);
     state.sifter.refresh(state.filter.value(), &state.snapshot);
     state.lay_out();
     navigate::keep_lists(state);
@@ -218,6 +226,9 @@ fn quit(state: &mut State) -> Vec<Effect> {
 }
 
 fn applied(state: &mut State, ticket: u64, outcome: Result<String, Refusal>) -> Vec<Effect> {
+    if let Err(refusal) = &outcome {
+        permissions::refused(state, refusal);
+    }
     if let Overlay::Scale(dialog) = &mut state.overlay
         && dialog.applying == Some(ticket)
     {
@@ -230,7 +241,7 @@ fn applied(state: &mut State, ticket: u64, outcome: Result<String, Refusal>) -> 
             Err(refusal) => {
                 dialog.applying = None;
                 dialog.complaint = Some(refusal.message);
-                if refusal.conflict {
+                if refusal.why == Why::Conflict {
                     dialog.reload(&state.snapshot);
                     dialog.complaint = Some("somebody changed the pool first: look at it and confirm again".into());
                 }

@@ -50,7 +50,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
         Overlay::None => None,
         Overlay::Help { scroll } => overlay::help(&mut pen, state, *scroll, area),
         Overlay::Filter => overlay::filter(&mut pen, state, layout.hints),
-        Overlay::Palette(palette) => overlay::palette(&mut pen, palette, area),
+        Overlay::Palette(palette) => overlay::palette(&mut pen, state, palette, area),
         Overlay::Scale(dialog) => dialog::scale(&mut pen, state, dialog, area),
         Overlay::Confirm(confirmation) => dialog::confirm(&mut pen, confirmation, area),
         Overlay::Export(export) => dialog::export(&mut pen, export, area),

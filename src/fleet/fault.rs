@@ -2,6 +2,15 @@
 
 use kube::{Error, core::Status, runtime::watcher};
 
+/// The ClusterRoles that come with Quarterdeck: whoever lacks a permission asks for one of them.
+pub const VIEWER: &str = "quarterdeck-viewer";
+pub const OPERATOR: &str = "quarterdeck-operator";
+
+/// The smallest of them that has the verb.
+fn role(verb: &str) -> &'static str {
+    if matches!(verb, "get" | "list" | "watch") { VIEWER } else { OPERATOR }
+}
+
 /// What is wrong between us and the API server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -13,8 +22,11 @@ pub enum Fault {
     Tls { detail: String },
     #[error("the API server refuses our credentials ({detail}): they may have expired, log in again")]
     Unauthorized { detail: String },
-    #[error("no permission to {verb} {resource}{place}: ask an administrator for this verb")]
+    #[error("you may not {verb} {resource}{place} (RBAC: ask for ClusterRole {})", role(verb))]
     Forbidden { verb: &'static str, resource: String, place: String },
+    /// Not the user's permissions stand against it, but a rule that somebody gave the cluster: admission, a quota.
+    #[error("the API server does not want it: {detail}")]
+    Denied { detail: String },
     #[error(
         "the cluster does not have Quarterdeck's kinds (no {resource}): \
          install them with  quarterdeck crds | kubectl apply -f -"
@@ -45,16 +57,19 @@ impl Fault {
         let named = status.details.as_ref().is_some_and(|d| !d.name.is_empty());
         match status.code {
             401 => Self::Unauthorized { detail: said(status, "401 Unauthorized") },
-            403 => {
-                let group = if resource == "events" { "" } else { ".quarterdeck.dev" };
-                let place = namespace.map_or_else(|| " in all namespaces".to_owned(), |n| format!(" in namespace {n}"));
-                Self::Forbidden { verb, resource: format!("{resource}{group}"), place }
-            }
+            403 if verb == "patch" && !is_of_the_authorizer(status) => Self::Denied { detail: status.message.clone() },
+            403 => Self::forbidden(verb, resource, namespace),
             404 if !named => Self::NoKinds { resource: resource.to_owned() },
             410 => Self::Expired,
             429 | 500 | 502..=504 => Self::Busy { detail: said(status, "try again later") },
             code => Self::Other { detail: said(status, &format!("status {code}")) },
         }
+    }
+
+    /// No permission to `verb` the resource in a namespace, or in all of them.
+    pub fn forbidden(verb: &'static str, resource: &str, namespace: Option<&str>) -> Self {
+        let place = namespace.map_or_else(|| " in all namespaces".to_owned(), |n| format!(" in namespace {n}"));
+        Self::Forbidden { verb, resource: resource.to_owned(), place }
     }
 
     /// What a broken watch means.
@@ -82,6 +97,11 @@ impl Fault {
     }
 }
 
+/// Every authorizer is quoted with the same words, `User "…" cannot patch …`; admission answers with 403 as well.
+fn is_of_the_authorizer(status: &Status) -> bool {
+    status.message.is_empty() || status.message.contains(" cannot ")
+}
+
 fn said(status: &Status, otherwise: &str) -> String {
     if status.message.is_empty() { otherwise.to_owned() } else { status.message.clone() }
 }
@@ -100,8 +120,12 @@ mod tests {
     use super::*;
 
     fn check(code: u16, message: &str, wanted: &str) {
+        check_verb("list", code, message, wanted);
+    }
+
+    fn check_verb(verb: &'static str, code: u16, message: &str, wanted: &str) {
         let status = Status { code, message: message.to_owned(), ..Status::default() };
-        let fault = Fault::of(&Error::Api(Box::new(status)), "list", "machines", Some("fleet"));
+        let fault = Fault::of(&Error::Api(Box::new(status)), verb, "machines", Some("fleet"));
         let said = fault.to_string();
         assert!(said.contains(wanted), "{said}");
     }
@@ -109,10 +133,23 @@ mod tests {
     #[test]
     fn each_answer_has_a_sentence_with_a_way_out() {
         check(401, "token has expired", "(token has expired): they may have expired, log in again");
-        check(403, "no", "no permission to list machines.quarterdeck.dev in namespace fleet");
+        check(403, "no", "you may not list machines in namespace fleet (RBAC: ask for ClusterRole quarterdeck-viewer)");
         check(404, "404 page not found", "quarterdeck crds | kubectl apply -f -");
         check(410, "too old", "starts over");
         check(503, "", "busy: try again later");
         check(418, "teapot", "something else: teapot");
+    }
+
+    #[test]
+    fn a_missing_permission_is_not_a_rule_of_the_cluster() {
+        let rbac = r#"machines "m" is forbidden: User "bob" cannot patch resource "machines" in API group "#;
+        check_verb(
+            "patch",
+            403,
+            rbac,
+            "may not patch machines in namespace fleet (RBAC: ask for ClusterRole quarterdeck-operator)",
+        );
+        let hook = r#"admission webhook "freeze" denied the request: no changes today"#;
+        check_verb("patch", 403, hook, "does not want it: admission webhook \"freeze\" denied");
     }
 }

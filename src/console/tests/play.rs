@@ -3,7 +3,7 @@
 use super::{FLEET, agree, press, send, state, with};
 use crate::{
     console::{
-        message::{Effect, Event, Msg, Refusal},
+        message::{Effect, Event, Msg, Refusal, Why},
         state::{Overlay, Pane, State, Subject, View},
         update::update,
     },
@@ -209,7 +209,7 @@ fn a_refusal_stays_in_the_dialog() {
     press(&mut state, "W");
     let effects = dialog(&mut state, "enter enter 'gpu' enter");
     let Some(Effect::Apply { ticket, .. }) = effects.last() else { panic!("{effects:?}") };
-    let refusal = Refusal { message: "you may not patch nodepools".into(), conflict: false };
+    let refusal = Refusal { message: "you may not patch nodepools".into(), why: Why::Forbidden };
     send(&mut state, Event::Applied { ticket: *ticket, outcome: Err(refusal) });
     let Overlay::Scale(dialog) = &state.overlay else { panic!() };
     assert_eq!(dialog.complaint.as_deref(), Some("you may not patch nodepools"));

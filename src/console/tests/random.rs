@@ -1,10 +1,11 @@
-//! Random keys at random sizes: nothing panics, and nothing is changed without arming and confirming.
+//! Random keys at random sizes: nothing panics, and nothing is changed without arming, confirming, and the server's leave.
 
 use super::{FLEET, agree, press, screen, send, state};
 use crate::{
     console::{
         glyphs::Glyphs,
         message::{Effect, Event},
+        permissions::{Answers, Need},
         state::State,
     },
     fleet::testing,
@@ -88,6 +89,26 @@ fn play(state: &mut State, keys: &[usize], sizes: &[(u16, u16)]) -> Vec<Effect> 
     all
 }
 
+/// A key; or, in place of one, a dialog from its beginning to its end.
+fn pressed(key: usize) -> Vec<&'static str> {
+    match KEYS[key] {
+        "x" => vec!["esc esc : 'scale eu-1/gpu 9' enter", "enter enter", "'gpu'", "enter"],
+        key => vec![key],
+    }
+}
+
+/// An effect that asks the server for something that it said it would refuse.
+fn forbidden<'a>(known: &Answers, effects: &'a [Effect]) -> Option<&'a Effect> {
+    effects.iter().find(|effect| {
+        let needs = match effect {
+            Effect::Apply { change, .. } | Effect::DryRun { change, .. } => vec![change.target.kind.need()],
+            Effect::Follow { .. } => vec![Need::ListPods, Need::ReadLogs],
+            _ => vec![],
+        };
+        needs.iter().any(|need| known[*need as usize] == Some(false))
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -100,6 +121,28 @@ proptest! {
         let effects = play(&mut state, &keys, &sizes);
         let sent = effects.iter().any(|e| matches!(e, Effect::Apply { .. } | Effect::DryRun { .. }));
         prop_assert!(!sent);
+    }
+
+    /// Whatever the server says of us, and whenever it says so: what it forbids is not sent.
+    #[test]
+    fn nothing_is_sent_without_permission(
+        keys in prop::collection::vec(0..KEYS.len(), 1..60),
+        answers in prop::collection::vec(prop::array::uniform4(prop::option::of(any::<bool>())), 1..8),
+        every in 2..7_usize,
+    ) {
+        let mut state = state(FLEET, (120, 40));
+        let mut known = Answers::default();
+        press(&mut state, "W j right j");
+        for (i, keys) in keys.iter().flat_map(|key| pressed(*key)).enumerate() {
+            if i % every == 1 {
+                let said = answers[i % answers.len()];
+                known = std::array::from_fn(|n| said[n].or(known[n]));
+                send(&mut state, Event::Reviewed(said));
+            }
+            let mut effects = press(&mut state, keys);
+            effects.extend(agree(&mut state, &effects));
+            prop_assert_eq!(forbidden(&known, &effects), None, "{:?}", known);
+        }
     }
 
     /// Armed, but nobody types a pool's name: pools may be paused or held, and never scaled.

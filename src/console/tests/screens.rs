@@ -1,7 +1,7 @@
 //! What screens look like.
 
-use super::{agree, empty, press, screen, state};
-use crate::console::{glyphs::Glyphs, state::State};
+use super::{agree, empty, press, screen, send, state};
+use crate::console::{glyphs::Glyphs, message::Event, state::State};
 
 const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (160, 48)];
 
@@ -59,6 +59,23 @@ fn help_and_palette_and_filter() {
     check("palette_scale", &state);
     press(&mut state, "esc / 'm6'");
     check("filter", &state);
+}
+
+#[test]
+fn what_we_may_not_do() {
+    for size in [(80, 24), (120, 40)] {
+        let mut state = super::permissions::may(super::permissions::NOTHING);
+        send(&mut state, Event::Resize(size.0, size.1));
+        press(&mut state, "j right j");
+        check("forbidden", &state);
+        press(&mut state, "s");
+        check("forbidden_said", &state);
+    }
+    let mut state = super::permissions::may(super::permissions::NOTHING);
+    press(&mut state, "?");
+    check("forbidden_help", &state);
+    press(&mut state, "esc :");
+    check("forbidden_palette", &state);
 }
 
 #[test]

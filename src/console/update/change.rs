@@ -1,9 +1,11 @@
 //! Changes of level 0 and 1, and the arming of writes.
 
 use super::super::{
+    action::Action,
     confirm::{self, Confirmation},
     keys::Chord,
     message::{Change, Effect},
+    permissions,
     scale::TYPE_AHEAD_MILLISECONDS,
     state::{Overlay, State, Subject},
 };
@@ -12,6 +14,9 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 /// Allows writes for a while, or forbids them again at once.
 pub fn arm(state: &mut State) {
+    if !permissions::allows(state, Action::Arm) {
+        return;
+    }
     if state.is_armed() {
         state.armed_until = None;
         state.tell("read-only");
@@ -22,19 +27,26 @@ pub fn arm(state: &mut State) {
     }
 }
 
-/// True if writes are armed; says how to arm them otherwise.
-fn may_write(state: &mut State) -> bool {
+/// True if the server lets us, and writes are armed; says what to do otherwise.
+fn may_write(state: &mut State, action: Action) -> bool {
+    if !permissions::allows(state, action) {
+        return false;
+    }
     if state.is_armed() {
         return true;
     }
-    let key = state.keymap.key(super::Action::Arm);
-    state.complain(format!("read-only: `{key}` arms writes for {} minutes", state.armed_seconds / 60));
+    say_how_to_arm(state);
     false
+}
+
+fn say_how_to_arm(state: &mut State) {
+    let key = state.keymap.key(Action::Arm);
+    state.complain(format!("read-only: `{key}` arms writes for {} minutes", state.armed_seconds / 60));
 }
 
 /// Pausing is immediate, for stopping must be the easiest act; going on asks first.
 pub fn pause(state: &mut State) -> Vec<Effect> {
-    if !may_write(state) {
+    if !may_write(state, Action::Pause) {
         return Vec::new();
     }
     if let Subject::Operation(operation) = state.subject() {
@@ -62,7 +74,7 @@ pub fn pause(state: &mut State) -> Vec<Effect> {
 
 /// Holding is immediate, lifting the hold asks first.
 pub fn hold(state: &mut State) -> Vec<Effect> {
-    if !may_write(state) {
+    if !may_write(state, Action::Hold) {
         return Vec::new();
     }
     let Some(node) = state.pool_in_reach().cloned() else { return nothing_here(state, "hold") };
@@ -97,7 +109,7 @@ fn ask(state: &mut State, change: Change, question: &str, meaning: &str) {
 
 /// Tries again what failed in the operation in reach.
 pub fn retry(state: &mut State) {
-    if !may_write(state) {
+    if !may_write(state, Action::Retry) {
         return;
     }
     let Some(operation) = state.operation_in_reach().cloned() else {
@@ -136,17 +148,16 @@ pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             return Vec::new();
         }
         KeyCode::Esc | KeyCode::Char('n' | 'N' | 'q') => false,
-        _ if action == Some(super::Action::Back) => false,
+        _ if action == Some(Action::Back) => false,
         _ => return Vec::new(),
     };
     let change = confirmation.change.clone();
     state.overlay = Overlay::None;
-    match (yes, armed) {
-        (true, true) => vec![state.apply(change)],
-        (true, false) => {
-            may_write(state);
-            Vec::new()
-        }
-        (false, _) => Vec::new(),
+    match (yes, state.lacks(&[change.target.kind.need()])) {
+        (false, _) => {}
+        (true, Some(why)) => state.complain(why),
+        (true, None) if armed => return vec![state.apply(change)],
+        (true, None) => say_how_to_arm(state),
     }
+    Vec::new()
 }

@@ -1,8 +1,10 @@
 //! The scale dialog's keys. Nothing here sends a change but [`submit`], and that asks `blocked` first.
 
 use super::super::{
+    action::Action,
     export::{ExportDialog, Form},
-    message::{DryRun, Effect},
+    message::{DryRun, Effect, Refusal},
+    permissions,
     scale::{Field, Opinion, ScaleDialog},
     state::{Overlay, State, Subject},
 };
@@ -10,6 +12,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Opens the dialog on the pool in reach.
 pub fn open(state: &mut State, replicas: Option<i32>) {
+    if !permissions::allows(state, Action::Scale) {
+        return;
+    }
     let Some(node) = state.pool_in_reach().cloned() else {
         let way_out = match state.subject() {
             Subject::Cluster(_) => "this cluster has several pools: put the cursor on one of them",
@@ -28,8 +33,8 @@ pub fn open(state: &mut State, replicas: Option<i32>) {
 
 /// Asks the server what the change would do, if that is wanted and allowed.
 pub fn ask_for_opinion(state: &mut State) -> Option<Effect> {
-    // A dry run is a write to the server's eyes: nothing of the kind leaves while we are read-only.
-    if !state.is_armed() {
+    // A dry run is a write to the server's eyes: nothing of the kind leaves while we are read-only, or may not write.
+    if !state.is_armed() || state.why_not(Action::Scale).is_some() {
         return None;
     }
     let user = state.place.user.clone();
@@ -44,14 +49,17 @@ pub fn ask_for_opinion(state: &mut State) -> Option<Effect> {
 }
 
 /// Takes the server's answer in, if it is the one that is waited for.
-pub fn opinion(state: &mut State, ticket: u64, outcome: Result<DryRun, String>) -> Vec<Effect> {
+pub fn opinion(state: &mut State, ticket: u64, outcome: Result<DryRun, Refusal>) -> Vec<Effect> {
+    if let Err(refusal) = &outcome {
+        permissions::refused(state, refusal);
+    }
     if let Overlay::Scale(dialog) = &mut state.overlay
         && let Opinion::Waiting { ticket: waited_for, replicas } = dialog.opinion
         && waited_for == ticket
     {
         dialog.opinion = match outcome {
             Ok(answer) => Opinion::Given { replicas, answer },
-            Err(message) => Opinion::Refused { replicas, message },
+            Err(refusal) => Opinion::Refused { replicas, message: refusal.message },
         };
     }
     Vec::new()
@@ -151,9 +159,9 @@ fn export(state: &mut State) -> Vec<Effect> {
 
 /// The one way from the dialog to a change.
 fn submit(state: &mut State) -> Vec<Effect> {
-    let (armed, user) = (state.is_armed(), state.place.user.clone());
+    let (armed, lacks, user) = (state.is_armed(), state.why_not(Action::Scale), state.place.user.clone());
     let Overlay::Scale(dialog) = &mut state.overlay else { return Vec::new() };
-    if let Some(why) = dialog.blocked(armed) {
+    if let Some(why) = lacks.or_else(|| dialog.blocked(armed)) {
         dialog.complaint = Some(why);
         return Vec::new();
     }

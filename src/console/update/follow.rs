@@ -1,8 +1,10 @@
 //! The log pane: what it follows, and where in it we are.
 
 use super::super::{
+    action::Action,
     log::Ring,
     message::{Effect, OperationKey},
+    permissions,
     state::{LogPane, Overlay, Pane, State, Subject, View},
     tree::Row,
 };
@@ -20,6 +22,9 @@ pub fn open(state: &mut State) -> Vec<Effect> {
             super::navigate::expand(state);
             return Vec::new();
         }
+    }
+    if !permissions::allows(state, Action::Logs) {
+        return Vec::new();
     }
     let Some(operation) = state.operation_in_reach() else {
         state.complain("no operation has worked here yet: there is no log");

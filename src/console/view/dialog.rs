@@ -7,6 +7,7 @@ pub use question::{confirm, export};
 
 use super::{
     super::{
+        action::Action,
         input::Line,
         scale::{Field, ScaleDialog},
         state::State,
@@ -105,7 +106,7 @@ fn tail(value: &str, room: usize) -> String {
 
 /// Why it is refused, or what happens on Enter.
 fn status(pen: &Pen, state: &State, dialog: &ScaleDialog, width: usize) -> Vec<Strip> {
-    let (glyph, said, role) = match (&dialog.complaint, dialog.blocked(state.is_armed())) {
+    let (glyph, said, role) = match (&dialog.complaint, blocked(state, dialog)) {
         _ if dialog.applying.is_some() => (pen.glyphs.health(Health::Moving), "applying …".to_owned(), Role::Moving),
         (Some(complaint), _) => (pen.glyphs.health(Health::Warning), complaint.clone(), Role::Warning),
         (None, Some(why)) => (pen.glyphs.dot(), why, Role::Muted),
@@ -116,8 +117,13 @@ fn status(pen: &Pen, state: &State, dialog: &ScaleDialog, width: usize) -> Vec<S
     parts.iter().enumerate().map(|(row, part)| Strip::of(format!("{} {part}", mark(row)), role)).collect()
 }
 
+/// Permission comes before all that can be mended here.
+fn blocked(state: &State, dialog: &ScaleDialog) -> Option<String> {
+    state.why_not(Action::Scale).or_else(|| dialog.blocked(state.is_armed()))
+}
+
 fn buttons(pen: &mut Pen, state: &State, dialog: &ScaleDialog, area: Rect) {
-    let ready = dialog.blocked(state.is_armed()).is_none();
+    let ready = blocked(state, dialog).is_none();
     // Until the name is typed, Cancel is what Enter would mean here.
     let shown_focus = match dialog.focus {
         Field::Replicas | Field::Reason => Field::Cancel,

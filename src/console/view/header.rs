@@ -93,6 +93,8 @@ fn connection(strip: &mut Strip, pen: &Pen, state: &State) {
 fn mode(pen: &Pen, state: &State, wide: bool) -> Strip {
     let mut strip = Strip::new();
     match state.armed_until.filter(|_| state.is_armed()) {
+        // Not ours to arm, and no choice of the user's: it has a name of its own.
+        _ if state.only_look().is_some() => strip.push(if wide { "VIEW ONLY" } else { "VIEW" }, Role::Warning),
         Some(until) => {
             let left = text::seconds_between(state.now, until);
             let left = if until == jiff::Timestamp::MAX { String::new() } else { text::duration(left) + " " };
@@ -168,22 +170,30 @@ pub fn hints(pen: &mut Pen, state: &State, area: Rect) {
         return say(pen, notice, area);
     }
     let mut strip = Strip::of(" ", Role::Text);
-    let of_actions = |actions: Vec<Action>| -> Vec<(String, &str)> {
-        actions.into_iter().map(|action| (state.keymap.key(action), action.entry().hint)).collect()
+    let of_actions = |actions: Vec<Action>| -> Vec<(String, &str, bool)> {
+        let hint = |action: Action| (state.keymap.key(action), action.entry().hint, state.why_not(action).is_none());
+        actions.into_iter().map(hint).collect()
     };
     let keys = match of_overlay(state) {
-        Some(keys) => keys.iter().map(|(key, hint)| ((*key).to_owned(), *hint)).collect(),
+        Some(keys) => keys.iter().map(|(key, hint)| ((*key).to_owned(), *hint, true)).collect(),
         None => of_actions(hinted(state)),
     };
-    for (key, hint) in keys {
-        let key = pen.glyphs.key(&key);
-        if key.is_empty() || strip.width() + text::width(&key) + hint.len() + 3 > area.width.into() {
-            continue;
+    for (key, hint, allowed) in keys {
+        let piece = hint_of(&pen.glyphs.key(&key), hint, allowed);
+        if !key.is_empty() && strip.width() + piece.width() <= area.width.into() {
+            strip = strip.append(piece);
         }
-        strip.push(key, Role::Key);
-        strip.push(format!(" {hint}  "), Role::Muted);
     }
     pen.strip(area, &strip);
+}
+
+/// A key and what it does; in parentheses, and grey, where the server would refuse it.
+fn hint_of(key: &str, hint: &str, allowed: bool) -> Strip {
+    if allowed {
+        Strip::of(key, Role::Key).add(format!(" {hint}  "), Role::Muted)
+    } else {
+        Strip::of(format!("({key} {hint})  "), Role::Border)
+    }
 }
 
 /// One line to the user; a long one takes the lines above it as well.

@@ -70,14 +70,17 @@ fn help_lines(state: &State, width: u16) -> Vec<Strip> {
 fn entry_lines(state: &State, entry: &Entry, width: usize) -> Vec<Strip> {
     let keys: Vec<String> = state.keymap.keys(entry.action).iter().map(|k| state.glyphs.key(&k.to_string())).collect();
     let (keys_width, name_width) = if width > 90 { (20, 16) } else { (13, 15) };
-    let head = Strip::of(format!("  {} ", text::left(&keys.join(" "), keys_width)), Role::Key)
-        .add(format!("{} ", text::left(entry.name, name_width)), Role::Accent);
+    let why_not = state.why_not(entry.action);
+    let grey = |role| if why_not.is_some() { Role::Muted } else { role };
+    let head = Strip::of(format!("  {} ", text::left(&keys.join(" "), keys_width)), grey(Role::Key))
+        .add(format!("{} ", text::left(entry.name, name_width)), grey(Role::Accent));
     let begin = head.width();
     let arm = state.keymap.key(Action::Arm);
     let writes = if entry.writes { format!(" ({arm} first)") } else { String::new() };
-    let mut parts = text::wrap(&format!("{}{writes}", entry.help), width.saturating_sub(begin).max(20)).into_iter();
-    let first = head.add(parts.next().unwrap_or_default(), Role::Text);
-    std::iter::once(first).chain(parts.map(|part| Strip::new().tab(begin).add(part, Role::Text))).collect()
+    let meaning = why_not.clone().unwrap_or_else(|| format!("{}{writes}", entry.help));
+    let mut parts = text::wrap(&meaning, width.saturating_sub(begin).max(20)).into_iter();
+    let first = head.add(parts.next().unwrap_or_default(), grey(Role::Text));
+    std::iter::once(first).chain(parts.map(|part| Strip::new().tab(begin).add(part, grey(Role::Text)))).collect()
 }
 
 /// Shapes, the filter, and what the levels ask for.
@@ -131,7 +134,7 @@ pub fn filter(pen: &mut Pen, state: &State, area: Rect) -> Option<Position> {
     Some(Position::new((area.x + column).min(area.right().saturating_sub(1)), area.y))
 }
 
-pub fn palette(pen: &mut Pen, palette: &Palette, area: Rect) -> Option<Position> {
+pub fn palette(pen: &mut Pen, state: &State, palette: &Palette, area: Rect) -> Option<Position> {
     let rows = palette.completions.len().max(1) as u16;
     let width = area.width.saturating_sub(4).min(84);
     let area = Rect { y: area.y + area.height / 6, ..middle(area, width, rows + 3) }.intersection(area);
@@ -144,9 +147,12 @@ pub fn palette(pen: &mut Pen, palette: &Palette, area: Rect) -> Option<Position>
     for (row, (index, completion)) in (1..inner.height).zip(palette.completions.iter().enumerate()) {
         let selected = index == palette.selected;
         let mark = if selected { pen.glyphs.cursor() } else { " " };
+        let why_not = completion.action().and_then(|action| state.why_not(action));
+        let role = if why_not.is_some() { Role::Muted } else { Role::Text };
+        let help = text::cut(why_not.as_deref().unwrap_or(completion.help), usize::from(inner.width) - 34);
         let strip = Strip::of(format!(" {mark} "), Role::Accent)
-            .add(text::left(&completion.text, 30), Role::Text)
-            .add(completion.help, Role::Muted);
+            .add(text::left(&completion.text, 30), role)
+            .add(help, Role::Muted);
         pen.strip(row_of(inner, row), &strip);
         if selected {
             pen.highlight(row_of(inner, row));
