@@ -15,9 +15,11 @@ pub mod lease;
 pub mod machine;
 mod machine_claim;
 pub mod machine_set;
+pub mod metrics;
 pub mod node_health;
 pub mod node_pool;
 pub mod operation;
+pub mod pulse;
 mod write;
 
 use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
@@ -29,26 +31,42 @@ use tokio_util::sync::CancellationToken;
 use crate::tenant::{self, Dial};
 
 pub use context::{Context, Error};
+use metrics::Metrics;
 
 /// What `run` needs.
 #[derive(Clone)]
 pub struct Config {
     pub client: Client,
-    /// Only this namespace; all when `None`.
-    pub namespace: Option<String>,
+    /// Only these namespaces; all when there is none.
+    pub namespaces: Vec<String>,
+    /// Where the Lease is.
+    pub lease_namespace: String,
     /// Name of this process in the Lease. The same name takes its own Lease back at once, so it must not be shared.
     pub identity: String,
     pub controllers: BTreeSet<Name>,
     pub cancel: CancellationToken,
     /// How business clusters are reached.
     pub dial: Dial,
+    /// The image of Jobs whose deployment names none.
+    pub executor_image: Option<String>,
+    /// What is measured. One process has one.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Config {
     /// All controllers, over the network, for all namespaces.
     pub fn new(client: Client, identity: impl Into<String>, cancel: CancellationToken) -> Self {
-        let (namespace, controllers, dial) = (None, Name::all(), tenant::dial());
-        Self { client, namespace, identity: identity.into(), controllers, cancel, dial }
+        Self {
+            namespaces: Vec::new(),
+            lease_namespace: client.default_namespace().to_owned(),
+            identity: identity.into(),
+            controllers: Name::all(),
+            dial: tenant::dial(),
+            executor_image: None,
+            metrics: Arc::default(),
+            client,
+            cancel,
+        }
     }
 }
 
@@ -102,15 +120,13 @@ impl FromStr for Name {
 /// Runs the controllers until cancelled. While another process holds the Lease, it waits.
 ///
 /// A lost Lease stops every controller at once; when it is regained they start anew, from what is true then.
-pub async fn run(config: Config) {
+pub async fn run(mut config: Config) {
     let fence = fence::Fence::default();
-    let election = lease::Election::new(
-        config.client.clone(),
-        config.namespace.as_deref().unwrap_or(config.client.default_namespace()),
-        &config.identity,
-    );
+    config.metrics.follow(fence.clone());
+    config.client = config.metrics.wrap(config.client);
+    let election = lease::Election::new(config.client.clone(), &config.lease_namespace, &config.identity);
     let mut tasks = JoinSet::new();
-    tasks.spawn(election.run(fence.clone(), config.cancel.clone()));
+    tasks.spawn(election.run(fence.clone(), config.metrics.clone(), config.cancel.clone()));
     while fence.acquired(&config.cancel).await {
         let term = config.cancel.child_token();
         let leading = lead(&config, &fence, &term);
@@ -127,10 +143,25 @@ pub async fn run(config: Config) {
     while tasks.join_next().await.is_some() {}
 }
 
-/// One term: all controllers that are switched on, until `term` is cancelled.
+/// One term: all controllers that are switched on, for each namespace, until `term` is cancelled.
 async fn lead(config: &Config, fence: &fence::Fence, term: &CancellationToken) {
-    let context = Arc::new(Context::new(config, fence));
     let mut running = JoinSet::new();
+    if config.namespaces.is_empty() {
+        begin(config, &Arc::new(Context::new(config, fence, None)), term, &mut running);
+    }
+    for namespace in &config.namespaces {
+        begin(config, &Arc::new(Context::new(config, fence, Some(namespace))), term, &mut running);
+    }
+    while let Some(ended) = running.join_next().await {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a controller ended unexpectedly");
+            config.metrics.pulse.died(&error.to_string());
+        }
+    }
+    config.metrics.forget();
+}
+
+fn begin(config: &Config, context: &Arc<Context>, term: &CancellationToken, running: &mut JoinSet<()>) {
     for name in &config.controllers {
         let (context, term) = (context.clone(), term.clone());
         match name {
@@ -141,10 +172,5 @@ async fn lead(config: &Config, fence: &fence::Fence, term: &CancellationToken) {
             Name::Operation => running.spawn(operation::run(context, term)),
             Name::NodeHealth => running.spawn(node_health::run(context, term)),
         };
-    }
-    while let Some(ended) = running.join_next().await {
-        if let Err(error) = ended {
-            tracing::error!(%error, "a controller ended unexpectedly");
-        }
     }
 }

@@ -111,16 +111,37 @@ pub async fn client(globals: &Globals) -> Result<(Client, String), Ended> {
 
 /// For writing: a server that is too old is refused.
 pub async fn writer(globals: &Globals) -> Result<(Client, String), Ended> {
-    let Connected { client, namespace, too_old } = open(globals).await?;
+    new_enough(open(globals).await?)
+}
+
+/// For writing, where the caller may look at another namespace than its own: that is where our kinds are looked for.
+pub async fn writer_in(globals: &Globals, namespace: &str) -> Result<(Client, String), Ended> {
+    new_enough(connect(globals, Check::In(namespace)).await?)
+}
+
+/// For whoever brings our kinds, or takes them away: they may not be there.
+pub async fn writer_without_kinds(globals: &Globals) -> Result<(Client, String), Ended> {
+    new_enough(connect(globals, Check::Nothing).await?)
+}
+
+fn new_enough(Connected { client, namespace, too_old }: Connected) -> Result<(Client, String), Ended> {
     too_old.map_or(Ok((client, namespace)), |why| Err(Ended::new(Exit::Unreachable, why.to_string())))
 }
 
 /// For whoever decides by itself what to do with an old server.
 pub async fn open(globals: &Globals) -> Result<Connected, Ended> {
-    Ok(connect(globals).await?)
+    Ok(connect(globals, Check::Own).await?)
 }
 
-async fn connect(globals: &Globals) -> Result<Connected, ConnectError> {
+/// Where to look whether the server has our kinds.
+#[derive(Clone, Copy)]
+enum Check<'a> {
+    Own,
+    In(&'a str),
+    Nothing,
+}
+
+async fn connect(globals: &Globals, check: Check<'_>) -> Result<Connected, ConnectError> {
     let mut config = config(globals).await?;
     config.connect_timeout = Some(CONNECT_TIMEOUT);
     // Each caller knows better what may be tried again, and says so on the screen.
@@ -133,13 +154,22 @@ async fn connect(globals: &Globals) -> Result<Connected, ConnectError> {
     let refuse = |fault| ConnectError::Server { fault, server: server.clone() };
     let client = Client::try_from(config).map_err(|e| refuse(Fault::of(&e, "get", "version", None)))?;
     let late = || Fault::Unreachable { detail: format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()) };
-    let answers =
-        async { tokio::join!(look(&client, &namespace, globals.namespace.is_some()), client.apiserver_version()) };
+    let seen = async {
+        match check {
+            Check::Own => look(&client, &namespace, globals.namespace.is_some()).await,
+            Check::In(other) => look(&client, other, false).await,
+            Check::Nothing => Ok(()),
+        }
+    };
+    let answers = async { tokio::join!(seen, client.apiserver_version()) };
     let (seen, info) = timeout(ANSWER_TIMEOUT, answers).await.map_err(|_| refuse(late()))?;
     seen.map_err(|found| match found {
         Found::Fault(fault) => refuse(fault),
         Found::NoNamespace => ConnectError::NoNamespace { namespace: namespace.clone() },
     })?;
+    if let (Check::Nothing, Err(error)) = (check, &info) {
+        return Err(refuse(Fault::of(error, "get", "version", None)));
+    }
     // A server that does not say its version is not refused for that.
     let too_old = info.ok().and_then(|info| version::check(&info).err());
     Ok(Connected { client, namespace, too_old })

@@ -19,7 +19,7 @@ use crate::api::{
 };
 
 use super::{
-    Context, Error,
+    Context, Error, Name,
     context::{drive, watched},
     finalizer::{self, is_deleting},
     write,
@@ -30,7 +30,7 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
         .controller::<ClusterDeployment>()
         .owns(context.all::<Cluster>(), watched())
         .owns(context.all::<NodePool>(), watched());
-    drive(controller, reconcile, context, cancel).await;
+    drive(controller, reconcile, Name::ClusterDeployment, context, cancel).await;
 }
 
 struct Observed {

@@ -20,9 +20,10 @@ use tokio_util::sync::CancellationToken;
 use crate::tenant::{self, Tenants};
 
 use super::{
-    Config,
+    Config, Name,
     events::Events,
     fence::{Fence, Refused},
+    metrics::Metrics,
 };
 
 /// Most objects of one kind that are reconciled at once; some of them only gather.
@@ -40,6 +41,9 @@ pub struct Context {
     pub tenants: Tenants,
     pub events: Events,
     pub fence: Fence,
+    pub metrics: Arc<Metrics>,
+    /// The image of Jobs whose deployment names none.
+    pub executor_image: Option<String>,
     namespace: Option<String>,
 }
 
@@ -96,14 +100,17 @@ fn said(error: &kube::Error) -> String {
 }
 
 impl Context {
-    pub fn new(config: &Config, fence: &Fence) -> Self {
+    /// For one namespace, or for all.
+    pub fn new(config: &Config, fence: &Fence, namespace: Option<&str>) -> Self {
         let client = fence.wrap(config.client.clone());
         let wrap = fence.clone();
         Self {
             tenants: Tenants::new(client.clone(), Arc::new(move |client| wrap.wrap(client)), config.dial.clone()),
             events: Events::new(client.clone(), &config.identity),
             fence: fence.clone(),
-            namespace: config.namespace.clone(),
+            metrics: config.metrics.clone(),
+            executor_image: config.executor_image.clone(),
+            namespace: namespace.map(str::to_owned),
             client,
         }
     }
@@ -170,7 +177,8 @@ impl Context {
 /// (its runner delays all work until the store is ready, which a stopped watch never makes it): it is dropped then.
 pub async fn drive<K, F>(
     controller: Controller<K>,
-    reconcile: impl FnMut(Arc<K>, Arc<Context>) -> F,
+    mut reconcile: impl FnMut(Arc<K>, Arc<Context>) -> F,
+    name: Name,
     context: Arc<Context>,
     cancel: CancellationToken,
 ) where
@@ -185,6 +193,8 @@ pub async fn drive<K, F>(
         }
         Action::requeue(error.retry_after())
     };
+    let measured =
+        move |object: Arc<K>, context: Arc<Context>| context.metrics.clone().measured(name, reconcile(object, context));
     let store = controller.store();
     let never_listed = async {
         cancel.cancelled().await;
@@ -195,7 +205,7 @@ pub async fn drive<K, F>(
     };
     let ended = controller
         .graceful_shutdown_on(cancel.clone().cancelled_owned())
-        .run(reconcile, retry, context)
+        .run(measured, retry, context)
         .for_each(|outcome| async move {
             if let Err(error) = outcome {
                 tracing::debug!(kind = %K::kind(&()), %error, "reconcile");

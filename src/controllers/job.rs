@@ -9,8 +9,9 @@ use k8s_openapi::{
             PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
         },
         core::v1::{
-            ConfigMap, ConfigMapVolumeSource, Container, KeyToPath, PodSpec, PodTemplateSpec, ProjectedVolumeSource,
-            SecretProjection, Volume, VolumeMount, VolumeProjection,
+            Capabilities, ConfigMap, ConfigMapVolumeSource, Container, KeyToPath, PodSecurityContext, PodSpec,
+            PodTemplateSpec, ProjectedVolumeSource, SeccompProfile, SecretProjection, SecurityContext, Volume,
+            VolumeMount, VolumeProjection,
         },
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
@@ -32,6 +33,8 @@ use crate::{
 const BACKOFF_LIMIT: i32 = 6;
 /// In a real meta cluster it may talk to our kinds, and to nothing else.
 const SERVICE_ACCOUNT: &str = "quarterdeck-executor";
+/// That of our image.
+const USER: i64 = 65532;
 const DEFAULT_IMAGE: &str = concat!("quarterdeck:", env!("CARGO_PKG_VERSION"));
 
 /// All that an operation is rendered from.
@@ -45,6 +48,8 @@ pub struct Source<'a> {
     pub known_hosts: &'a str,
     pub run: i32,
     pub fence: i64,
+    /// Taken if the deployment names none.
+    pub image: Option<&'a str>,
 }
 
 /// Name of the Job, and of its `ConfigMap`, of one run.
@@ -156,9 +161,10 @@ pub fn job(source: &Source) -> Job {
     }
     let container = Container {
         name: "executor".to_owned(),
-        image: Some(source.deployment.spec.executor.image.clone().unwrap_or_else(|| DEFAULT_IMAGE.to_owned())),
+        image: Some(image(source).to_owned()),
         args: Some(vec!["executor".to_owned()]),
         volume_mounts: Some(mounts),
+        security_context: Some(confined()),
         ..Container::default()
     };
     let pod = PodSpec {
@@ -166,6 +172,7 @@ pub fn job(source: &Source) -> Job {
         volumes: Some(volumes),
         restart_policy: Some("Never".to_owned()),
         service_account_name: Some(SERVICE_ACCOUNT.to_owned()),
+        security_context: Some(nobody()),
         ..PodSpec::default()
     };
     let metadata = metadata(source);
@@ -179,6 +186,32 @@ pub fn job(source: &Source) -> Job {
             ..JobSpec::default()
         }),
         ..Job::default()
+    }
+}
+
+fn image<'a>(source: &'a Source) -> &'a str {
+    source.deployment.spec.executor.image.as_deref().or(source.image).unwrap_or(DEFAULT_IMAGE)
+}
+
+/// A user that owns nothing. The group reads the mounted Secrets, whose mode lets nobody else; the kubelet sees to that.
+fn nobody() -> PodSecurityContext {
+    PodSecurityContext {
+        run_as_non_root: Some(true),
+        run_as_user: Some(USER),
+        run_as_group: Some(USER),
+        fs_group: Some(USER),
+        seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".to_owned(), ..SeccompProfile::default() }),
+        ..PodSecurityContext::default()
+    }
+}
+
+/// The executor opens connections, reads what is mounted and writes to standard output; it needs nothing else.
+fn confined() -> SecurityContext {
+    SecurityContext {
+        allow_privilege_escalation: Some(false),
+        read_only_root_filesystem: Some(true),
+        capabilities: Some(Capabilities { drop: Some(vec!["ALL".to_owned()]), ..Capabilities::default() }),
+        ..SecurityContext::default()
     }
 }
 

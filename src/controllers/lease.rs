@@ -1,7 +1,7 @@
 //! Leader election on a `Lease`, as client-go does it: whoever holds it renews it, the others wait until it has not
 //! changed for its whole duration, by their own clock. Wall clocks are never compared.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -12,7 +12,7 @@ use kube::{Api, Client, api::PostParams};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::fence::Fence;
+use super::{fence::Fence, metrics::Metrics};
 
 /// Name of the Lease.
 pub const LEASE: &str = "quarterdeck-controller";
@@ -42,10 +42,15 @@ impl Election {
     }
 
     /// Acquires, renews and, at the end, gives back.
-    pub async fn run(mut self, fence: Fence, cancel: CancellationToken) {
+    pub async fn run(mut self, fence: Fence, metrics: Arc<Metrics>, cancel: CancellationToken) {
         while !cancel.is_cancelled() {
+            metrics.pulse.turned();
             let asked_at = Instant::now();
-            match tokio::time::timeout(CALL_TIMEOUT, self.attempt()).await {
+            let answer = tokio::time::timeout(CALL_TIMEOUT, self.attempt()).await;
+            if matches!(answer, Ok(Ok(_))) {
+                metrics.pulse.answered();
+            }
+            match answer {
                 Ok(Ok(Some(term))) => {
                     self.held = true;
                     fence.grant(asked_at + TRUST, term);

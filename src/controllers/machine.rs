@@ -24,13 +24,14 @@ use crate::{
 };
 
 use super::{
-    Context, Error, belonging,
+    Context, Error, Name, belonging,
     context::{drive, watched},
     drain, machine_claim, node_pool, write,
 };
 
 pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
     let controller = context.controller::<Machine>();
+    context.metrics.see(controller.store());
     let (for_pools, for_deployments) = (controller.store(), controller.store());
     let controller = controller
         .watches(context.all::<Operation>(), watched(), |operation| {
@@ -54,7 +55,7 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
             };
             for_deployments.state().into_iter().filter(moving).map(|m| ObjectRef::from_obj(&*m)).collect::<Vec<_>>()
         });
-    drive(controller, reconcile, context, cancel).await;
+    drive(controller, reconcile, Name::Machine, context, cancel).await;
 }
 
 fn is_moving(machine: &Machine) -> bool {

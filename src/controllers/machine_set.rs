@@ -31,7 +31,7 @@ use crate::{
 };
 
 use super::{
-    Context, Error, belonging,
+    Context, Error, Name, belonging,
     cluster_deployment::created,
     context::{drive, watched},
     finalizer::{self, is_deleting},
@@ -71,7 +71,7 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
             };
             for_deployments.state().into_iter().filter(same).map(|s| ObjectRef::from_obj(&*s)).collect::<Vec<_>>()
         });
-    drive(controller, reconcile, context, cancel).await;
+    drive(controller, reconcile, Name::MachineSet, context, cancel).await;
 }
 
 struct Observed {

@@ -27,7 +27,7 @@ use crate::{
 };
 
 use super::{
-    Context, Error, belonging,
+    Context, Error, Name, belonging,
     context::{drive, watched},
     write,
 };
@@ -63,7 +63,7 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
         let watches = watches.clone();
         move |deployment, context| reconcile(deployment, context, watches.clone())
     };
-    drive(controller, reconcile, context, cancel).await;
+    drive(controller, reconcile, Name::NodeHealth, context, cancel).await;
     watches.lock().await.clear();
 }
 

@@ -19,7 +19,7 @@ use crate::api::{
 };
 
 use super::{
-    Context, Error, belonging,
+    Context, Error, Name, belonging,
     cluster_deployment::created,
     context::{drive, watched},
     finalizer::{self, is_deleting},
@@ -47,7 +47,7 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
             };
             pools.state().into_iter().filter(same).map(|p| ObjectRef::from_obj(&*p)).collect::<Vec<_>>()
         });
-    drive(controller, reconcile, context, cancel).await;
+    drive(controller, reconcile, Name::NodePool, context, cancel).await;
 }
 
 struct Observed {

@@ -32,7 +32,7 @@ use crate::{
 };
 
 use super::{
-    Context, Error, belonging,
+    Context, Error, Name, belonging,
     cluster_deployment::created,
     context::{drive, watched},
     job, machine_claim, node_pool, write,
@@ -45,6 +45,7 @@ const FAILURES: usize = 50;
 
 pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
     let controller = context.controller::<Operation>();
+    context.metrics.see(controller.store());
     let (for_pools, for_deployments) = (controller.store(), controller.store());
     let open = |o: &Arc<Operation>| !state_of(o).is_final();
     let controller = controller
@@ -67,7 +68,7 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
             let found = for_deployments.state().into_iter().filter(|o| open(o) && same(o));
             found.map(|o| ObjectRef::from_obj(&*o)).collect::<Vec<_>>()
         });
-    drive(controller, reconcile, context, cancel).await;
+    drive(controller, reconcile, Name::Operation, context, cancel).await;
 }
 
 struct Observed {
@@ -307,6 +308,7 @@ async fn launch(
         known_hosts: &known_hosts,
         run,
         fence: context.fence.term(),
+        image: context.executor_image.as_deref(),
     };
     created(context.api(&namespace).create(&PostParams::default(), &job::config_map(&source)).await)?;
     if created(context.api(&namespace).create(&PostParams::default(), &job::job(&source)).await)? {

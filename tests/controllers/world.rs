@@ -127,7 +127,7 @@ impl World {
         };
         let config = controllers::Config {
             controllers: names,
-            namespace: self.meta.confined(),
+            namespaces: self.meta.confined().into_iter().collect(),
             dial: Arc::new(dial),
             ..controllers::Config::new(self.counted(), identity, cancel.clone())
         };

@@ -48,7 +48,8 @@ impl Running {
         let (cancel, mut tasks) = (CancellationToken::new(), JoinSet::new());
         tasks.spawn(jobs::run(meta.clone(), executor::in_process(meta.client()), cancel.clone()));
         tasks.spawn(controllers::run(controllers::Config {
-            namespace: Some(NAMESPACE.to_owned()),
+            namespaces: vec![NAMESPACE.to_owned()],
+            lease_namespace: NAMESPACE.to_owned(),
             ..controllers::Config::new(meta.client(), CONTROLLER, cancel.clone())
         }));
         Ok(Self { meta, listener, simulation, cancel, tasks })
