@@ -7,13 +7,14 @@ mod machine;
 mod machine_set;
 mod node_pool;
 mod operation;
+mod rollout;
 
 pub mod labels;
 
 pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, NodeCounts};
 pub use cluster_deployment::{
-    ClusterDeployment, ClusterDeploymentSpec, ClusterDeploymentStatus, ExecutorSpec, HostKeyPolicy, JumpHost, PoolSpec,
-    RunbookNames, SecretKeyReference, SshSpec,
+    ArtifactsSpec, ClusterDeployment, ClusterDeploymentSpec, ClusterDeploymentStatus, ExecutorSpec, HostKeyPolicy,
+    JumpHost, PoolSpec, RunbookNames, SecretKeyReference, SshSpec,
 };
 pub use condition::{ConditionStatus, condition, condition_status, find_condition, set_condition};
 pub use machine::{
@@ -29,6 +30,7 @@ pub use operation::{
     Failure, FailureClass, MachineReference, Operation, OperationProgress, OperationSpec, OperationState,
     OperationStatus, OperationType, PhaseDuration,
 };
+pub use rollout::{BlueGreen, RemediationPolicy, RollingUpdate, RolloutPolicy, RolloutStrategy, StrategyType};
 
 use kube::CustomResourceExt;
 

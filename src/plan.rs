@@ -8,7 +8,12 @@ pub mod drain;
 pub mod estimate;
 pub mod machine;
 pub mod operation;
+pub mod quorum;
+pub mod rollout;
 pub mod scale;
+pub mod skew;
+pub mod upgrade;
+pub mod version;
 pub mod victims;
 mod work;
 

@@ -133,12 +133,23 @@ fn rules_speak_clearly() {
     check("ClusterDeployment", &version("1.34.2"), None, "");
     check("ClusterDeployment", &version("v1.34"), None, "version must look like 1.34.2, without a leading v");
 
-    let claim =
-        |uid: &str| json!({"address": "h", "claimRef": {"name": "s", "uid": uid, "clusterName": "c", "poolName": "p"}});
+    let claim_of = |uid: &str, pool: &str| json!({"address": "h", "claimRef": {"name": "s", "uid": uid, "clusterName": "c", "poolName": pool}});
+    let claim = |uid: &str| claim_of(uid, "p");
     check("Machine", &claim("2"), Some(&json!({"address": "h"})), "");
     check("Machine", &json!({"address": "h"}), Some(&claim("1")), "");
-    check("Machine", &claim("2"), Some(&claim("1")), "claimed by another set: it has to be released first");
+    check("Machine", &claim("2"), Some(&claim("1")), "");
+    let other = claim_of("2", "q");
+    check("Machine", &other, Some(&claim("1")), "claimed by another pool: it has to be released first");
     check("Machine", &json!({"address": "h", "port": 70_000}), None, "should be less than or equal to 65535");
+
+    let rolling = |surge: Value, unavailable: Value| {
+        let strategy = json!({"rollingUpdate": {"maxSurge": surge, "maxUnavailable": unavailable}});
+        json!({"clusterName": "a", "rollout": {"strategy": strategy}})
+    };
+    check("NodePool", &rolling(json!(1), json!("10%")), None, "");
+    check("NodePool", &rolling(json!(0), json!("0%")), None, "maxSurge and maxUnavailable cannot both be 0");
+    check("NodePool", &rolling(json!("ten"), json!(1)), None, "should match '^[0-9]+%$'");
+    check("NodePool", &rolling(json!(-1), json!(1)), None, "should be greater than or equal to 0");
 
     let set = |revision: &str| json!({"clusterName": "c", "poolName": "p", "revision": revision});
     check("MachineSet", &set("b"), Some(&set("a")), "a set belongs to one revision of one pool for good");

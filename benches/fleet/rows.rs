@@ -56,6 +56,7 @@ pub fn row(n: usize, second: usize, words: &mut Interner) -> Change {
                 cluster_name: cluster,
                 pool_name,
                 claimed_at: None,
+                ..ClaimReference::default()
             }),
             ..MachineSpec::default()
         },

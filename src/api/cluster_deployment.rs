@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::node_pool::{DrainPolicy, NodeTemplate, Role};
+use super::{
+    node_pool::{DrainPolicy, NodeTemplate, Role},
+    rollout::{RemediationPolicy, RolloutPolicy},
+};
 
 /// All that an administrator edits of one cluster: version, access, executor, pools.
 #[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +50,9 @@ pub struct ClusterDeploymentSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub pools: Vec<PoolSpec>,
+    /// What is to be had for its machines.
+    #[serde(default)]
+    pub artifacts: ArtifactsSpec,
     /// Values for the templates of runbooks. Not for secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
@@ -154,6 +160,20 @@ pub struct RunbookNames {
     /// Makes a drained node an idle machine; `node-reset` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reset: Option<String>,
+    /// Brings a drained node to another version where it is; `node-upgrade` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade: Option<String>,
+}
+
+/// What is to be had for the machines of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ArtifactsSpec {
+    /// Kubernetes versions that can be installed, without the `v`. An upgrade to any other is refused, and one over several
+    /// minor versions takes its steps from here. Any version is taken when empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub versions: Vec<String>,
 }
 
 /// One pool as the administrator writes it.
@@ -173,6 +193,12 @@ pub struct PoolSpec {
     pub machine_selector: BTreeMap<String, String>,
     #[serde(default)]
     pub template: NodeTemplate,
+    /// How it gets from one revision to the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutPolicy>,
+    /// What is done about machines that fall ill by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<RemediationPolicy>,
     #[serde(default)]
     pub drain: DrainPolicy,
 }

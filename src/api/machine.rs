@@ -35,7 +35,7 @@ use std::{collections::BTreeMap, time::Duration};
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(oldSelf.claimRef) || !has(self.claimRef) || self.claimRef.uid == oldSelf.claimRef.uid").message("the machine is claimed by another set: it has to be released first"))]
+#[x_kube(validation = Rule::new("!has(oldSelf.claimRef) || !has(self.claimRef) || self.claimRef.uid == oldSelf.claimRef.uid || (self.claimRef.clusterName == oldSelf.claimRef.clusterName && self.claimRef.poolName == oldSelf.claimRef.poolName)").message("the machine is claimed by another pool: it has to be released first"))]
 pub struct MachineSpec {
     /// Where SSH reaches it: a name or an address.
     #[schemars(length(min = 1, max = 253))]
@@ -96,6 +96,14 @@ pub struct ClaimReference {
     /// When it was claimed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claimed_at: Option<Time>,
+    /// The revision of the pool that it was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63))]
+    pub revision: Option<String>,
+    /// The Kubernetes version that it was made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub version: Option<String>,
 }
 
 /// What is known of the host.

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
+use super::rollout::{RemediationPolicy, RolloutPolicy, StrategyType};
+
 /// A number of equal nodes of one cluster.
 #[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -62,6 +64,12 @@ pub struct NodePoolSpec {
     /// Which machines leave first when the pool shrinks.
     #[serde(default)]
     pub deletion_order: DeletionOrder,
+    /// How the pool gets from one revision to the next.
+    #[serde(default)]
+    pub rollout: RolloutPolicy,
+    /// What is done about machines that fall ill by themselves; nothing when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<RemediationPolicy>,
     /// How nodes are emptied before they leave.
     #[serde(default)]
     pub drain: DrainPolicy,
@@ -79,9 +87,21 @@ pub struct NodePoolSpec {
 }
 
 impl NodePoolSpec {
-    /// Digest of what its nodes are made like: the name of a revision.
-    pub fn revision(&self) -> String {
-        let made_like = serde_json::json!({ "template": self.template, "version": self.version });
+    /// The way in which its machines change: what it says, else `InPlace` for a control plane and `RollingUpdate` for all
+    /// others.
+    pub fn strategy(&self) -> StrategyType {
+        self.rollout.strategy.type_.unwrap_or(match self.role {
+            Role::Worker => StrategyType::RollingUpdate,
+            Role::ControlPlane | Role::Etcd => StrategyType::InPlace,
+        })
+    }
+
+    /// Digest of what its nodes are made like with this Kubernetes version: the name of a revision.
+    pub fn revision(&self, version: Option<&str>) -> String {
+        let mut made_like = serde_json::json!({ "template": self.template, "version": version });
+        if let Some(after) = &self.rollout.after {
+            made_like["after"] = serde_json::json!(after);
+        }
         let digest = Sha256::digest(made_like.to_string());
         digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
     }

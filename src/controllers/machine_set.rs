@@ -171,6 +171,8 @@ async fn act(context: &Context, set: &MachineSet, observed: &Observed, plan: &Pl
         cluster_name: set.spec.cluster_name.clone(),
         pool_name: set.spec.pool_name.clone(),
         claimed_at: Some(Time(context.now())),
+        revision: Some(set.spec.revision.clone()),
+        version: set.spec.version.clone(),
     };
     acted.conflicts |= each(observed, &plan.claims, |m| machine_claim::claim(&machines, m, &claim)).await?;
     if !plan.claims.is_empty() {

@@ -163,7 +163,8 @@ fn wanted_version(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> Op
 }
 
 fn new_set(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> MachineSet {
-    let revision = pool.spec.revision();
+    let version = wanted_version(pool, deployment);
+    let revision = pool.spec.revision(version.as_deref());
     let mut set = MachineSet::new(
         &format!("{}-{revision}", pool.name_any()),
         MachineSetSpec {
@@ -172,7 +173,7 @@ fn new_set(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> MachineSe
             revision: revision.clone(),
             role: pool.spec.role,
             replicas: pool.spec.replicas,
-            version: wanted_version(pool, deployment),
+            version,
             machine_selector: pool.spec.machine_selector.clone(),
             template: pool.spec.template.clone(),
             deletion_order: pool.spec.deletion_order,
@@ -233,7 +234,8 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
     let settled = enough && replicas == wanted && failed == 0;
     say("Ready", settled.into(), if settled { "Ready" } else { "NotReady" }, numbers);
     let current = observed.set.as_ref().map(|s| s.spec.revision.clone());
-    let up_to_date = current.as_ref().is_none_or(|r| *r == pool.spec.revision());
+    let version = wanted_version(pool, observed.deployment.as_ref());
+    let up_to_date = current.as_ref().is_none_or(|r| *r == pool.spec.revision(version.as_deref()));
     let outdated = "the template or version has changed; nodes that exist keep theirs until an upgrade is started";
     say(
         "UpToDate",

@@ -251,6 +251,7 @@ impl Builder {
             cluster_name: self.cluster.clone(),
             pool_name: self.pool.clone(),
             claimed_at: Some(ago(600)),
+            ..ClaimReference::default()
         });
         machine.spec.paused = words.flag("paused");
         machine.status = Some(status);

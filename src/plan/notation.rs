@@ -41,6 +41,7 @@ pub fn machine(word: &str) -> Machine {
         cluster_name: "blue".to_owned(),
         pool_name: "pool".to_owned(),
         claimed_at: Some(Time(Timestamp::from_second(second).expect("a second"))),
+        ..ClaimReference::default()
     });
     let has_node = matches!(state, MachineState::Ready | MachineState::NotReady | MachineState::Draining);
     machine.status = Some(MachineStatus {

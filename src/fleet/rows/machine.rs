@@ -39,6 +39,8 @@ pub struct MachineRow {
     pub set: Option<Arc<str>>,
     pub set_uid: Option<Arc<str>>,
     pub claimed_at: Option<Timestamp>,
+    /// The revision of the pool that it was made for.
+    pub revision: Option<Arc<str>>,
     /// The operation that works on it, or last did.
     pub operation: Option<Arc<str>>,
     pub address: Arc<str>,
@@ -182,6 +184,7 @@ impl MachineRow {
             set: claim.map(|c| interner.share(&c.name)),
             set_uid: claim.map(|c| interner.share(&c.uid)),
             claimed_at: claim.and_then(|c| instant(c.claimed_at.as_ref())),
+            revision: interner.share_some(claim.and_then(|c| c.revision.as_deref())),
             operation: interner.share_some(status.operation.as_deref()),
             address: spec.address.as_str().into(),
             port: spec.port(),
@@ -291,6 +294,8 @@ impl MachineRow {
             cluster_name: self.cluster.as_deref()?.to_owned(),
             pool_name: self.pool.as_deref()?.to_owned(),
             claimed_at: self.claimed_at.map(Time),
+            revision: self.revision.as_deref().map(Into::into),
+            version: None,
         })
     }
 }
