@@ -19,6 +19,7 @@ pub mod logs;
 pub mod runbook;
 pub mod scale;
 mod stop;
+pub mod uninstall;
 
 /// A terminal operations console, and the operator behind it, for fleets of Kubernetes clusters.
 ///
@@ -65,6 +66,8 @@ pub enum Command {
     Crds(crds::Args),
     /// Install the controllers, their accounts and roles, and the kinds into a cluster; or print them.
     Install(install::Args),
+    /// Remove what install brought; the data stay unless told otherwise.
+    Uninstall(uninstall::Args),
     /// Try it all on simulated machines.
     Demo(demo::Args),
     /// Print a script that completes commands and options in a shell.
@@ -83,6 +86,7 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Runbook(args)) => runbook::run(&args),
         Some(Command::Crds(args)) => crds::run(args, &arguments.globals).await,
         Some(Command::Install(args)) => install::run(args, &arguments.globals).await,
+        Some(Command::Uninstall(args)) => uninstall::run(args, &arguments.globals).await,
         Some(Command::Demo(args)) => demo::run(args, &arguments.globals).await,
         Some(Command::Completions(args)) => completions::run(&args),
     }

@@ -65,6 +65,7 @@ pub fn definitions() -> Vec<CustomResourceDefinition> {
     let mut definitions = api::definitions();
     for definition in &mut definitions {
         let [managed, version] = [MANAGED_BY, (INSTALLED_VERSION, env!("CARGO_PKG_VERSION"))];
+        definition.labels_mut().insert("app.kubernetes.io/name".to_owned(), "quarterdeck".to_owned());
         definition.labels_mut().insert(managed.0.to_owned(), managed.1.to_owned());
         definition.labels_mut().insert(version.0.to_owned(), version.1.to_owned());
     }

@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Meta {
     client: Client,
     pub namespace: String,
+    /// Of the controllers, where they are not to be administrators; its namespace has the Lease.
+    pub limited: Option<Client>,
     /// Kept for as long as it is asked.
     embedded: Option<ApiServer>,
 }
@@ -41,10 +43,10 @@ impl Meta {
         }
         let server = ApiServer::open(Options::default()).expect("it opens");
         server.install(definitions()).await.expect("the kinds are valid");
-        Self { client: server.client(), namespace: NAMESPACE.to_owned(), embedded: Some(server) }
+        Self { client: server.client(), namespace: NAMESPACE.to_owned(), limited: None, embedded: Some(server) }
     }
 
-    async fn real(path: PathBuf) -> Self {
+    pub async fn real(path: PathBuf) -> Self {
         let kubeconfig = Kubeconfig::read_from(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         let client = Client::try_from(config.expect("a context")).expect("a client");
@@ -61,11 +63,17 @@ impl Meta {
             let served = await_condition(kinds.clone(), &name, conditions::is_crd_established());
             tokio::time::timeout(PATIENCE, served).await.expect("in time").expect("served");
         }
-        Self { client, namespace, embedded: None }
+        Self { client, namespace, limited: None, embedded: None }
     }
 
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// The client of the controllers, and the namespace of their Lease.
+    pub fn controllers(&self) -> (Client, String) {
+        let limited = self.limited.clone().map(|c| (c.clone(), c.default_namespace().to_owned()));
+        limited.unwrap_or_else(|| (self.client(), self.namespace.clone()))
     }
 
     /// The embedded server, for tests that are of that one only.

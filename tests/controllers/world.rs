@@ -66,7 +66,11 @@ pub struct Executor {
 impl World {
     /// `machines` idle hosts, one cluster `blue` with one pool `blue-pool` of `replicas`.
     pub async fn new(machines: usize, replicas: i32) -> Self {
-        let meta = Meta::open().await;
+        Self::on(Meta::open().await, machines, replicas).await
+    }
+
+    /// The same on a meta cluster that is there.
+    pub async fn on(meta: Meta, machines: usize, replicas: i32) -> Self {
         let cancel = CancellationToken::new();
         let world = Self {
             meta,
@@ -136,7 +140,7 @@ impl World {
 
     /// A client of the meta cluster that counts what it writes; the Lease aside.
     fn counted(&self) -> Client {
-        let (client, writes) = (self.meta.client(), self.writes.clone());
+        let ((client, home), writes) = (self.meta.controllers(), self.writes.clone());
         let service = tower::service_fn(move |request: http::Request<Body>| {
             let (client, writes) = (client.clone(), writes.clone());
             async move {
@@ -146,7 +150,7 @@ impl World {
                 client.send(request).await
             }
         });
-        Client::new(service, self.meta.namespace.clone())
+        Client::new(service, home)
     }
 
     pub fn api<K>(&self) -> Api<K>

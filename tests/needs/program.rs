@@ -27,5 +27,10 @@ pub fn present(test: &str, program: &str, package: &str) -> bool {
 /// Notes that a test cannot run here. Written past the capture of test output, so that it is seen.
 pub fn leave_out(test: &str, needs: &str) {
     assert!(env::var_os("QUARTERDECK_TEST_ALL").is_none_or(|all| all != "1"), "{test} needs {needs}");
+    say_left_out(test, needs);
+}
+
+/// Past the capture of test output.
+pub fn say_left_out(test: &str, needs: &str) {
     writeln!(io::stderr(), "left out: {test} (needs {needs})").expect("standard error is there");
 }
