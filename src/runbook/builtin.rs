@@ -1,8 +1,9 @@
 //! The runbooks that are compiled in; a file of the same name, or a ConfigMap `runbook-NAME`, takes their place.
 
-const ALL: [(&str, &str); 3] = [
+const ALL: [(&str, &str); 4] = [
     ("node-join", include_str!("../../config/runbooks/node-join.yaml")),
     ("node-reset", include_str!("../../config/runbooks/node-reset.yaml")),
+    ("node-upgrade", include_str!("../../config/runbooks/node-upgrade.yaml")),
     ("verify", include_str!("../../config/runbooks/verify.yaml")),
 ];
 
