@@ -1,5 +1,7 @@
 //! The commands for scripts: the real binary against the embedded API server, over loopback TLS.
 
+#[path = "commands/controller.rs"]
+mod controller;
 #[path = "commands/demo.rs"]
 mod demo;
 #[path = "commands/door.rs"]

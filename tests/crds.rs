@@ -70,6 +70,26 @@ fn what_rules_touch_is_bounded() {
     }
 }
 
+/// The estimate of a rule in a list is multiplied by what the list may hold.
+#[test]
+fn lists_with_rules_in_them_are_bounded() {
+    for definition in definitions() {
+        let kind = &definition.spec.names.kind;
+        walk(kind, &schema(kind), &mut |path, node| {
+            for (part, bound) in [("items", "maxItems"), ("additionalProperties", "maxProperties")] {
+                let mut rules = 0;
+                walk(path, &node[part], &mut |_, below| {
+                    rules += usize::from(below["x-kubernetes-validations"].is_array())
+                });
+                assert!(
+                    rules == 0 || node[bound].is_u64(),
+                    "{path} holds any number of values with rules: it needs {bound}"
+                );
+            }
+        });
+    }
+}
+
 /// Whether a rule names a field, and not only a longer one.
 fn mentions(rule: &str, word: &str) -> bool {
     rule.match_indices(word).any(|(at, _)| !rule[at + word.len()..].starts_with(|c: char| c.is_alphanumeric()))

@@ -3,6 +3,8 @@
 
 #[path = "install/command.rs"]
 mod command;
+#[path = "install/container.rs"]
+mod container;
 #[path = "install/manifests.rs"]
 mod manifests;
 #[path = "controllers/meta.rs"]

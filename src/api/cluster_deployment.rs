@@ -49,6 +49,7 @@ pub struct ClusterDeploymentSpec {
     /// Its node pools. `replicas` is the number that a *new* pool starts with; afterwards the `NodePool` is scaled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    #[schemars(length(max = 1000))]
     pub pools: Vec<PoolSpec>,
     /// What is to be had for its machines.
     #[serde(default)]

@@ -347,7 +347,7 @@ mod tests {
         let sentence = "you may not list nodepools in namespace default (RBAC: ask for ClusterRole quarterdeck-viewer)";
         check(Some(&answering("403 Forbidden", status)), None, Exit::Forbidden, sentence).await;
         let missing = answering("404 Not Found", "404 page not found\n");
-        check(Some(&missing), None, Exit::Unreachable, "quarterdeck crds | kubectl apply -f -").await;
+        check(Some(&missing), None, Exit::Unreachable, "install them with  quarterdeck install").await;
         // Every path answers with it, which is a version to one of them and no list to the other.
         let old = answering("200 OK", r#"{"major":"1","minor":"30","gitVersion":"v1.30.2","items":[],"metadata":{}}"#);
         let connected = connected(&old).await;

@@ -29,7 +29,7 @@ pub enum Fault {
     Denied { detail: String },
     #[error(
         "the cluster does not have Quarterdeck's kinds (no {resource}): \
-         install them with  quarterdeck crds | kubectl apply -f -"
+         install them with  quarterdeck install"
     )]
     NoKinds { resource: String },
     /// The position in the watch is too old: a new list puts it right.
@@ -134,7 +134,7 @@ mod tests {
     fn each_answer_has_a_sentence_with_a_way_out() {
         check(401, "token has expired", "(token has expired): they may have expired, log in again");
         check(403, "no", "you may not list machines in namespace fleet (RBAC: ask for ClusterRole quarterdeck-viewer)");
-        check(404, "404 page not found", "quarterdeck crds | kubectl apply -f -");
+        check(404, "404 page not found", "install them with  quarterdeck install");
         check(410, "too old", "starts over");
         check(503, "", "busy: try again later");
         check(418, "teapot", "something else: teapot");

@@ -8,10 +8,10 @@ use k8s_openapi::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use quarterdeck::{
-    api::{Machine, NodePool},
+    api::{Machine, NodePool, Operation},
     install,
 };
 use serde_json::json;
@@ -40,6 +40,16 @@ async fn namespace(real: &Real, name: &str) {
     assert!(made.is_ok() || matches!(&made, Err(kube::Error::Api(s)) if s.code == 409), "{made:?}");
 }
 
+/// What other tests left under way would stand in the way, as it should.
+async fn no_operations(real: &Real) {
+    let everywhere: Api<Operation> = Api::all(real.client.clone());
+    // Before the first test there is no such kind.
+    for operation in everywhere.list(&ListParams::default()).await.map(|l| l.items).unwrap_or_default() {
+        let api: Api<Operation> = Api::namespaced(real.client.clone(), &operation.namespace().unwrap_or_default());
+        api.delete(&operation.name_any(), &DeleteParams::default()).await.expect("deleted");
+    }
+}
+
 /// The resourceVersions of all that was installed.
 async fn versions(real: &Real) -> Vec<String> {
     let label = ListParams::default().labels("app.kubernetes.io/managed-by=quarterdeck");
@@ -55,6 +65,7 @@ async fn versions(real: &Real) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn needs_real_api_server_to_install_and_uninstall() {
     let Some(real) = real::open("needs_real_api_server_to_install_and_uninstall").await else { return };
+    no_operations(&real).await;
     let suffix = format!("{:08x}", rand::random::<u32>());
     let (home, fleet) = (format!("home-{suffix}"), format!("fleet-{suffix}"));
     // It was there before: it stays what it is, whatever happens.
@@ -119,6 +130,18 @@ async fn uninstall(real: &Real, home: &str, fleet: &str) {
     let pool = json!({"apiVersion": "quarterdeck.dev/v1alpha1", "kind": "NodePool",
         "metadata": {"name": "p", "finalizers": ["quarterdeck.dev/release-machines"]}, "spec": {"clusterName": "blue", "replicas": 1}});
     pools.create(&PostParams::default(), &serde_json::from_value(pool).expect("a pool")).await.expect("created");
+
+    let operations: Api<Operation> = Api::namespaced(real.client.clone(), fleet);
+    let operation = json!({"apiVersion": "quarterdeck.dev/v1alpha1", "kind": "Operation", "metadata": {"name": "o"},
+        "spec": {"type": "ScaleUp", "clusterName": "blue", "runbook": "r", "machines": [{"name": "m", "uid": "u"}]}});
+    operations
+        .create(&PostParams::default(), &serde_json::from_value(operation).expect("an operation"))
+        .await
+        .expect("created");
+    let running = Patch::Merge(json!({"status": {"state": "Running", "run": 1}}));
+    operations.patch_status("o", &PatchParams::default(), &running).await.expect("it runs");
+    check(real, "uninstall", 6, "1 operations are under way");
+    operations.delete("o", &DeleteParams::default()).await.expect("deleted");
 
     check(real, "uninstall -n elsewhere", 3, "not in elsewhere");
     check(real, "uninstall --delete-data --yes", 6, "with --abandon");

@@ -67,6 +67,7 @@ impl Bind {
 }
 
 /// A port that is ours.
+#[derive(Debug)]
 pub struct Port {
     listener: TcpListener,
     pub address: SocketAddr,
@@ -171,8 +172,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_that_is_taken_is_said_with_the_way_out() {
-        let first = Port::open(Bind::One(SocketAddr::from(([127, 0, 0, 1], 0)))).await.ok().expect("a port");
-        let second = Port::open(Bind::One(first.address)).await.err().expect("it is taken");
+        let first = Port::open(Bind::One(SocketAddr::from(([127, 0, 0, 1], 0)))).await.expect("a port");
+        let second = Port::open(Bind::One(first.address)).await.expect_err("it is taken");
         assert!(second.message.contains("another process has that port; choose another"), "{}", second.message);
     }
 }

@@ -55,7 +55,7 @@ impl Seed {
             },
         });
         let made = self.create(&pools, object).await?;
-        let revision = made.spec.revision(Some(&plan.version));
+        let revision = made.spec.revision(Some(plan.version));
         let mut set_labels = plan.labels();
         set_labels[labels::POOL] = json!(name);
         set_labels[labels::REVISION] = json!(revision);
