@@ -28,10 +28,11 @@ use std::{
     time::Duration,
 };
 
+use kube::Client;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{ApiServer, Listener};
+use super::Listener;
 use hosts::{Hosts, HostsOptions};
 use inventory::Inventory;
 use journal::Journal;
@@ -88,9 +89,9 @@ pub fn kept(directory: &Path) -> Result<Option<Size>, Error> {
     Ok(State::kept(directory)?.map(|state| state.size()))
 }
 
-/// Starts the hosts and the business clusters, and makes sure that the fleet is in the meta cluster, whose definitions have
-/// to be installed.
-pub async fn start(options: Options, meta: &ApiServer, listener: &Listener) -> Result<Simulation, Error> {
+/// Starts the hosts and the business clusters, and makes sure that the fleet is in the meta cluster, embedded or not, whose
+/// definitions have to be installed.
+pub async fn start(options: Options, meta: Client, listener: &Listener) -> Result<Simulation, Error> {
     let mut state = State::open(&options)?;
     let pace = Pace { seed: state.seed, ..options.pace };
     let inventory = Arc::new(Inventory::lay_out(state.clusters, state.machines, state.seed));
@@ -107,7 +108,6 @@ pub async fn start(options: Options, meta: &ApiServer, listener: &Listener) -> R
         listener.mount(&prefix(&cluster.name), tenant.server.clone());
         tenants.push(tenant);
     }
-    let client = meta.client();
     let keyring = state.keyring();
     let (journal, memories) = match &options.directory {
         None => (Journal::default(), Default::default()),
@@ -117,7 +117,7 @@ pub async fn start(options: Options, meta: &ApiServer, listener: &Listener) -> R
         }
     };
     let seed = Seed {
-        client: client.clone(),
+        client: meta.clone(),
         inventory: inventory.clone(),
         tenants: tenants.clone(),
         keyring: keyring.clone(),
@@ -132,7 +132,7 @@ pub async fn start(options: Options, meta: &ApiServer, listener: &Listener) -> R
         pace,
         journal,
         memories,
-        on_end: effects::on_end(client, &tenants),
+        on_end: effects::on_end(meta, &tenants),
         cancel: CancellationToken::new(),
     });
     network.serve(&hosts);

@@ -1,17 +1,10 @@
 //! The meta cluster of a test: embedded, or with `QUARTERDECK_META=real` a namespace of the one that
 //! `QUARTERDECK_REAL_KUBECONFIG` names (`tests/run --real` runs these tests on both).
 
-use std::{env, path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
-use k8s_openapi::{
-    api::core::v1::Namespace, apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
-};
-use kube::{
-    Api, Client, Config, ResourceExt,
-    api::PostParams,
-    config::{KubeConfigOptions, Kubeconfig},
-    runtime::{conditions, wait::await_condition},
-};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Api, Client, api::PostParams};
 use quarterdeck::{
     api::definitions,
     embedded::{ApiServer, Options},
@@ -20,8 +13,8 @@ use serde_json::json;
 
 use crate::world::NAMESPACE;
 
-/// For a real server to serve a new kind.
-const PATIENCE: Duration = Duration::from_secs(30);
+#[path = "../needs/real.rs"]
+mod real;
 
 #[derive(Clone)]
 pub struct Meta {
@@ -36,10 +29,8 @@ pub struct Meta {
 impl Meta {
     /// With our kinds, and nothing else that a test could see.
     pub async fn open() -> Self {
-        if env::var_os("QUARTERDECK_META").is_some_and(|meta| meta == "real") {
-            let path =
-                env::var_os("QUARTERDECK_REAL_KUBECONFIG").expect("a real one needs QUARTERDECK_REAL_KUBECONFIG");
-            return Self::real(path.into()).await;
+        if let Some(path) = real::kubeconfig() {
+            return Self::real(path).await;
         }
         let server = ApiServer::open(Options::default()).expect("it opens");
         server.install(definitions()).await.expect("the kinds are valid");
@@ -47,22 +38,11 @@ impl Meta {
     }
 
     pub async fn real(path: PathBuf) -> Self {
-        let kubeconfig = Kubeconfig::read_from(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-        let client = Client::try_from(config.expect("a context")).expect("a client");
+        let client = real::client(path).await;
         let namespace = format!("controllers-{:08x}", rand::random::<u32>());
         let made: Namespace = serde_json::from_value(json!({"metadata": {"name": namespace}})).expect("a namespace");
         Api::all(client.clone()).create(&PostParams::default(), &made).await.expect("created");
-        let kinds: Api<CustomResourceDefinition> = Api::all(client.clone());
-        for definition in definitions() {
-            match kinds.create(&PostParams::default(), &definition).await {
-                Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-                made => drop(made.expect("a valid definition")),
-            }
-            let name = definition.name_any();
-            let served = await_condition(kinds.clone(), &name, conditions::is_crd_established());
-            tokio::time::timeout(PATIENCE, served).await.expect("in time").expect("served");
-        }
+        real::install_kinds(&client).await;
         Self { client, namespace, limited: None, embedded: None }
     }
 

@@ -44,7 +44,7 @@ impl Running {
         listener.mount("", meta.clone());
         folder.keep_port(listener.address().port())?;
         write_private(&folder.kubeconfig(), &listener.kubeconfig("", "quarterdeck-demo", NAMESPACE))?;
-        let simulation = simulation::start(options, &meta, &listener).await?;
+        let simulation = simulation::start(options, meta.client(), &listener).await?;
         let (cancel, mut tasks) = (CancellationToken::new(), JoinSet::new());
         tasks.spawn(jobs::run(meta.clone(), executor::in_process(meta.client()), cancel.clone()));
         tasks.spawn(controllers::run(controllers::Config {

@@ -1,0 +1,78 @@
+//! The line to an API server, which a test can cut: connections go, and no new one is taken.
+
+use std::{
+    io::{Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Ends with the test, as its threads do.
+pub struct Line {
+    pub port: u16,
+    cut: Arc<AtomicBool>,
+    /// Both ends of every connection.
+    ends: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Line {
+    /// To a server on a port of this machine.
+    pub fn to(server: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = listener.local_addr().expect("it has one").port();
+        let line = Self { port, cut: Arc::default(), ends: Arc::default() };
+        let (cut, ends) = (line.cut.clone(), line.ends.clone());
+        thread::spawn(move || serve(listener, (port, server), &cut, &ends));
+        line
+    }
+
+    pub fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+        for end in self.ends.lock().expect("no panic while it is held").drain(..) {
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
+    pub fn heal(&self) {
+        self.cut.store(false, Ordering::SeqCst);
+    }
+}
+
+fn serve(listener: TcpListener, (port, server): (u16, u16), cut: &AtomicBool, ends: &Mutex<Vec<TcpStream>>) {
+    let mut listener = Some(listener);
+    loop {
+        thread::sleep(LOOK_EVERY);
+        if cut.load(Ordering::SeqCst) {
+            listener = None;
+            continue;
+        }
+        let here = listener.get_or_insert_with(|| TcpListener::bind(("127.0.0.1", port)).expect("our port"));
+        here.set_nonblocking(true).expect("it can be");
+        while let Ok((near, _)) = here.accept() {
+            let far = TcpStream::connect(("127.0.0.1", server)).expect("the server is there");
+            near.set_nonblocking(false).expect("it can be");
+            let mut all = ends.lock().expect("no panic while it is held");
+            for (from, to) in [(&near, &far), (&far, &near)] {
+                let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
+                all.push(from.try_clone().expect("a handle"));
+                thread::spawn(move || copy(from, to));
+            }
+        }
+    }
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream) {
+    let mut buffer = [0; 16 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut buffer) {
+        if to.write_all(&buffer[..count]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Both);
+}

@@ -1,0 +1,11 @@
+//! The real binary in a pseudo-terminal: what a user sees, and how the terminal is left. The flows run on the embedded
+//! server, and with `QUARTERDECK_META=real` on the one that `QUARTERDECK_REAL_KUBECONFIG` names.
+
+mod flows;
+mod kubelet;
+mod leaving;
+mod line;
+#[path = "../needs/real.rs"]
+mod real;
+mod screen;
+mod stage;

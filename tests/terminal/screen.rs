@@ -1,0 +1,158 @@
+//! A run of the binary in a pseudo-terminal, and what stands on it.
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use std::{
+    io::{Read, Write},
+    num::NonZeroU16,
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+/// How long anything may take on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the end may take: whoever closes a terminal does not wait for controllers to finish their lists.
+const END_WITHIN: Duration = Duration::from_secs(20);
+/// Longer than the guard against keys that were typed ahead.
+pub const BEFORE_A_DIALOG: Duration = Duration::from_millis(400);
+
+/// One run of the binary, and what its terminal shows.
+pub struct Terminal {
+    child: Box<dyn Child + Send + Sync>,
+    master: Box<dyn MasterPty + Send>,
+    keys: Box<dyn Write + Send>,
+    screen: Arc<Mutex<vt100::Parser>>,
+    pub home: tempfile::TempDir,
+}
+
+impl Terminal {
+    pub fn demo(arguments: &[&str], size: (u16, u16)) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_quarterdeck"));
+        command.args(["demo", "--speed", "50"]);
+        command.args(arguments);
+        Self::start(command, size)
+    }
+
+    /// The console on whatever fleet a kubeconfig names.
+    pub fn on(kubeconfig: &Path, size: (u16, u16)) -> Self {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_quarterdeck"));
+        command.arg("--kubeconfig");
+        command.arg(kubeconfig);
+        Self::start(command, size)
+    }
+
+    pub fn start(mut command: CommandBuilder, size: (u16, u16)) -> Self {
+        let home = tempfile::tempdir().expect("a folder");
+        let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
+        for (name, value) in [
+            ("TERM", "xterm-256color"),
+            ("COLORTERM", "truecolor"),
+            ("LANG", "C.UTF-8"),
+            ("USER", "tester"),
+            ("RUST_BACKTRACE", "0"),
+            ("QUARTERDECK_TEST_PANIC_KEY", "f12"),
+        ] {
+            command.env(name, value);
+        }
+        for name in ["NO_COLOR", "LC_ALL", "LC_CTYPE", "SSH_TTY", "SSH_CONNECTION", "QUARTERDECK_USER"] {
+            command.env_remove(name);
+        }
+        command.env("XDG_CONFIG_HOME", home.path());
+        command.env("XDG_STATE_HOME", home.path());
+        command.cwd(home.path());
+        let child = pair.slave.spawn_command(command).expect("the binary starts");
+        drop(pair.slave);
+        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(size.1), cells(size.0), 0)));
+        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let shown = screen.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 16 * 1024];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                shown.lock().expect("no panic while it is held").process(&buffer[..count]);
+            }
+        });
+        let keys = pair.master.take_writer().expect("a writer");
+        Self { child, master: pair.master, keys, screen, home }
+    }
+
+    pub fn text(&self) -> String {
+        self.screen.lock().expect("no panic while it is held").screen().contents()
+    }
+
+    pub fn until(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        let start = Instant::now();
+        loop {
+            let text = self.text();
+            if holds(&text) {
+                return text;
+            }
+            assert!(start.elapsed() < PATIENCE, "waited in vain for {what}; the screen is\n{text}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn sees(&self, words: &str) -> String {
+        self.until(words, |text| text.contains(words))
+    }
+
+    pub fn press(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).expect("the terminal takes keys");
+        self.keys.flush().expect("the terminal takes keys");
+    }
+
+    /// One key after the other, as a person types.
+    pub fn type_slowly(&mut self, text: &str) {
+        for c in text.chars() {
+            self.press(&c.to_string());
+            std::thread::sleep(Duration::from_millis(15));
+        }
+    }
+
+    pub fn resize(&self, size: (u16, u16)) {
+        self.screen.lock().expect("no panic while it is held").set_size(cells(size.1), cells(size.0));
+        self.master.resize(pty_size(size)).expect("it can be resized");
+    }
+
+    /// Waits for the end, and for what was said last to arrive; the exit code.
+    pub fn ends(&mut self) -> u32 {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it can be waited for") {
+                std::thread::sleep(Duration::from_millis(100));
+                return status.exit_code();
+            }
+            assert!(start.elapsed() < END_WITHIN, "it does not end; the screen is\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Line mode and echo are on, the cursor can be seen, and the screen before is back.
+    pub fn is_restored(&self) -> bool {
+        let flags = self.master.get_termios().map(|t| format!("{:?}", t.local_flags)).unwrap_or_default();
+        let parser = self.screen.lock().expect("no panic while it is held");
+        let screen = parser.screen();
+        let modes = screen.alternate_screen() || screen.hide_cursor() || screen.bracketed_paste();
+        !modes && flags.contains("ICANON") && flags.contains("ECHO")
+    }
+
+    pub fn signal(&self, name: &str) {
+        let pid = self.child.process_id().expect("it runs").to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().expect("kill is there").success());
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn pty_size((cols, rows): (u16, u16)) -> PtySize {
+    PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }
+}
+
+fn cells(count: u16) -> NonZeroU16 {
+    NonZeroU16::new(count).expect("a terminal has cells")
+}
