@@ -30,7 +30,9 @@ pub use operation::{
     Failure, FailureClass, MachineReference, Operation, OperationProgress, OperationSpec, OperationState,
     OperationStatus, OperationType, PhaseDuration,
 };
-pub use rollout::{BlueGreen, RemediationPolicy, RollingUpdate, RolloutPolicy, RolloutStrategy, StrategyType};
+pub use rollout::{
+    BlueGreen, RemediationPolicy, RollingUpdate, RolloutPolicy, RolloutStatus, RolloutStrategy, StrategyType,
+};
 
 use kube::CustomResourceExt;
 

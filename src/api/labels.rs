@@ -24,6 +24,11 @@ pub const REQUESTED_BY: &str = "quarterdeck.dev/requested-by";
 pub const APPROVED_REPLICAS: &str = "quarterdeck.dev/approved-replicas";
 /// On a machine: take this one first when the pool shrinks.
 pub const DELETE_MACHINE: &str = "quarterdeck.dev/delete-machine";
+/// On a machine: replace it by another one, which joins first where the rollout of the pool has room; the value says when
+/// it was asked for.
+pub const REPLACE_MACHINE: &str = "quarterdeck.dev/replace-machine";
+/// Taint of nodes that are to be replaced: what leaves one of them is not to land on another, if it can be helped.
+pub const OUTDATED_TAINT: &str = "quarterdeck.dev/outdated-revision";
 /// On a node in a business cluster: we cordoned it, for this operation. Only such nodes are uncordoned by us.
 pub const CORDONED_BY: &str = "quarterdeck.dev/cordoned-by";
 /// On an operation: the person asks that what failed is tried again; any new value counts.

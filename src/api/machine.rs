@@ -163,6 +163,8 @@ pub enum MachineState {
     NotReady,
     /// Its node is being emptied.
     Draining,
+    /// It is emptied, and upgraded where it is.
+    Updating,
     /// It is being reset.
     Releasing,
     /// A phase failed for good; a person decides.
@@ -170,7 +172,7 @@ pub enum MachineState {
 }
 
 impl MachineState {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Idle,
         Self::Claimed,
         Self::Provisioning,
@@ -178,6 +180,7 @@ impl MachineState {
         Self::Ready,
         Self::NotReady,
         Self::Draining,
+        Self::Updating,
         Self::Releasing,
         Self::Failed,
     ];
@@ -191,6 +194,7 @@ impl MachineState {
             Self::Ready => "Ready",
             Self::NotReady => "NotReady",
             Self::Draining => "Draining",
+            Self::Updating => "Updating",
             Self::Releasing => "Releasing",
             Self::Failed => "Failed",
         }
@@ -201,7 +205,7 @@ impl MachineState {
         match self {
             Self::Idle | Self::Ready | Self::Failed => None,
             Self::Claimed => Some(Duration::from_mins(5)),
-            Self::Provisioning | Self::Draining => Some(Duration::from_mins(30)),
+            Self::Provisioning | Self::Draining | Self::Updating => Some(Duration::from_mins(30)),
             Self::Deployed | Self::Releasing => Some(Duration::from_mins(10)),
             Self::NotReady => Some(Duration::from_mins(5)),
         }
@@ -209,7 +213,10 @@ impl MachineState {
 
     /// Something is being done to it now.
     pub fn is_moving(self) -> bool {
-        matches!(self, Self::Claimed | Self::Provisioning | Self::Deployed | Self::Draining | Self::Releasing)
+        matches!(
+            self,
+            Self::Claimed | Self::Provisioning | Self::Deployed | Self::Draining | Self::Updating | Self::Releasing
+        )
     }
 }
 

@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::node_pool::{DeletionOrder, NodeTemplate, Role};
+use super::{
+    node_pool::{DeletionOrder, NodeTemplate, Role},
+    rollout::RolloutStatus,
+};
 
 /// One revision of a pool; owned by the `NodePool`.
 #[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -75,6 +78,9 @@ pub struct MachineSetStatus {
     pub current_operation: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// Where the rollout to this revision stands, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
     /// `ScalingUp`, `ScalingDown`, each with the reason when it cannot go on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-use super::rollout::{RemediationPolicy, RolloutPolicy, StrategyType};
+use super::rollout::{RemediationPolicy, RolloutPolicy, RolloutStatus, StrategyType};
 
 /// A number of equal nodes of one cluster.
 #[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -223,9 +223,12 @@ pub struct NodePoolStatus {
     /// Name of the current revision's `MachineSet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_machine_set: Option<String>,
+    /// Where the rollout to the current revision stands, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Available`, `Ready`, `ScalingUp`, `ScalingDown`, `Paused`.
+    /// `Available`, `Ready`, `UpToDate`, `RollingOut`, `ScalingUp`, `ScalingDown`, `Paused`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -237,6 +240,8 @@ pub enum PoolPhase {
     Ready,
     ScalingUp,
     ScalingDown,
+    /// Machines give way to those of the current revision, or are upgraded.
+    RollingOut,
     /// Something stands in the way: not enough machines, a budget, a failure; the conditions say what.
     Blocked,
     Degraded,

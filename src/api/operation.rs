@@ -65,9 +65,17 @@ pub struct OperationSpec {
     pub from_replicas: Option<i32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_replicas: Option<i32>,
+    /// The Kubernetes version that it brings machines to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub version: Option<String>,
     /// No new machine is begun while this is set.
     #[serde(default)]
     pub paused: bool,
+    /// It ends before work on hosts begins, and nodes that it cordoned are given back. Too late once hosts are worked on:
+    /// then it ends by itself.
+    #[serde(default)]
+    pub cancelled: bool,
 }
 
 /// What an operation does.
@@ -86,6 +94,16 @@ pub enum OperationType {
 }
 
 impl OperationType {
+    /// Its machines leave their cluster.
+    pub fn takes_away(self) -> bool {
+        matches!(self, Self::ScaleDown | Self::Replace)
+    }
+
+    /// The nodes of its machines are emptied before work on hosts begins.
+    pub fn drains(self) -> bool {
+        self.takes_away() || self == Self::Upgrade
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Install => "Install",

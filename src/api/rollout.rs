@@ -126,6 +126,48 @@ impl BlueGreen {
     }
 }
 
+/// Where a rollout stands, as the controllers say it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStatus {
+    /// The revision that machines are brought to.
+    pub revision: String,
+    /// The Kubernetes version of that revision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The versions of the machines that are to give way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from_versions: Vec<String>,
+    /// Machines of an older revision, or marked to be replaced.
+    #[serde(default)]
+    pub outdated: i32,
+    /// Of these, the ones that are kept.
+    #[serde(default)]
+    pub kept: i32,
+    /// Machines of the current revision.
+    #[serde(default)]
+    pub updated: i32,
+    /// Of these, the ones that are available.
+    #[serde(default)]
+    pub updated_available: i32,
+    /// Machines that are drained, reset or upgraded now.
+    #[serde(default)]
+    pub in_flight: i32,
+    /// Machines whose drain was given up: cordoned, and still there.
+    #[serde(default)]
+    pub quarantined: i32,
+    /// Why it is not faster: a word and a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<Time>,
+    /// When the number of available new machines last rose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progressed_at: Option<Time>,
+}
+
 /// What is done about machines whose nodes stay unhealthy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -19,12 +19,23 @@ pub async fn claim(api: &Api<Machine>, machine: &Machine, claim: &ClaimReference
     write::object(api, machine, patch).await
 }
 
+/// Counts a machine that was brought to another revision to the set of that revision. It stays in its pool.
+pub async fn pass_on(api: &Api<Machine>, machine: &Machine, set: &ClaimReference) -> Result<Machine, Error> {
+    let since = machine.spec.claim_ref.as_ref().and_then(|c| c.claimed_at.clone());
+    let claim = ClaimReference { claimed_at: since, ..set.clone() };
+    let patch = json!({
+        "metadata": { "annotations": { labels::REPLACE_MACHINE: Value::Null } },
+        "spec": { "claimRef": claim },
+    });
+    write::object(api, machine, patch).await
+}
+
 /// Frees a machine. What the controllers wrote on it goes with the claim.
 pub async fn release(api: &Api<Machine>, machine: &Machine) -> Result<Machine, Error> {
     let patch = json!({
         "metadata": {
             "labels": { labels::CLUSTER: Value::Null, labels::POOL: Value::Null, labels::OPERATION: Value::Null },
-            "annotations": { labels::DELETE_MACHINE: Value::Null },
+            "annotations": { labels::DELETE_MACHINE: Value::Null, labels::REPLACE_MACHINE: Value::Null },
         },
         "spec": { "claimRef": Value::Null },
     });

@@ -4,7 +4,7 @@
 //! It decides from live lists. Operations have names that follow from the machines in them, so that a crash between
 //! deciding and writing cannot make two.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture, stream};
 use jiff::Timestamp;
@@ -20,11 +20,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{
         ClaimReference, ClusterDeployment, ConditionStatus, Machine, MachineReference, MachineSet, MachineSetStatus,
-        MachineState, NodePool, Operation, OperationSpec, OperationState, OperationType, condition, labels,
-        set_condition,
+        MachineState, NodePool, Operation, OperationSpec, OperationState, OperationType, RolloutStatus, condition,
+        labels, set_condition,
     },
     plan::{
-        Work,
+        Work, machine_state_of,
+        rollout::{self, Target, moves::Brake},
         scale::{self, Demand, Plan},
         state_of,
     },
@@ -40,6 +41,8 @@ use super::{
 
 /// Writes under way at once.
 const WRITES: usize = 16;
+/// Versions that a rollout names at most.
+const VERSIONS: usize = 8;
 /// Most machines in one operation: its `ConfigMap` has to stay below 1 MiB.
 const MACHINES_PER_OPERATION: usize = 500;
 
@@ -112,16 +115,55 @@ async fn reconcile(set: Arc<MachineSet>, context: Arc<Context>) -> Result<Action
         finalizer::let_go(&sets, &set).await?;
         return Ok(Action::await_change());
     }
-    let mut plan = plan(&set, &observed);
+    if !is_current(&set, &observed.pool) {
+        return rest(&context, &set, &observed).await;
+    }
+    let mut plan = plan(&set, &observed, context.now());
     if plan.shortfall > 0 {
         // More are wanted than there are: only now all machines matter, the free ones and any whose labels are wrong.
         observed.machines = context.live(&namespace, "").await?;
-        plan = self::plan(&set, &observed);
+        plan = self::plan(&set, &observed, context.now());
     }
     let acted = act(&context, &set, &observed, &plan).await?;
     report(&context, &set, &observed, &plan).await?;
     // What was done comes back as an event; a conflict on the way is worth another look soon.
-    Ok(if acted.conflicts { Action::requeue(std::time::Duration::from_millis(200)) } else { Action::await_change() })
+    let wake = plan.rollout.and_then(|r| r.wake_after_seconds);
+    Ok(match wake {
+        _ if acted.conflicts => Action::requeue(Duration::from_millis(200)),
+        Some(seconds) => Action::requeue(Duration::from_secs(seconds.unsigned_abs().max(1))),
+        None => Action::await_change(),
+    })
+}
+
+/// What a set of an older revision says: how many machines it has left. It decides nothing.
+async fn rest(context: &Context, set: &MachineSet, observed: &Observed) -> Result<Action, Error> {
+    let mine: Vec<&Machine> = observed.members(set).filter(|m| claims(set, m)).collect();
+    let before = set.status.clone().unwrap_or_default();
+    let mut after = MachineSetStatus {
+        replicas: count(mine.len()),
+        ready_replicas: count(mine.iter().filter(|m| machine_state_of(m) == MachineState::Ready).count()),
+        observed_generation: set.metadata.generation,
+        current_operation: None,
+        rollout: None,
+        ..before.clone()
+    };
+    let word = |type_: &str| {
+        condition(type_, ConditionStatus::False, "Superseded", "", set.metadata.generation, context.now())
+    };
+    for type_ in ["ScalingUp", "ScalingDown"] {
+        set_condition(&mut after.conditions, word(type_));
+    }
+    write::status(&context.api(&set.namespace().unwrap_or_default()), set, &before, &after).await?;
+    Ok(Action::await_change())
+}
+
+fn count(n: usize) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}
+
+/// The machine is claimed by this very set.
+fn claims(set: &MachineSet, machine: &Machine) -> bool {
+    machine.spec.claim_ref.as_ref().is_some_and(|c| Some(&c.uid) == set.metadata.uid.as_ref())
 }
 
 async fn observe(context: &Context, set: &MachineSet) -> Result<Option<Observed>, Error> {
@@ -134,7 +176,7 @@ async fn observe(context: &Context, set: &MachineSet) -> Result<Option<Observed>
     Ok(Some(Observed { pool, deployment, machines, operations }))
 }
 
-fn plan(set: &MachineSet, observed: &Observed) -> Plan {
+fn plan(set: &MachineSet, observed: &Observed, now: Timestamp) -> Plan {
     let deleting = is_deleting(&observed.pool);
     let demand = Demand {
         replicas: if deleting { 0 } else { set.spec.replicas },
@@ -149,7 +191,21 @@ fn plan(set: &MachineSet, observed: &Observed) -> Plan {
             .map_or(scale::DEFAULT_PARALLELISM, |n| n.unsigned_abs() as usize),
         ..Demand::of(&observed.pool)
     };
+    let uid = set.uid().unwrap_or_default();
+    let name = set.name_any();
+    let target = Target::of(&observed.pool, &set.spec.revision, (&name, &uid), now);
+    let demand = Demand { rollout: (!deleting).then_some(target), ..demand };
     scale::plan(&demand, &observed.machines, &observed.operations)
+}
+
+/// The set of the current revision acts for the whole pool; those of older ones only say what they have left.
+///
+/// Which one that is says the pool controller, and only what it has said of the pool as it is now counts: otherwise a
+/// change that lifts a hold and goes back to the revision before would let the abandoned set act on the lifted hold.
+fn is_current(set: &MachineSet, pool: &NodePool) -> bool {
+    let status = pool.status.as_ref();
+    let seen = status.and_then(|s| s.observed_generation) == pool.metadata.generation;
+    seen && status.and_then(|s| s.current_machine_set.as_deref()) == Some(&set.name_any())
 }
 
 /// What acting came across.
@@ -174,6 +230,7 @@ async fn act(context: &Context, set: &MachineSet, observed: &Observed, plan: &Pl
         revision: Some(set.spec.revision.clone()),
         version: set.spec.version.clone(),
     };
+    acted.conflicts |= each(observed, &plan.arrived, |m| machine_claim::pass_on(&machines, m, &claim)).await?;
     acted.conflicts |= each(observed, &plan.claims, |m| machine_claim::claim(&machines, m, &claim)).await?;
     if !plan.claims.is_empty() {
         // The machines come back claimed, and join one operation together.
@@ -184,8 +241,12 @@ async fn act(context: &Context, set: &MachineSet, observed: &Observed, plan: &Pl
     }
     if plan.halt.is_none() {
         let victims: Vec<_> = plan.victims.iter().map(|v| v.machine.clone()).collect();
+        let leaving = if plan.rollout.is_some() { OperationType::Replace } else { OperationType::ScaleDown };
         for machines in victims.chunks(MACHINES_PER_OPERATION) {
-            start(context, set, observed, OperationType::ScaleDown, machines).await?;
+            start(context, set, observed, leaving, machines).await?;
+        }
+        for machines in plan.upgrades.chunks(MACHINES_PER_OPERATION) {
+            start(context, set, observed, OperationType::Upgrade, machines).await?;
         }
     }
     Ok(acted)
@@ -229,7 +290,11 @@ async fn start(
     let operation = operation(set, observed, type_, machines);
     let api: Api<Operation> = context.api(&set.namespace().unwrap_or_default());
     if created(api.create(&PostParams::default(), &operation).await)? {
-        let verb = if type_ == OperationType::ScaleUp { "joining" } else { "releasing" };
+        let verb = match type_ {
+            OperationType::ScaleUp => "joining",
+            OperationType::Upgrade => "upgrading",
+            _ => "releasing",
+        };
         let note = format!("{}: {verb} {}", operation.name_any(), some_names(machines));
         context.events.normal(&observed.pool, type_.as_str(), note).await;
     }
@@ -240,7 +305,8 @@ fn operation(set: &MachineSet, observed: &Observed, type_: OperationType, machin
     let annotation = |key: &str| observed.pool.annotations().get(key).cloned();
     let runbooks = observed.deployment.as_ref().map(|d| d.spec.executor.runbooks.clone()).unwrap_or_default();
     let runbook = match type_ {
-        OperationType::ScaleDown => runbooks.reset.unwrap_or_else(|| "node-reset".to_owned()),
+        OperationType::ScaleDown | OperationType::Replace => runbooks.reset.unwrap_or_else(|| "node-reset".to_owned()),
+        OperationType::Upgrade => runbooks.upgrade.unwrap_or_else(|| "node-upgrade".to_owned()),
         _ => runbooks.join.unwrap_or_else(|| "node-join".to_owned()),
     };
     let mut operation = Operation::new(
@@ -256,6 +322,7 @@ fn operation(set: &MachineSet, observed: &Observed, type_: OperationType, machin
             reason: annotation(labels::REASON),
             from_replicas: set.status.as_ref().map(|s| s.replicas),
             to_replicas: Some(node_pool::wanted_replicas(&observed.pool)),
+            version: set.spec.version.clone().filter(|_| !type_.takes_away()),
             ..OperationSpec::default()
         },
     );
@@ -285,9 +352,14 @@ fn name(set: &MachineSet, observed: &Observed, type_: OperationType, machines: &
         .collect();
     claims.sort();
     let digest = node_pool::short(&Sha256::digest(claims.join(",")));
-    let verb = if type_ == OperationType::ScaleDown { "down" } else { "up" };
+    let verb = match type_ {
+        OperationType::ScaleDown => "down",
+        OperationType::Replace => "replace",
+        OperationType::Upgrade => "upgrade",
+        _ => "up",
+    };
     // It becomes part of the name of a Job, which is a label value: 63 characters, with `op-` and a run.
-    let pool: String = set.spec.pool_name.chars().take(36).collect();
+    let pool: String = set.spec.pool_name.chars().take(31).collect();
     let base = format!("{}-{verb}-{digest}", pool.trim_end_matches(['-', '.']));
     let over = |name: &str| observed.operations.iter().any(|o| o.name_any() == name && state_of(o).is_final());
     let numbered = (2..).map(|n| format!("{base}-{n}"));
@@ -317,6 +389,7 @@ async fn report(context: &Context, set: &MachineSet, observed: &Observed, plan: 
         selector: Some(format!("{}={}", labels::POOL, set.spec.pool_name)),
         current_operation: current.map(ResourceExt::name_any),
         observed_generation: set.metadata.generation,
+        rollout: rollout_status(set, &members, plan, before.rollout.as_ref(), context.now()),
         ..before.clone()
     };
     for next in conditions(set, observed, plan, &members, context.now()) {
@@ -324,6 +397,43 @@ async fn report(context: &Context, set: &MachineSet, observed: &Observed, plan: 
     }
     write::status(&context.api(&set.namespace().unwrap_or_default()), set, &before, &after).await?;
     Ok(())
+}
+
+/// Where the rollout stands, with when it began and when it last got on.
+fn rollout_status(
+    set: &MachineSet,
+    members: &[&Machine],
+    plan: &Plan,
+    before: Option<&RolloutStatus>,
+    now: Timestamp,
+) -> Option<RolloutStatus> {
+    let progress = plan.rollout?;
+    let counts = progress.counts;
+    let before = before.filter(|b| b.revision == set.spec.revision);
+    let versions = members.iter().filter(|m| !claims(set, m) || rollout::is_marked(m)).filter_map(|m| {
+        let node = m.status.as_ref().and_then(|s| s.node.as_ref()).and_then(|n| n.kubelet_version.as_deref());
+        node.map(|v| v.trim_start_matches('v').to_owned())
+    });
+    let mut from_versions: Vec<String> = versions.collect();
+    from_versions.sort();
+    from_versions.dedup();
+    from_versions.truncate(VERSIONS);
+    let got_on = before.is_none_or(|b| counts.updated_available > b.updated_available);
+    Some(RolloutStatus {
+        revision: set.spec.revision.clone(),
+        version: set.spec.version.clone(),
+        from_versions,
+        outdated: counts.outdated,
+        kept: progress.kept,
+        updated: counts.updated,
+        updated_available: counts.updated_available,
+        in_flight: counts.leaving + counts.upgrading,
+        quarantined: progress.quarantined,
+        reason: progress.brake.map(|b| b.reason().to_owned()),
+        message: progress.brake.map(Brake::message),
+        started_at: before.and_then(|b| b.started_at.clone()).or(Some(Time(now))),
+        progressed_at: before.and_then(|b| b.progressed_at.clone()).filter(|_| !got_on).or(Some(Time(now))),
+    })
 }
 
 fn conditions(

@@ -1,7 +1,9 @@
 //! One `MachineSet` for a pool, its replicas kept in line, and the sum of it all in the status of the pool.
 //!
-//! A new template or version does not touch nodes that exist: the pool says `UpToDate=False` and goes on with the
-//! revision that it has. Rolling a new revision out is an operation of its own kind, never a side effect of an edit.
+//! A new template or version makes a new revision, and a set of its own; how machines get from one to the next is the
+//! policy of the pool (`plan::rollout`), and when is the order of the cluster (`plan::upgrade`).
+
+mod revision;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,9 +30,20 @@ use super::{
 
 pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
     let controller = context.controller::<NodePool>();
-    let (pools, for_machines) = (controller.store(), controller.store());
+    let (pools, for_machines, siblings) = (controller.store(), controller.store(), controller.store());
     let controller = controller
         .owns(context.all::<MachineSet>(), watched())
+        // A pool that waits for the control plane goes on when that is done.
+        .watches(context.all::<NodePool>(), watched(), move |pool| {
+            let waits = |p: &Arc<NodePool>| {
+                let conditions = p.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
+                find_condition(conditions, "UpToDate").is_some_and(|c| c.reason == revision::WAITS)
+                    && p.spec.cluster_name == pool.spec.cluster_name
+                    && p.namespace() == pool.namespace()
+                    && p.name_any() != pool.name_any()
+            };
+            siblings.state().into_iter().filter(waits).map(|p| ObjectRef::from_obj(&*p)).collect::<Vec<_>>()
+        })
         .watches(context.all::<Machine>(), watched(), move |machine| {
             let namespace = machine.namespace();
             let concerned = |pool: &Arc<NodePool>| match &machine.spec.claim_ref {
@@ -52,7 +65,12 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
 
 struct Observed {
     deployment: Option<ClusterDeployment>,
+    /// What its machines are to become now.
+    wanted: revision::Wanted,
+    /// The set of the wanted revision.
     set: Option<MachineSet>,
+    /// Sets of older revisions, the newest first.
+    older: Vec<MachineSet>,
     /// Machines that are claimed for the pool.
     machines: Vec<Machine>,
 }
@@ -74,7 +92,9 @@ async fn reconcile(pool: Arc<NodePool>, context: Arc<Context>) -> Result<Action,
         return Ok(Action::await_change());
     }
     report(&context, &pool, &observed).await?;
-    Ok(Action::await_change())
+    let wake = observed.wanted.wake_after_seconds;
+    Ok(wake
+        .map_or(Action::await_change(), |s| Action::requeue(std::time::Duration::from_secs(s.unsigned_abs().max(1)))))
 }
 
 /// How many machines the pool is to have: one that is deleted is to have none.
@@ -93,12 +113,18 @@ async fn observe(context: &Context, pool: &NodePool) -> Result<Observed, Error> 
     let sets: Vec<MachineSet> = context.live(&namespace, &selector).await?;
     let machines: Vec<Machine> = context.live(&namespace, &selector).await?;
     let mut ours: Vec<_> = sets.into_iter().filter(|s| owned_by(s, pool)).collect();
-    ours.sort_by_key(|s| s.metadata.creation_timestamp.as_ref().map(|t| t.0));
-    Ok(Observed {
-        deployment: context.api(&namespace).get_opt(&pool.spec.cluster_name).await?,
-        set: ours.into_iter().find(|s| is_deleting(pool) || !is_deleting(s)),
-        machines: machines.into_iter().filter(|m| is_member(m, pool)).collect(),
-    })
+    ours.sort_by_key(|s| std::cmp::Reverse((s.metadata.creation_timestamp.as_ref().map(|t| t.0), s.name_any())));
+    let deployment: Option<ClusterDeployment> = context.api(&namespace).get_opt(&pool.spec.cluster_name).await?;
+    let wanted = revision::wanted(context, pool, deployment.as_ref(), &ours).await?;
+    let is_wanted = |s: &MachineSet| wanted.is(s, pool) && (is_deleting(pool) || !is_deleting(s));
+    let set = match ours.iter().position(is_wanted) {
+        Some(at) => Some(ours.remove(at)),
+        // One that goes as a whole changes nothing any more: its machines leave under the set that they have.
+        None if is_deleting(pool) && !ours.is_empty() => Some(ours.remove(0)),
+        None => None,
+    };
+    let machines = machines.into_iter().filter(|m| is_member(m, pool)).collect();
+    Ok(Observed { deployment, wanted, set, older: ours, machines })
 }
 
 fn owned_by(set: &MachineSet, pool: &NodePool) -> bool {
@@ -117,9 +143,15 @@ async fn act(context: &Context, pool: &NodePool, observed: &Observed) -> Result<
         if is_deleting(pool) && observed.machines.is_empty() {
             return Ok(());
         }
-        created(sets.create(&PostParams::default(), &new_set(pool, observed.deployment.as_ref())).await)?;
+        let set = new_set(pool, &observed.wanted);
+        if created(sets.create(&PostParams::default(), &set).await)? && !observed.older.is_empty() {
+            let version = set.spec.version.as_deref().unwrap_or("its version");
+            let note = format!("revision {} with Kubernetes {version}", set.spec.revision);
+            context.events.normal(pool, "NewRevision", note).await;
+        }
         return Ok(());
     };
+    revision::tidy(context, pool, &observed.older, &observed.machines).await?;
     let spec = &set.spec;
     let changed = spec.replicas != pool.spec.replicas
         || spec.machine_selector != pool.spec.machine_selector
@@ -158,13 +190,8 @@ async fn use_up_approval(
     Ok(())
 }
 
-fn wanted_version(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> Option<String> {
-    pool.spec.version.clone().or_else(|| deployment.map(|d| d.spec.version.clone()))
-}
-
-fn new_set(pool: &NodePool, deployment: Option<&ClusterDeployment>) -> MachineSet {
-    let version = wanted_version(pool, deployment);
-    let revision = pool.spec.revision(version.as_deref());
+fn new_set(pool: &NodePool, wanted: &revision::Wanted) -> MachineSet {
+    let (version, revision) = (wanted.version.clone(), wanted.revision.clone());
     let mut set = MachineSet::new(
         &format!("{}-{revision}", pool.name_any()),
         MachineSetSpec {
@@ -233,16 +260,12 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
     }
     let settled = enough && replicas == wanted && failed == 0;
     say("Ready", settled.into(), if settled { "Ready" } else { "NotReady" }, numbers);
-    let current = observed.set.as_ref().map(|s| s.spec.revision.clone());
-    let version = wanted_version(pool, observed.deployment.as_ref());
-    let up_to_date = current.as_ref().is_none_or(|r| *r == pool.spec.revision(version.as_deref()));
-    let outdated = "the template or version has changed; nodes that exist keep theirs until an upgrade is started";
-    say(
-        "UpToDate",
-        up_to_date.into(),
-        if up_to_date { "UpToDate" } else { "NotUpToDate" },
-        if up_to_date { String::new() } else { outdated.to_owned() },
-    );
+    let updated = observed.set.as_ref().map_or(0, |set| revision::updated(pool, set, &observed.machines));
+    let (up_to_date, reason, why) = revision::verdict(observed, replicas - updated);
+    say("UpToDate", up_to_date, reason, why);
+    let rollout = observed.set.as_ref().and_then(|s| s.status.as_ref()).and_then(|s| s.rollout.clone());
+    let (rolling, reason, message) = revision::rolling_out(pool, rollout.as_ref(), now);
+    say("RollingOut", rolling, reason, message);
     let of_set =
         observed.set.as_ref().and_then(|s| s.status.as_ref()).map(|s| s.conditions.as_slice()).unwrap_or_default();
     for type_ in ["ScalingUp", "ScalingDown"] {
@@ -256,15 +279,16 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
     NodePoolStatus {
         replicas,
         ready_replicas: ready,
-        updated_replicas: if up_to_date { replicas } else { 0 },
+        updated_replicas: updated,
         unavailable_replicas: (wanted - ready).max(0),
         failed_replicas: failed,
         selector: Some(format!("{}={}", labels::POOL, pool.name_any())),
         phase: Some(phase(pool, paused, &conditions, replicas, failed)),
         version: match &observed.set {
             Some(set) => set.spec.version.clone(),
-            None => wanted_version(pool, observed.deployment.as_ref()),
+            None => observed.wanted.version.clone(),
         },
+        rollout,
         current_machine_set: observed.set.as_ref().map(ResourceExt::name_any),
         observed_generation: generation,
         conditions,
@@ -292,10 +316,12 @@ fn phase(
     } else if blocked("ScalingUp") || blocked("ScalingDown") {
         PoolPhase::Blocked
     // The set may not have looked yet.
-    } else if is("ScalingDown") || replicas > pool.spec.replicas {
+    } else if (is("ScalingDown") && !is("RollingOut")) || replicas > pool.spec.replicas {
         PoolPhase::ScalingDown
-    } else if is("ScalingUp") || replicas < pool.spec.replicas {
+    } else if (is("ScalingUp") && !is("RollingOut")) || replicas < pool.spec.replicas {
         PoolPhase::ScalingUp
+    } else if is("RollingOut") {
+        PoolPhase::RollingOut
     } else if is("Ready") {
         PoolPhase::Ready
     } else if failed > 0 || !is("Available") {

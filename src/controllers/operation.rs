@@ -20,12 +20,13 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     api::{
         ClusterDeployment, ConditionStatus, Failure, FailureClass, Machine, MachineReference, MachineSet, NodePool,
-        Operation, OperationProgress, OperationState, OperationStatus, OperationType, condition, labels, set_condition,
+        Operation, OperationProgress, OperationState, OperationStatus, StrategyType, condition, labels, set_condition,
     },
     plan::{
         Work,
         machine::drain_skipped,
         operation::{JobState, Situation, Step, next_step},
+        rollout::{self, Target},
         state_of,
     },
     runbook, tenant,
@@ -35,6 +36,7 @@ use super::{
     Context, Error, Name, belonging,
     cluster_deployment::created,
     context::{drive, watched},
+    finalizer::is_deleting,
     job, machine_claim, node_pool, write,
 };
 
@@ -78,6 +80,8 @@ struct Observed {
     /// Those of its machines that exist.
     machines: Vec<Machine>,
     job: JobState,
+    /// Seconds until drained machines may be reset; `None` if that hangs on something else.
+    reset_in: Option<i64>,
 }
 
 async fn reconcile(operation: Arc<Operation>, context: Arc<Context>) -> Result<Action, Error> {
@@ -114,13 +118,36 @@ async fn observe(context: &Context, operation: &Operation) -> Result<Observed, E
         Some(name) => context.api(&namespace).get_opt(name).await?,
         None => None,
     };
+    let operations: Vec<Operation> =
+        context.live(&namespace, &belonging::of_cluster(&operation.spec.cluster_name)).await?;
     Ok(Observed {
         deployment: context.api(&namespace).get_opt(&operation.spec.cluster_name).await?,
+        reset_in: reset_in(context, operation, pool.as_ref(), &operations).await?,
         pool,
-        operations: context.live(&namespace, &belonging::of_cluster(&operation.spec.cluster_name)).await?,
+        operations,
         machines: machines(context, operation).await?,
         job: job.as_ref().map_or(JobState::Absent, job_state),
     })
+}
+
+/// How long drained machines have to stand yet: at once free, but for the old pool of a blue-green rollout.
+async fn reset_in(
+    context: &Context,
+    operation: &Operation,
+    pool: Option<&NodePool>,
+    operations: &[Operation],
+) -> Result<Option<i64>, Error> {
+    let blue_green = |p: &&NodePool| p.spec.strategy() == StrategyType::BlueGreen && !is_deleting(*p);
+    let draining = state_of(operation) == OperationState::Draining && operation.spec.type_.takes_away();
+    let Some(pool) = pool.filter(blue_green).filter(|_| draining) else { return Ok(Some(0)) };
+    let namespace = pool.namespace().unwrap_or_default();
+    let Some(current) = pool.status.as_ref().and_then(|s| s.current_machine_set.as_deref()) else { return Ok(Some(0)) };
+    let Some(set) = context.api::<MachineSet>(&namespace).get_opt(current).await? else { return Ok(Some(0)) };
+    let machines: Vec<Machine> =
+        context.live(&namespace, &belonging::of_pool(&pool.spec.cluster_name, &pool.name_any())).await?;
+    let uid = set.uid().unwrap_or_default();
+    let target = Target::of(pool, &set.spec.revision, (current, &uid), context.now());
+    Ok(rollout::may_reset(&target, &machines, &Work::of(operations)))
 }
 
 /// The machines of the operation: those of its pool in one answer, and any that left it meanwhile one by one.
@@ -197,6 +224,7 @@ fn plan(operation: &Operation, observed: &Observed) -> Step {
         job: observed.job.clone(),
         paused: is_paused(operation, observed),
         hold: observed.pool.as_ref().is_some_and(|p| p.spec.hold),
+        may_reset: observed.reset_in == Some(0),
     })
 }
 
@@ -211,7 +239,15 @@ async fn act(
     let mut action = Action::await_change();
     let run = status.run.max(1);
     match step {
-        Step::Wait(why) => status.message = Some(why.clone()),
+        Step::Wait(why) => {
+            status.message = Some(why.clone());
+            action = match observed.reset_in {
+                Some(seconds @ 1..) => Action::requeue(Duration::from_secs(seconds.unsigned_abs())),
+                // Another operation of the pool drains, and does not wake this one.
+                None => Action::requeue(Duration::from_secs(5)),
+                Some(_) => action,
+            };
+        }
         Step::Follow => status.message = None,
         Step::Reserve(machines) => {
             status.run = run;
@@ -288,7 +324,7 @@ async fn launch(
         .ok_or_else(|| Error::Missing(format!("there is no ClusterDeployment {}", operation.spec.cluster_name)))?;
     let machines: Vec<&Machine> =
         observed.machines.iter().filter(|m| machines.iter().any(|r| Some(&r.uid) == m.metadata.uid.as_ref())).collect();
-    if operation.spec.type_ == OperationType::ScaleDown
+    if operation.spec.type_.drains()
         && let Some(why) = not_empty(context, deployment, &machines).await?
     {
         return Ok(Launch::NotEmpty(why));

@@ -53,7 +53,7 @@ fn controller() -> Vec<Value> {
         rule(GROUP, &KINDS, &["get", "list", "watch"]),
         rule(GROUP, &["clusters", "machinesets", "nodepools", "operations"], &["create"]),
         rule(GROUP, &["clusterdeployments", "machines", "machinesets", "nodepools", "operations"], &["patch"]),
-        rule(GROUP, &["nodepools"], &["delete"]),
+        rule(GROUP, &["machinesets", "nodepools"], &["delete"]),
         rule(GROUP, &statuses.each_ref().map(String::as_str), &["patch"]),
         rule("batch", &["jobs"], &["get", "list", "watch", "create", "delete"]),
         rule("", &["configmaps"], &["get", "create", "delete"]),
@@ -94,7 +94,10 @@ fn viewer() -> Vec<Value> {
 /// What keys of the console and `quarterdeck scale` write, and `kubectl scale` beside them. Not machines: whoever may
 /// patch one can take its claim away.
 fn acts() -> Vec<Value> {
-    vec![rule(GROUP, &["nodepools", "operations"], &["patch"]), rule(GROUP, &["nodepools/scale"], &["patch", "update"])]
+    vec![
+        rule(GROUP, &["clusterdeployments", "machines", "nodepools", "operations"], &["patch"]),
+        rule(GROUP, &["nodepools/scale"], &["patch", "update"]),
+    ]
 }
 
 /// The inventory itself. Sets and clusters are the controllers' own.

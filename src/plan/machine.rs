@@ -34,7 +34,8 @@ pub fn next_state(machine: &Machine, operation: Option<&Operation>) -> Next {
     }
     match operation {
         None => without_operation(machine),
-        Some(operation) if operation.spec.type_ == OperationType::ScaleDown => leaving(machine, operation),
+        Some(operation) if operation.spec.type_.takes_away() => leaving(machine, operation),
+        Some(operation) if operation.spec.type_ == OperationType::Upgrade => upgrading(machine, operation),
         Some(operation) => joining(machine, operation),
     }
 }
@@ -54,7 +55,7 @@ pub fn failed_phase(status: &MachineStatus) -> Option<&PhaseStatus> {
 pub fn is_releasable(machine: &Machine, operation: Option<&Operation>) -> bool {
     let Some(operation) = operation else { return false };
     machine.spec.claim_ref.is_some()
-        && operation.spec.type_ == OperationType::ScaleDown
+        && operation.spec.type_.takes_away()
         && state(operation).is_final()
         && drained(machine, operation)
         && machine.status.as_ref().is_some_and(phases_done)
@@ -79,8 +80,14 @@ pub fn drain_skipped(machine: &Machine, operation: &Operation) -> bool {
 pub fn is_drain_obsolete(machine: &Machine, operation: Option<&Operation>) -> bool {
     let serves =
         matches!(machine_state(machine), MachineState::Deployed | MachineState::Ready | MachineState::NotReady);
-    let wanted =
-        operation.is_some_and(|o| o.spec.type_ == OperationType::ScaleDown && state(o) != OperationState::Cancelled);
+    let wanted = operation.is_some_and(|o| {
+        let over = if o.spec.type_ == OperationType::Upgrade {
+            state(o).is_final() || machine.status.as_ref().is_some_and(phases_done)
+        } else {
+            state(o) == OperationState::Cancelled
+        };
+        o.spec.type_.drains() && !over
+    });
     serves && !wanted && machine.status.as_ref().is_some_and(|s| s.drain.is_some())
 }
 
@@ -99,6 +106,7 @@ fn without_operation(machine: &Machine) -> Next {
         // Failed: its drain was given up and somebody took the operation away; the node serves on.
         MachineState::Failed
         | MachineState::Draining
+        | MachineState::Updating
         | MachineState::Deployed
         | MachineState::Ready
         | MachineState::NotReady => health(machine),
@@ -142,11 +150,30 @@ fn leaving(machine: &Machine, operation: &Operation) -> Next {
     }
 }
 
+/// It is emptied, worked on where it is, and serves again.
+fn upgrading(machine: &Machine, operation: &Operation) -> Next {
+    if drain_skipped(machine, operation) {
+        return failed("its drain was not done in time: the node stays cordoned, in quarantine; retry or uncordon it");
+    }
+    let done = machine.status.as_ref().is_some_and(phases_done);
+    match state(operation) {
+        OperationState::Pending if machine_state(machine) != MachineState::Failed => keep(machine),
+        OperationState::Pending | OperationState::Draining => MachineState::Draining.into(),
+        _ if done => health(machine),
+        OperationState::Running if !drained(machine, operation) => keep(machine),
+        OperationState::Running => phase_failure(machine).unwrap_or_else(|| MachineState::Updating.into()),
+        OperationState::Succeeded | OperationState::Cancelled => health(machine),
+        OperationState::Failed => failure(machine, operation),
+    }
+}
+
 /// What the node says, for a machine whose phases are all done.
 fn health(machine: &Machine) -> Next {
     let node = machine.status.as_ref().and_then(|s| s.node.as_ref());
-    let was_ready =
-        matches!(machine_state(machine), MachineState::Ready | MachineState::NotReady | MachineState::Draining);
+    let was_ready = matches!(
+        machine_state(machine),
+        MachineState::Ready | MachineState::NotReady | MachineState::Draining | MachineState::Updating
+    );
     match node {
         Some(node) if node.ready == "True" => MachineState::Ready.into(),
         Some(node) if was_ready => {
@@ -236,6 +263,23 @@ mod tests {
     }
 
     #[test]
+    fn an_upgrade_where_it_is() {
+        check("ready@1#op", "Upgrade:Pending", "Ready");
+        check("ready@1#op", "Upgrade:Draining", "Draining");
+        check("draining@1#op,drained", "Upgrade:Running", "Updating");
+        check("draining@1#op", "Upgrade:Running", "Draining");
+        check("updating@1#op,drained,begun,node", "Upgrade:Running", "Updating");
+        check("updating@1#op,drained,failed,node", "Upgrade:Running", "Failed");
+        check("updating@1#op,drained,done,node", "Upgrade:Running", "Ready");
+        check("updating@1#op,drained,done,lost", "Upgrade:Running", "NotReady");
+        check("ready@1#op,done,node", "Upgrade:Succeeded", "Ready");
+        check("updating@1#op,drained,begun,node", "Upgrade:Failed", "Failed");
+        check("draining@1#op,node", "Upgrade:Cancelled", "Ready");
+        check("draining@1#op,skipped", "Upgrade:Draining", "Failed");
+        check("failed@1#op,failed", "Upgrade:Pending", "Draining");
+    }
+
+    #[test]
     fn nothing_is_reset_that_was_not_seen_empty() {
         check("draining@1#op", "ScaleDown:Running", "Draining");
         check("ready@1#op", "ScaleDown:Succeeded", "Ready");
@@ -266,6 +310,10 @@ mod tests {
         assert!(obsolete("ready@1#op,skipped", "ScaleDown:Cancelled"));
         assert!(!obsolete("ready@1#op,skipped", "ScaleDown:Failed"));
         assert!(!obsolete("draining@1#op,drained", ""));
+        assert!(!obsolete("ready@1#op,drained", "Upgrade:Running"));
+        assert!(obsolete("ready@1#op,drained,done", "Upgrade:Running"));
+        assert!(obsolete("ready@1#op,drained,done", "Upgrade:Succeeded"));
+        assert!(obsolete("ready@1#op,skipped", "Upgrade:Cancelled"));
         assert!(!obsolete("ready@1#op", ""));
     }
 

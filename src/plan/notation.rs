@@ -43,7 +43,8 @@ pub fn machine(word: &str) -> Machine {
         claimed_at: Some(Time(Timestamp::from_second(second).expect("a second"))),
         ..ClaimReference::default()
     });
-    let has_node = matches!(state, MachineState::Ready | MachineState::NotReady | MachineState::Draining);
+    let has_node =
+        matches!(state, MachineState::Ready | MachineState::NotReady | MachineState::Draining | MachineState::Updating);
     machine.status = Some(MachineStatus {
         state: Some(state),
         node: has_node
@@ -97,6 +98,8 @@ pub fn operation(word: &str) -> Operation {
     operation.spec.type_ = match kind {
         "ScaleUp" => OperationType::ScaleUp,
         "ScaleDown" => OperationType::ScaleDown,
+        "Replace" => OperationType::Replace,
+        "Upgrade" => OperationType::Upgrade,
         other => panic!("type {other}"),
     };
     operation.spec.cluster_name = "blue".to_owned();

@@ -28,6 +28,8 @@ pub struct Situation<'a> {
     pub job: JobState,
     pub paused: bool,
     pub hold: bool,
+    /// Drained machines may be reset: false while an old pool stands beside its successor (blue-green).
+    pub may_reset: bool,
 }
 
 /// The next step of an operation.
@@ -52,6 +54,10 @@ pub enum Step {
 /// Decides the next step.
 pub fn next_step(situation: &Situation) -> Step {
     match state(situation.operation) {
+        OperationState::Pending | OperationState::Draining if situation.operation.spec.cancelled => Step::Finish {
+            state: OperationState::Cancelled,
+            message: "cancelled before work on hosts began; nodes that it cordoned are given back".to_owned(),
+        },
         OperationState::Pending => situation.pending(),
         OperationState::Draining => situation.draining(),
         OperationState::Running => situation.running(),
@@ -62,8 +68,16 @@ pub fn next_step(situation: &Situation) -> Step {
 }
 
 impl Situation<'_> {
-    fn is_scale_down(&self) -> bool {
-        self.operation.spec.type_ == OperationType::ScaleDown
+    fn takes_away(&self) -> bool {
+        self.operation.spec.type_.takes_away()
+    }
+
+    fn drains(&self) -> bool {
+        self.operation.spec.type_.drains()
+    }
+
+    fn is_upgrade(&self) -> bool {
+        self.operation.spec.type_ == OperationType::Upgrade
     }
 
     fn name(&self) -> &str {
@@ -88,10 +102,11 @@ impl Situation<'_> {
 
     /// The operation has nothing more to do on the machine.
     fn is_done(&self, machine: &Machine) -> bool {
-        if self.is_scale_down() {
+        if self.drains() {
+            // After an upgrade the node is given back, and its drain forgotten.
             return reservation(machine) == Some(self.name())
                 && machine.status.as_ref().is_some_and(|s| s.operation.as_deref() == Some(self.name()))
-                && drained(machine, self.operation)
+                && (self.is_upgrade() || drained(machine, self.operation))
                 && machine.status.as_ref().is_some_and(phases_done);
         }
         match machine_state(machine) {
@@ -121,7 +136,7 @@ impl Situation<'_> {
         if !unreserved.is_empty() {
             return Step::Reserve(unreserved.into_iter().map(|m| reference(m)).collect());
         }
-        if self.is_scale_down() {
+        if self.drains() {
             return if self.hold { Step::Wait("the pool is on hold".to_owned()) } else { Step::Drain };
         }
         if todo.iter().all(|m| self.is_handed_over(m)) {
@@ -151,6 +166,9 @@ impl Situation<'_> {
         match empty {
             empty if empty.is_empty() => self.verdict(),
             _ if self.paused => Step::Wait("paused".to_owned()),
+            _ if !self.may_reset => {
+                Step::Wait("drained: the old machines stand until the new ones have soaked".to_owned())
+            }
             empty => Step::Launch(empty),
         }
     }
@@ -165,7 +183,7 @@ impl Situation<'_> {
                     .machines
                     .iter()
                     .filter(|m| reservation(m) == Some(self.name()))
-                    .filter(|m| !self.is_scale_down() || drained(m, self.operation))
+                    .filter(|m| !self.drains() || drained(m, self.operation))
                     .map(reference)
                     .collect();
                 if again.is_empty() { self.verdict() } else { Step::Launch(again) }
@@ -179,17 +197,21 @@ impl Situation<'_> {
         let total = self.operation.spec.machines.len();
         let left: Vec<_> = self.todo().collect();
         // A scale-up that lost a machine to somebody else did not deploy it.
-        let strayed = |m: &&Machine| !self.is_scale_down() && !self.is_ours(m) && !self.is_done(m);
+        let strayed = |m: &&Machine| !self.takes_away() && !self.is_ours(m) && !self.is_done(m);
         let gone = total - self.machines.len().min(total) + self.machines.iter().filter(strayed).count();
         if left.is_empty() && gone == 0 {
-            let word = if self.is_scale_down() { "released" } else { "deployed" };
+            let word = match () {
+                () if self.takes_away() => "released",
+                () if self.is_upgrade() => "upgraded",
+                () => "deployed",
+            };
             return Step::Finish {
                 state: OperationState::Succeeded,
                 message: format!("{total} {} {word}", plural(total)),
             };
         }
         let mut reasons = Vec::new();
-        let skipped = left.iter().filter(|m| self.is_scale_down() && drain_skipped(m, self.operation)).count();
+        let skipped = left.iter().filter(|m| self.drains() && drain_skipped(m, self.operation)).count();
         if skipped > 0 {
             reasons.push(format!("{skipped} in quarantine because the drain was not done in time"));
         }
@@ -242,6 +264,7 @@ mod tests {
             job: JobState::Absent,
             paused: false,
             hold: false,
+            may_reset: true,
         };
         change(&mut situation);
         assert_eq!(word(&next_step(&situation)), expected);
@@ -303,6 +326,47 @@ mod tests {
         check_with(paused, "op:ScaleDown:Draining=a", "a:draining@1#op,drained", "wait");
         check_with(|s| s.hold = true, "op:ScaleDown:Pending=a", "a:ready@1#op", "wait");
         check_with(|s| s.hold = true, "op:ScaleUp:Pending=a", "a:claimed@1#op", "launch a");
+    }
+
+    #[test]
+    fn an_upgrade_is_done_when_its_phases_are() {
+        check("op:Upgrade:Pending=a", "a:ready@1#op", "drain");
+        check("op:Upgrade:Draining=a", "a:draining@1#op,drained", "launch a");
+        let ended = |s: &mut Situation| s.job = JobState::Complete;
+        check_with(ended, "op:Upgrade:Running=a", "a:updating@1#op,drained,done", "Succeeded");
+        check_with(ended, "op:Upgrade:Running=a", "a:ready@1#op,done", "Succeeded");
+        check_with(ended, "op:Upgrade:Running=a", "a:updating@1#op,drained,begun", "Failed");
+        check_with(ended, "op:Upgrade:Running=a+b", "a:ready@1#op,done", "Failed");
+    }
+
+    #[test]
+    fn an_old_pool_stands_until_it_may_go() {
+        let standing = |s: &mut Situation| s.may_reset = false;
+        check_with(standing, "op:Replace:Pending=a", "a:ready@1#op", "drain");
+        check_with(standing, "op:Replace:Draining=a", "a:draining@1#op,drained", "wait");
+        check("op:Replace:Draining=a", "a:draining@1#op,drained", "launch a");
+    }
+
+    #[test]
+    fn cancelling_works_until_hosts_are_worked_on() {
+        let word_of = |state: &str| {
+            let mut operations = notation::operations(&format!("op:ScaleDown:{state}=a"));
+            operations[0].spec.cancelled = true;
+            let machines = notation::machines("a:draining@1#op,drained");
+            let work = Work::of(&operations);
+            let job = JobState::Running;
+            let situation = Situation {
+                operation: &operations[0],
+                machines: &machines,
+                work: &work,
+                job,
+                paused: true,
+                hold: false,
+                may_reset: true,
+            };
+            word(&next_step(&situation))
+        };
+        assert_eq!([word_of("Pending"), word_of("Draining"), word_of("Running")], ["Cancelled", "Cancelled", "follow"]);
     }
 
     #[test]

@@ -7,11 +7,12 @@ mod demand;
 mod halt;
 mod machines;
 
-use crate::api::{Machine, MachineReference, Operation, OperationType, Role};
+use crate::api::{Machine, MachineReference, MachineState, Operation, OperationType, Role};
 
 use super::{
     budget::Budget,
     estimate::{Estimate, estimate},
+    rollout::{self, Progress, Sorted, Target, moves::Brake},
     victims::{Why, ranked},
     work::Work,
 };
@@ -52,6 +53,12 @@ pub struct Plan {
     pub waiting: Vec<MachineReference>,
     /// Members that are leaving already.
     pub leaving: i32,
+    /// Members to drain and bring to the current revision where they are.
+    pub upgrades: Vec<MachineReference>,
+    /// Members that were brought to the current revision and are to be counted to its set.
+    pub arrived: Vec<MachineReference>,
+    /// Where the rollout stands, while members are to be replaced.
+    pub rollout: Option<Progress>,
     pub budget: Budget,
     pub halt: Option<Halt>,
     /// `None` without history.
@@ -75,6 +82,7 @@ pub fn plan<'a>(
     }
     let budget = Budget { allowed: Budget::allowance(demand.deletion_budget, members.len()), ..Budget::default() };
     let (leaving, staying): (Vec<_>, Vec<_>) = members.into_iter().partition(|m| work.is_leaving(m));
+    let sorted = demand.rollout.as_ref().map(|target| Sorted::of(target, &staying, &work));
     let mut plan = Plan {
         from: count(&staying),
         to: demand.replicas,
@@ -85,7 +93,11 @@ pub fn plan<'a>(
         ..Plan::default()
     };
     let difference = demand.replicas.saturating_sub(plan.from);
-    if difference >= 0 {
+    plan.arrived = sorted.as_ref().map(|s| s.arrived.clone()).unwrap_or_default();
+    let target = demand.rollout.as_ref().zip(sorted.as_ref());
+    if let Some((target, sorted)) = target.filter(|(t, s)| t.is_rolling(s, &leaving)) {
+        plan.roll(demand, target, sorted, idle, &leaving, &work);
+    } else if difference >= 0 {
         plan.claim(idle, difference as usize);
     } else {
         plan.shrink(demand, staying.clone(), &leaving, difference.unsigned_abs() as usize, &work);
@@ -103,6 +115,8 @@ impl Plan {
             && self.victims.is_empty()
             && self.releases.is_empty()
             && self.waiting.is_empty()
+            && self.upgrades.is_empty()
+            && self.arrived.is_empty()
             && self.shortfall == 0
     }
 
@@ -162,6 +176,62 @@ impl Plan {
             allowed: if demand.role == Role::ControlPlane && demand.replicas == 0 { 0 } else { self.budget.allowed },
         };
         self.brake(demand);
+    }
+
+    /// The next step of a rollout: who joins, who leaves, who is upgraded where it is.
+    fn roll(
+        &mut self,
+        demand: &Demand,
+        target: &Target,
+        sorted: &Sorted,
+        idle: Vec<&Machine>,
+        leaving: &[&Machine],
+        work: &Work,
+    ) {
+        // Those of an older revision that nothing was done on yet go back as they are.
+        let (untouched, old): (Vec<&Machine>, Vec<&Machine>) =
+            sorted.outdated.iter().copied().partition(|m| work.is_untouched(m));
+        self.releases = untouched.iter().map(|m| reference(m)).collect();
+        let sorted = Sorted { outdated: old, updated: sorted.updated.clone(), arrived: Vec::new() };
+        let (counts, ripe) = rollout::counts(target, &sorted, leaving, demand.replicas, count(&idle), work);
+        let one = demand.role != Role::Worker;
+        let (bounds, soaked) =
+            rollout::bounds(target, &sorted, leaving, demand.replicas, self.budget.allowed, one, demand.hold);
+        let mut moves = rollout::moves::decide(&counts, &bounds);
+        if demand.paused {
+            moves = rollout::moves::Moves { brake: Some(Brake::Paused), ..Default::default() };
+        }
+        let ranked = ranked(sorted.outdated.clone(), demand.order, work);
+        self.take(&ranked, &moves, work);
+        self.claim(idle, usize::try_from(moves.claim).unwrap_or(0));
+        self.shortfall = moves.missing;
+        self.rollout = Some(Progress {
+            counts,
+            kept: bounds.partition.min(counts.outdated).max(0),
+            quarantined: count(leaving.iter().filter(|m| rollout::is_quarantined(m)).collect::<Vec<_>>().as_slice()),
+            brake: moves.brake,
+            wake_after_seconds: [ripe, soaked].into_iter().flatten().min(),
+        });
+    }
+
+    /// Chooses who leaves and who is upgraded: the unwell first, then by the deletion order.
+    fn take(&mut self, ranked: &[(&Machine, Why)], moves: &rollout::moves::Moves, work: &Work) {
+        let (mut unwell, mut well, mut upgrade) = (moves.remove_unavailable, moves.remove_available, moves.upgrade);
+        for (machine, why) in ranked {
+            let serves = super::work::machine_state(machine) == MachineState::Ready;
+            let left = if serves { &mut well } else { &mut unwell };
+            if work.under_way(machine).is_some() {
+                continue;
+            }
+            if serves && upgrade > 0 {
+                upgrade -= 1;
+                self.upgrades.push(reference(machine));
+            } else if *left > 0 {
+                *left -= 1;
+                let why = if *why == Why::Order { Why::Outdated } else { *why };
+                self.victims.push(Victim { machine: reference(machine), why, has_node: has_node(machine) });
+            }
+        }
     }
 
     /// Says what stands in the way of the victims, the strongest reason first.

@@ -12,6 +12,7 @@ pub use cluster::{ClusterView, PoolView};
 pub use path::{Refusal, Stage, stages};
 
 use super::version::Version;
+use crate::api::Role;
 
 /// The version that the pool is to have now: that of the first open stage if it is the pool's, else what it has.
 ///
@@ -37,8 +38,10 @@ pub fn waits_for(cluster: &ClusterView, pool: &str) -> Option<String> {
     };
     let open = stages.first()?;
     let mine = stages.iter().any(|s| s.pools.iter().any(|p| p == pool));
-    (mine && !open.pools.iter().any(|p| p == pool))
-        .then(|| format!("{} first go to {}, then this pool goes to {}", open.who(), open.to, view.wanted(cluster)))
+    (mine && !open.pools.iter().any(|p| p == pool)).then(|| {
+        let go = if open.pools.len() > 1 && open.role == Role::Worker { "go" } else { "goes" };
+        format!("{} {go} to {} first, then this pool goes to {}", open.who(), open.to, view.wanted(cluster))
+    })
 }
 
 #[cfg(test)]

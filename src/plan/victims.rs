@@ -21,6 +21,8 @@ pub enum Why {
     NotReady,
     /// Its node has not been Ready yet.
     NeverReady,
+    /// It is of an older revision, or marked to be replaced.
+    Outdated,
     /// By the deletion order of the pool.
     Order,
 }
@@ -35,6 +37,7 @@ impl Why {
             Self::Provisioning => "is still being provisioned",
             Self::NotReady => "is not Ready",
             Self::NeverReady => "was never Ready",
+            Self::Outdated => "is to be replaced",
             Self::Order => "is next in the deletion order",
         }
     }

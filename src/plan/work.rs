@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::api::{Machine, MachineState, Operation, OperationState, OperationType, labels};
+use crate::api::{Machine, MachineState, Operation, OperationState, labels};
 
 /// Operations, looked up by name and by the machines that they work on.
 #[derive(Debug, Default)]
@@ -44,8 +44,7 @@ impl<'a> Work<'a> {
     ///
     /// One whose release failed counts too, until somebody retries it: it serves nobody.
     pub fn is_leaving(&self, machine: &Machine) -> bool {
-        self.latest(machine)
-            .is_some_and(|o| o.spec.type_ == OperationType::ScaleDown && state(o) != OperationState::Cancelled)
+        self.latest(machine).is_some_and(|o| o.spec.type_.takes_away() && state(o) != OperationState::Cancelled)
     }
 
     /// It is claimed, nothing was done on it yet, and no operation is going to.

@@ -4,6 +4,7 @@ mod deleting;
 mod draining;
 #[allow(dead_code, reason = "the tests of commands use more of it")]
 mod meta;
+mod rollout;
 mod safety;
 mod scaling;
 mod world;

@@ -74,7 +74,8 @@ impl World {
         let cancel = CancellationToken::new();
         let world = Self {
             meta,
-            tenant: ApiServer::open(Options::default()).expect("it opens"),
+            tenant: ApiServer::open(Options { version: Some("1.36.0".to_owned()), ..Options::default() })
+                .expect("it opens"),
             offline: Arc::default(),
             writes: Arc::default(),
             executor: Executor::default(),
@@ -358,7 +359,13 @@ impl Executor {
 
     async fn work_on(&self, meta: &Meta, tenant: &Client, input: &JobInput, name: &str, uid: &str) -> bool {
         let is_join = input.operation.contains("-up-");
-        let phase = if is_join { "Join" } else { "Reset" };
+        let is_upgrade = input.operation.contains("-upgrade-");
+        let version = input.variables["kubernetes_version"].as_str();
+        let phase = match () {
+            () if is_join => "Join",
+            () if is_upgrade => "Upgrade",
+            () => "Reset",
+        };
         phases(meta, name, &[("Preflight", "Running"), (phase, "Pending")]).await;
         tokio::time::sleep(Duration::from_millis(10)).await;
         phases(meta, name, &[("Preflight", "Succeeded"), (phase, "Running")]).await;
@@ -367,7 +374,9 @@ impl Executor {
             return false;
         }
         if is_join {
-            join(tenant, name, uid).await;
+            join(tenant, name, uid, version).await;
+        } else if is_upgrade {
+            report_version(tenant, name, version).await;
         } else {
             *self.resets.lock().unwrap().entry(name.to_owned()).or_default() += 1;
         }
@@ -396,10 +405,20 @@ async fn phases(meta: &Meta, machine: &str, states: &[(&str, &str)]) {
     machines.patch_status(machine, &PatchParams::default(), &patch).await.expect("phases");
 }
 
-async fn join(tenant: &Client, name: &str, uid: &str) {
+/// The kubelet of a node says which version it has.
+async fn report_version(tenant: &Client, name: &str, version: &str) {
+    let nodes: Api<Node> = Api::all(tenant.clone());
+    let info = json!({"status": {"nodeInfo": {"kubeletVersion": format!("v{version}"), "architecture": "amd64", "bootID": "",
+        "containerRuntimeVersion": "", "kernelVersion": "", "kubeProxyVersion": "", "machineID": "", "operatingSystem": "linux",
+        "osImage": "", "systemUUID": ""}}});
+    nodes.patch_status(&format!("node-{name}"), &PatchParams::default(), &Patch::Merge(info)).await.expect("a version");
+}
+
+async fn join(tenant: &Client, name: &str, uid: &str, version: &str) {
     let nodes: Api<Node> = Api::all(tenant.clone());
     let node = json!({"metadata": {"name": format!("node-{name}")}, "spec": {"providerID": provider_id(uid)}});
     let _ = nodes.create(&PostParams::default(), &serde_json::from_value(node).expect("a node")).await;
     let ready = json!({"status": {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]}});
+    report_version(tenant, name, version).await;
     nodes.patch_status(&format!("node-{name}"), &PatchParams::default(), &Patch::Merge(ready)).await.expect("ready");
 }

@@ -67,6 +67,7 @@ async fn needs_real_api_server_whose_controllers_use_all_that_they_may_and_no_mo
     world.settled(4).await;
     drain_against_a_budget(&world).await;
     world.settled(3).await;
+    revisions_come_and_go(&world).await;
     clean_up_after(&world).await;
     delete_everything(&world).await;
 
@@ -76,6 +77,23 @@ async fn needs_real_api_server_whose_controllers_use_all_that_they_may_and_no_mo
     let (idle, extra): (Vec<_>, Vec<_>) = (granted.difference(&used).collect(), used.difference(&granted).collect());
     assert!(idle.is_empty() && extra.is_empty(), "granted and not used: {idle:#?}\nused and not granted: {extra:#?}");
     eprintln!("{} permissions, each of them used", granted.len());
+}
+
+/// A few revisions that no machine follows: sets of the oldest are let go.
+async fn revisions_come_and_go(world: &World) {
+    let sets: Api<quarterdeck::api::MachineSet> = world.api();
+    let current = async || world.pool().await.status.and_then(|s| s.current_machine_set).unwrap_or_default();
+    let mut seen = std::collections::BTreeSet::from([current().await]);
+    for patch in 3..8 {
+        let strategy = json!({ "strategy": { "type": "OnDelete" } });
+        world.patch_pool(json!({ "version": format!("1.34.{patch}"), "rollout": strategy })).await;
+        world.until("there is a set for it", async || seen.insert(current().await)).await;
+    }
+    world
+        .until("the oldest empty one is let go", async || {
+            sets.list(&ListParams::default()).await.expect("sets").items.len() == 5
+        })
+        .await;
 }
 
 /// The pause reaches the operation, and is taken back from it.

@@ -1,7 +1,7 @@
 //! How many machines may be claimed, taken away or upgraded now: arithmetic over counts, for the next step and for a
 //! preview of all steps alike.
 
-use crate::api::StrategyType;
+use crate::{api::StrategyType, plan::quorum};
 
 use super::fences::Fences;
 
@@ -62,6 +62,8 @@ pub struct Moves {
     pub remove_available: i32,
     /// Outdated machines to upgrade where they are.
     pub upgrade: i32,
+    /// Machines that would be claimed if there were any idle.
+    pub missing: i32,
     /// Why it is not faster; `None` when nothing more is wanted.
     pub brake: Option<Brake>,
 }
@@ -159,7 +161,7 @@ pub fn decide(counts: &Counts, bounds: &Bounds) -> Moves {
         StrategyType::RollingUpdate | StrategyType::OnDelete => rolling(counts, bounds, keep),
     };
     if bounds.hold && (moves.remove() > 0 || moves.upgrade > 0) {
-        moves = Moves { claim: moves.claim, brake: Some(Brake::Hold), ..Moves::default() };
+        moves = Moves { claim: moves.claim, missing: moves.missing, brake: Some(Brake::Hold), ..Moves::default() };
     }
     moves
 }
@@ -185,17 +187,17 @@ fn rolling(counts: &Counts, bounds: &Bounds, keep: i32) -> Moves {
     let left = total - remove_unavailable;
     let spare = (counts.available() - least).max(0);
     let remove_available = spare.min(left).min(counts.outdated_available).min(deletions - remove_unavailable);
-    let mut moves = Moves { claim, remove_unavailable, remove_available, ..Moves::default() };
+    let mut moves = Moves { claim, missing, remove_unavailable, remove_available, ..Moves::default() };
     if bounds.one_at_a_time {
         one_member(counts, &mut moves);
     }
     moves.brake = (moves.remove() < to_go).then(|| {
-        if bounds.one_at_a_time && (total > 0 || counts.leaving > 0) {
-            Brake::OneMemberAtATime
-        } else if missing > 0 && claim == 0 {
+        if moves.missing > 0 && moves.claim == 0 {
             Brake::NoIdle(missing)
-        } else if claim > 0 || new_unavailable > 0 {
-            Brake::NotAvailable(new_unavailable + claim)
+        } else if moves.claim > 0 || new_unavailable > 0 {
+            Brake::NotAvailable(new_unavailable + moves.claim)
+        } else if bounds.one_at_a_time && (total > 0 || counts.leaving > 0) {
+            Brake::OneMemberAtATime
         } else if left > 0 && deletions <= moves.remove() {
             Brake::DeletionBudget(counts.leaving + moves.remove())
         } else if counts.outdated > counts.outdated_available {
@@ -219,8 +221,15 @@ fn one_member(counts: &Counts, moves: &mut Moves) {
     if unwell > moves.remove_unavailable {
         moves.remove_available = 0;
     }
+    let well = moves.remove_available > 0;
+    if moves.remove() > 0 && !quorum::may_remove(counts.staying(), counts.available(), well) {
+        (moves.remove_unavailable, moves.remove_available) = (0, 0);
+    }
     // Nobody joins while somebody leaves: the next has to find the others agreed.
-    moves.claim = if unsettled || moves.remove() > 0 { 0 } else { moves.claim.min(1) };
+    if unsettled || moves.remove() > 0 {
+        (moves.claim, moves.missing) = (0, 0);
+    }
+    moves.claim = moves.claim.min(1);
 }
 
 fn blue_green(counts: &Counts, bounds: &Bounds, keep: i32) -> Moves {
@@ -229,7 +238,7 @@ fn blue_green(counts: &Counts, bounds: &Bounds, keep: i32) -> Moves {
     let surge = counts.outdated.max(bounds.fences.surge);
     let (claim, missing) = claims(counts, target, surge);
     let to_go = (counts.outdated - keep - counts.upgrading).max(0);
-    let mut moves = Moves { claim, ..Moves::default() };
+    let mut moves = Moves { claim, missing, ..Moves::default() };
     moves.brake = if to_go <= 0 {
         None
     } else if missing > 0 {
@@ -252,7 +261,7 @@ fn blue_green(counts: &Counts, bounds: &Bounds, keep: i32) -> Moves {
 
 fn in_place(counts: &Counts, bounds: &Bounds, keep: i32) -> Moves {
     // Places that are empty are filled with new machines, as ever.
-    let (claim, _) = claims(counts, counts.updated + (counts.desired - counts.staying()).max(0), 0);
+    let (claim, missing) = claims(counts, counts.updated + (counts.desired - counts.staying()).max(0), 0);
     let to_go = (counts.outdated - keep - counts.upgrading).max(0);
     let least = counts.desired - bounds.fences.unavailable;
     let spare = (counts.available() - least).max(0);
@@ -274,7 +283,7 @@ fn in_place(counts: &Counts, bounds: &Bounds, keep: i32) -> Moves {
             Brake::Limit
         }
     });
-    Moves { claim, upgrade, brake, ..Moves::default() }
+    Moves { claim, missing, upgrade, brake, ..Moves::default() }
 }
 
 /// The pool after a step of which everything has gone well: what was claimed serves, what left is idle again.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::api::{DeletionOrder, NodePool, Role, labels};
+use crate::{
+    api::{DeletionOrder, NodePool, Role, labels},
+    plan::rollout::Target,
+};
 
 /// Machines worked on at once when nobody said otherwise.
 pub const DEFAULT_PARALLELISM: usize = 30;
@@ -26,6 +29,8 @@ pub struct Demand<'a> {
     /// Nothing may be taken away.
     pub hold: bool,
     pub parallelism: usize,
+    /// What its machines are to become; `None` if their number is all that matters.
+    pub rollout: Option<Target<'a>>,
 }
 
 impl<'a> Demand<'a> {
@@ -44,6 +49,7 @@ impl<'a> Demand<'a> {
             paused: pool.spec.paused,
             hold: pool.spec.hold,
             parallelism: DEFAULT_PARALLELISM,
+            rollout: None,
         }
     }
 

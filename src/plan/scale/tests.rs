@@ -18,6 +18,7 @@ pub(super) fn demand(replicas: i32, selector: &BTreeMap<String, String>) -> Dema
         paused: false,
         hold: false,
         parallelism: DEFAULT_PARALLELISM,
+        rollout: None,
     }
 }
 

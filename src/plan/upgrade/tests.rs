@@ -138,7 +138,7 @@ fn each_pool_is_told_what_it_is_to_have_now() {
     assert_eq!((now("cp"), now("a"), now("new")), ("1.34.2".into(), "1.33.6".into(), "1.33.6".into()));
     assert_eq!(waits_for(&cluster, "cp"), None);
     let why = waits_for(&cluster, "a").unwrap();
-    assert_eq!(why, "the control plane first go to 1.34.2, then this pool goes to 1.34.2");
+    assert_eq!(why, "the control plane goes to 1.34.2 first, then this pool goes to 1.34.2");
 }
 
 mod invariants {

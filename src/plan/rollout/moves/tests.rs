@@ -113,6 +113,9 @@ fn a_control_plane_changes_by_one_member_while_all_others_are_well() {
     check(members, 3, "o3/3 u3/3 i5", "-1 [OneMemberAtATime]");
     check(members, 3, "o2/2 u3/3 l1 i5", "[OneMemberAtATime]");
     check(members, 3, "o3/2 u1/1 i5", "~1 [OneMemberAtATime]");
+    let alone = Bounds { one_at_a_time: true, ..bounds(StrategyType::RollingUpdate, 0, 1) };
+    check(alone, 1, "o1/1 i5", "[OneMemberAtATime]");
+    check(Bounds { fences: Fences { surge: 1, ..alone.fences }, ..alone }, 1, "o1/1 i5", "+1 [WaitingForNewMachines]");
     let in_place = Bounds { one_at_a_time: true, ..bounds(StrategyType::InPlace, 0, 3) };
     check(in_place, 3, "o3/3", "^1 [OneMemberAtATime]");
     check(in_place, 3, "o3/2 p1", "[OneMemberAtATime]");
