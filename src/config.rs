@@ -16,6 +16,7 @@ mod themes;
 
 pub use keymap::Binding;
 pub use mistake::Mistake;
+pub(crate) use mistake::plain;
 pub use nearest::nearest;
 pub use paths::Paths;
 pub use settings::{Glyphs, Settings};

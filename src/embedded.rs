@@ -83,7 +83,7 @@ pub enum Error {
 }
 
 /// The version of Kubernetes whose behaviour the server follows.
-const VERSION: &str = "1.33.0+quarterdeck";
+const VERSION: &str = "1.36.0+quarterdeck";
 
 /// Where a server keeps its objects, and what it is called in messages.
 #[derive(Clone, Debug, Default)]

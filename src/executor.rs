@@ -14,7 +14,7 @@ mod event;
 mod gate;
 mod inventory;
 mod kubernetes;
-mod listen;
+pub mod listen;
 mod machine;
 mod redact;
 mod report;

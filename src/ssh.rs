@@ -19,7 +19,7 @@ mod connection;
 mod connector;
 mod dial;
 mod error;
-mod host_keys;
+pub mod host_keys;
 mod identities;
 
 pub use channel::{Channel, Output};

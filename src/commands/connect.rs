@@ -21,7 +21,7 @@ use super::{
     exit::{Ended, Exit},
     lines,
 };
-use crate::{api::NodePool, fleet::Fault};
+use crate::{api::NodePool, config::plain, fleet::Fault};
 
 pub use version::{OLDEST, TooOld};
 
@@ -67,7 +67,7 @@ impl ConnectError {
 
 impl From<ConnectError> for Ended {
     fn from(error: ConnectError) -> Self {
-        Self::new(error.exit(), error.to_string())
+        Self::new(error.exit(), plain(&error.to_string()))
     }
 }
 

@@ -16,6 +16,7 @@ use kube::{
 use serde_json::Value;
 
 use crate::api::{Operation, OperationState};
+use crate::console::text::clean;
 
 use super::{
     Globals, connect,
@@ -181,15 +182,22 @@ impl Reader<'_> {
         {
             return Ok(());
         }
-        let text = match (&event, self.args.output) {
-            (Some(event), Output::Text) => match render(event) {
+        let text = match self.args.output {
+            Output::Text => match readable(line) {
                 Some(text) => text,
                 None => return Ok(()),
             },
-            _ => line.to_owned(),
+            Output::Json => line.to_owned(),
         };
         writeln!(io::stdout(), "{text}").map_err(|_| Interrupted::Reader)
     }
+}
+
+/// A line of a log as people read it, without anything that a terminal would obey; `None` if it says nothing to them.
+pub fn readable(line: &str) -> Option<String> {
+    let event = serde_json::from_str::<Value>(line).ok().filter(Value::is_object);
+    let text = event.map_or_else(|| Some(line.to_owned()), |event| render(&event));
+    text.map(|text| clean(&text))
 }
 
 /// An event in one readable line; `None` for those that say nothing to people.

@@ -19,12 +19,12 @@ pub struct Mistake {
 
 impl Mistake {
     pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), at: None, message: message.into() }
+        Self { file: file.to_owned(), at: None, message: plain(&message.into()) }
     }
 
     pub(super) fn at(file: &Path, location: Location, message: impl Into<String>) -> Self {
         let at = (location != Location::UNKNOWN).then(|| (location.line(), location.column()));
-        Self { file: file.to_owned(), at, message: message.into() }
+        Self { file: file.to_owned(), at, message: plain(&message.into()) }
     }
 
     /// What the parser did not like; unknown keys come with what is allowed.
@@ -44,6 +44,15 @@ impl Mistake {
         };
         error.location().map_or_else(|| Self::of_file(file, message.clone()), |at| Self::at(file, at, message.clone()))
     }
+}
+
+/// Longest sentence about a file: what it repeats of the file may be as long as the file.
+const LONGEST: usize = 400;
+
+/// What is said of a file, without anything of it that a terminal would obey, and no longer than people read.
+pub(crate) fn plain(message: &str) -> String {
+    let shown: String = message.chars().map(|c| if c.is_control() { '·' } else { c }).take(LONGEST).collect();
+    if shown.chars().count() < LONGEST { shown } else { shown + "…" }
 }
 
 impl fmt::Display for Mistake {

@@ -193,7 +193,10 @@ fn version(version: &str) -> Value {
 async fn dispatch(server: &ApiServer, call: Call) -> Result<Reply, Refusal> {
     let Resource { group, version, plural, name, subresource, .. } = &call.resource;
     if let (Some(kind), "POST") = (review::find(group, plural), call.method.as_str()) {
-        return Ok(Reply::json(201, &review::answer(&kind, body::decode(&call)?)));
+        return Ok(Reply::json(201, &review::answer(&kind, body::decode(&call)?)?));
+    }
+    if review::find(group, plural).is_some() {
+        return Err(Refusal::method_not_allowed());
     }
     let found = server.kinds().find(group, version, plural).cloned();
     let Some(kind) = found.filter(|kind| fits(kind, &call)) else {

@@ -68,7 +68,7 @@ pub fn document(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
     for kind in served(kinds, group, version) {
         mark(kind, &mut schemas);
     }
-    let title = json!({"title": "Quarterdeck embedded API server", "version": "v1.33.0"});
+    let title = json!({"title": "Quarterdeck embedded API server", "version": "v1.36.0"});
     (!paths.is_empty())
         .then(|| json!({"openapi": "3.0.0", "info": title, "paths": paths, "components": {"schemas": schemas}}))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::kind::Kind;
+use super::{kind::Kind, object::text, refusal::Refusal, validity::access};
 
 const ALL: [(&str, &str, &str); 4] = [
     ("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
@@ -36,8 +36,23 @@ pub fn find(group: &str, plural: &str) -> Option<Kind> {
     ALL.iter().find(|(g, _, p)| *g == group && *p == plural).map(kind)
 }
 
-/// The review with its answer.
-pub fn answer(kind: &Kind, mut review: Value) -> Value {
+/// The review with its answer, if it is a question.
+pub fn answer(kind: &Kind, mut review: Value) -> Result<Value, Refusal> {
+    if !review.is_object() {
+        return Err(Refusal::bad_request("the body is not an object"));
+    }
+    let rules = kind.kind == "SelfSubjectRulesReview";
+    if rules && text(&review["spec"]["namespace"]).is_empty() {
+        return Err(Refusal::bad_request("no namespace on request"));
+    }
+    let causes = access::review(kind, &review["spec"]);
+    if !causes.is_empty() {
+        // A real server does not say of which kind.
+        return Err(Refusal::invalid(&Kind { kind: String::new(), ..kind.clone() }, "", &causes));
+    }
+    if rules {
+        review["spec"] = json!({});
+    }
     review["apiVersion"] = kind.api_version().into();
     review["kind"] = kind.kind.as_str().into();
     review["status"] = match kind.kind.as_str() {
@@ -49,5 +64,5 @@ pub fn answer(kind: &Kind, mut review: Value) -> Value {
         }),
         _ => json!({"allowed": true}),
     };
-    review
+    Ok(review)
 }

@@ -71,6 +71,7 @@ const ATOMIC_MAPS: &[&str] = &[
     "nodeSelector",
     "regarding",
     "resourceFieldRef",
+    "roleRef",
     "secretKeyRef",
     "selector",
 ];

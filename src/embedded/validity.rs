@@ -2,6 +2,8 @@
 //!
 //! Kubernetes checks far more; a field that is not looked at here is taken as its client writes it.
 
+pub mod access;
+
 use serde_json::{Value, json};
 
 use super::{
@@ -12,6 +14,8 @@ use super::{
     schema::{Error, Structural},
 };
 
+const RBAC: &str = "rbac.authorization.k8s.io";
+
 /// Everything that is wrong, with what is written and with how that changes what was there.
 pub fn check(kind: &Kind, value: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut causes = Vec::new();
@@ -21,6 +25,8 @@ pub fn check(kind: &Kind, value: &Value, old: Option<&Value>) -> Vec<Cause> {
         "Pod" => pod(value, old, &mut causes),
         "Node" => node(value, old, &mut causes),
         "Event" => event(kind, value, old, &mut causes),
+        "Role" | "ClusterRole" if kind.group == RBAC => access::role(kind, value, &mut causes),
+        "RoleBinding" | "ClusterRoleBinding" if kind.group == RBAC => access::binding(kind, value, old, &mut causes),
         "PodDisruptionBudget" => budget(&value["spec"], &mut causes),
         _ if kind.collection == definition::COLLECTION => definition(value, &mut causes),
         _ => {}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::model::nearest;
+use super::model::{nearest, plain};
 use super::quote::scan;
 use super::template::{ROOTS, environment, templates};
 use super::{Phase, Runbook, Step, parse};
@@ -55,7 +55,7 @@ struct Report<'a> {
 
 impl Report<'_> {
     fn say(&mut self, level: Level, line: u64, message: String) {
-        self.findings.push(Finding { line: (line > 0).then_some(line), level, message });
+        self.findings.push(Finding { line: (line > 0).then_some(line), level, message: plain(&message) });
     }
 
     fn runbook(&mut self, runbook: &Runbook) {

@@ -162,7 +162,16 @@ fn explain(error: &serde_saphyr::Error) -> Error {
         // The location is a field of its own.
         other => other.to_string().lines().next().unwrap_or_default().to_owned(),
     };
-    Error { line, message }
+    Error { line, message: plain(&message) }
+}
+
+/// Longest sentence about a file: what it repeats of the file may be as long as the file.
+const LONGEST: usize = 400;
+
+/// What is said of a file, without anything of it that a terminal would obey, and no longer than people read.
+pub(super) fn plain(message: &str) -> String {
+    let shown: String = message.chars().map(|c| if c.is_control() { '·' } else { c }).take(LONGEST).collect();
+    if shown.chars().count() < LONGEST { shown } else { shown + "…" }
 }
 
 fn unknown_key(field: &str, expected: &[&str]) -> String {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
+use super::model::plain;
 use super::quote::{Place, scan};
 use super::{Runbook, Step};
 
@@ -205,9 +206,9 @@ fn failure(runbook: &Runbook, p: usize, s: usize, error: &minijinja::Error) -> R
     let line = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
     let what = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     RenderError {
-        phase: phase.name().to_owned(),
-        step: phase.steps[s].name.value.clone(),
-        message: format!("{what} (in `{field}`{line})"),
+        phase: plain(phase.name()),
+        step: plain(&phase.steps[s].name.value),
+        message: plain(&format!("{what} (in `{field}`{line})")),
     }
 }
 

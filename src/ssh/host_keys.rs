@@ -18,7 +18,7 @@ pub(super) fn words(key: &PublicKey) -> String {
 
 /// The readable lines of a `known_hosts` file. Lines that nobody could use are skipped, as `ssh` does.
 #[derive(Debug, Default)]
-pub(super) struct KnownHosts(Vec<Entry>);
+pub struct KnownHosts(Vec<Entry>);
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -32,7 +32,7 @@ pub(super) enum Verdict {
 }
 
 impl KnownHosts {
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let lines = text.lines().map(|line| line.trim().replace('\t', " "));
         Self(lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.parse().ok()).collect())
     }
@@ -42,6 +42,11 @@ impl KnownHosts {
         let name = name(host, port);
         let entries = self.0.iter().filter(|entry| entry.marker().is_none() && names(entry.host_patterns(), &name));
         entries.map(Entry::public_key).collect()
+    }
+
+    /// Whether a host that presents this key, in the form of a `.pub` file, is the one that the file means.
+    pub fn trusts(&self, host: &str, port: u16, public_key: &str) -> bool {
+        PublicKey::from_openssh(public_key).is_ok_and(|key| self.judge(host, port, None, &key) == Verdict::Trusted)
     }
 
     /// Judges the key that a host presented. A pinned key stands above the file; a revoked key is never trusted.

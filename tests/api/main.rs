@@ -43,7 +43,7 @@ macro_rules! scenarios {
 
 scenarios! {
     applying create_and_read custom_resources definitions deleting errors events evicting lists namespaces ownership patching
-    pods replacing subresources validation watching
+    pods rbac replacing subresources validation watching
 }
 
 fn folder() -> PathBuf {

@@ -23,6 +23,7 @@ pub fn default(kind: &Kind, value: &mut Value) {
         "Node" => {
             fill(value, &json!({"spec": {}, "status": {}}));
         }
+        "RoleBinding" | "ClusterRoleBinding" => binding(value),
         _ => {}
     }
 }
@@ -49,8 +50,21 @@ pub fn always(kind: &Kind, value: &mut Value) {
             }
         }
         "Job" => identity(value),
+        // No rules and an empty list of them are the same once they were stored.
+        "Role" | "ClusterRole" if value["rules"].as_array().is_none_or(Vec::is_empty) => value["rules"] = Value::Null,
         "Node" if value["status"].is_object() => node(value, conditions),
         _ => {}
+    }
+}
+
+/// Users and groups are of the group that the role is of; accounts are of the core.
+fn binding(value: &mut Value) {
+    let group = json!({"apiGroup": "rbac.authorization.k8s.io"});
+    fill(&mut value["roleRef"], &group);
+    for subject in value["subjects"].as_array_mut().into_iter().flatten() {
+        if matches!(text(&subject["kind"]), "User" | "Group") {
+            fill(subject, &group);
+        }
     }
 }
 
