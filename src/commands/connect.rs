@@ -133,6 +133,11 @@ pub async fn open(globals: &Globals) -> Result<Connected, Ended> {
     Ok(connect(globals, Check::Own).await?)
 }
 
+/// What flags and kubeconfigs come to; no server is asked.
+pub async fn resolved(globals: &Globals) -> Result<Config, Ended> {
+    Ok(config(globals).await?)
+}
+
 /// Where to look whether the server has our kinds.
 #[derive(Clone, Copy)]
 enum Check<'a> {

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use quarterdeck::{
-    commands::{Globals, connect::bare_client},
+    commands::{Globals, connect::resolved},
     config::{Config, Paths},
     console::{action::ACTIONS, keys::Chord},
     runbook::{self, Facts, Level, MachineFacts, Renderer, Runbook, builtin, builtin_names},
@@ -224,7 +224,7 @@ fn a_long_context_is_cut() {
     fs::write(&path, KUBECONFIG.replace("t-context: one", &format!("t-context: \"\\e{}\"", "one".repeat(1_000))))
         .expect("a file");
     let globals = Globals { kubeconfig: Some(path), context: None, namespace: None };
-    let ended = runtime.block_on(bare_client(&globals)).err().expect("there is no such context");
+    let ended = runtime.block_on(resolved(&globals)).err().expect("there is no such context");
     sentence(&ended.message).expect("one sentence");
 }
 
@@ -237,6 +237,6 @@ fn kubeconfigs() {
     check("kubeconfig", &examples, |bytes| {
         fs::write(&path, bytes).expect("a file");
         let globals = Globals { kubeconfig: Some(path.clone()), context: None, namespace: None };
-        runtime.block_on(bare_client(&globals)).map_or_else(|ended| sentence(&ended.message), |_| Ok(()))
+        runtime.block_on(resolved(&globals)).map_or_else(|ended| sentence(&ended.message), |_| Ok(()))
     });
 }
