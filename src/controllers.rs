@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod node_health;
 pub mod node_pool;
 pub mod operation;
+mod patience;
 pub mod pulse;
 mod write;
 

@@ -15,6 +15,7 @@ mod deletion;
 mod discovery;
 mod events;
 mod eviction;
+pub mod faults;
 mod gc;
 mod http;
 pub mod jobs;

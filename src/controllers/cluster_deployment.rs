@@ -41,11 +41,15 @@ struct Observed {
 
 async fn reconcile(deployment: Arc<ClusterDeployment>, context: Arc<Context>) -> Result<Action, Error> {
     let deployments: Api<ClusterDeployment> = context.api(&deployment.namespace().unwrap_or_default());
+    // Live: an old copy may list a pool that was deleted since, and would bring it back.
+    let Some(deployment) = deployments.get_opt(&deployment.name_any()).await? else {
+        return Ok(Action::await_change());
+    };
     if finalizer::hold(&deployments, &deployment).await? {
         return Ok(Action::await_change());
     }
     let observed = observe(&context, &deployment).await?;
-    if is_deleting(&*deployment) {
+    if is_deleting(&deployment) {
         return delete(&context, &deployments, &deployment, &observed).await;
     }
     let wanted = plan(&deployment, &observed);
@@ -207,7 +211,8 @@ async fn delete(
 pub(super) fn created<K>(result: Result<K, kube::Error>) -> Result<bool, Error> {
     match result {
         Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        // Any other 409 says that nothing was made.
+        Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

@@ -24,6 +24,7 @@ use super::{
     events::Events,
     fence::{Fence, Refused},
     metrics::Metrics,
+    patience,
 };
 
 /// Most objects of one kind that are reconciled at once; some of them only gather.
@@ -84,11 +85,18 @@ impl Error {
     fn retry_after(&self) -> Duration {
         match self {
             _ if self.is_conflict() => Duration::from_millis(50),
-            Self::Api(_) => Duration::from_secs(3),
+            Self::Api(error) => asked_to_wait(error).unwrap_or(Duration::from_secs(3)),
             Self::Tenant(error) => error.retry_after().unwrap_or(Duration::from_mins(1)),
             Self::NoRunbook(_) | Self::Missing(_) => Duration::from_mins(1),
         }
     }
+}
+
+/// How long a server that has too much to do wants to be left alone; no longer than we would wait for a person.
+fn asked_to_wait(error: &kube::Error) -> Option<Duration> {
+    let kube::Error::Api(status) = error else { return None };
+    let seconds = status.details.as_ref().map_or(0, |d| d.retry_after_seconds);
+    (seconds > 0).then(|| Duration::from_secs(seconds.into()).min(Duration::from_mins(1)))
 }
 
 /// What the server said, without the debug dump that the client's error appends.
@@ -102,10 +110,11 @@ fn said(error: &kube::Error) -> String {
 impl Context {
     /// For one namespace, or for all.
     pub fn new(config: &Config, fence: &Fence, namespace: Option<&str>) -> Self {
-        let client = fence.wrap(config.client.clone());
-        let wrap = fence.clone();
+        let client = fence.wrap(patience::bound(config.client.clone(), patience::META));
+        let (wrap, dial) = (fence.clone(), config.dial.clone());
+        let wrap = Arc::new(move |client| wrap.wrap(patience::bound(client, patience::TENANT)));
         Self {
-            tenants: Tenants::new(client.clone(), Arc::new(move |client| wrap.wrap(client)), config.dial.clone()),
+            tenants: Tenants::new(client.clone(), wrap, dial),
             events: Events::new(client.clone(), &config.identity),
             fence: fence.clone(),
             metrics: config.metrics.clone(),

@@ -36,6 +36,8 @@ use super::{
 const GATHER: Duration = Duration::from_millis(100);
 /// How often a silent cluster is asked whether it is still there.
 const PROBE_EVERY: Duration = Duration::from_secs(20);
+/// How soon what could not be written is written again.
+const AGAIN: Duration = Duration::from_secs(2);
 /// How long it may fail to answer before its nodes count as unknown.
 const GRACE: Duration = Duration::from_secs(20);
 /// Writes under way at once.
@@ -91,7 +93,7 @@ async fn reconcile(
 
 /// Watches one cluster for good, connection after connection.
 async fn follow(context: Arc<Context>, deployment: ClusterDeployment) {
-    let mut view = View::default();
+    let mut view = View { ever_connected: was_reached(&context, &deployment).await, ..View::default() };
     loop {
         let ended = watch(&context, &deployment, &mut view).await;
         if let Err(error) = &ended
@@ -100,6 +102,15 @@ async fn follow(context: Arc<Context>, deployment: ClusterDeployment) {
             view.report_lost(&context, &deployment, error).await;
         }
         tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+/// Whether this cluster was reached before, by whichever process: then a first failure of ours says nothing yet.
+async fn was_reached(context: &Context, deployment: &ClusterDeployment) -> bool {
+    let clusters: Api<Cluster> = context.api(&deployment.namespace().unwrap_or_default());
+    match clusters.get_opt(&deployment.name_any()).await {
+        Ok(cluster) => cluster.and_then(|c| c.status).is_some_and(|s| s.nodes.is_some()),
+        Err(_) => true,
     }
 }
 
@@ -141,6 +152,8 @@ async fn watch(context: &Context, deployment: &ClusterDeployment, view: &mut Vie
     let mut fresh: Option<BTreeMap<String, Node>> = None;
     let mut probe = tokio::time::interval(PROBE_EVERY);
     probe.reset();
+    // All nodes are known; something is still to be written.
+    let (mut listed, mut owed) = (false, false);
     loop {
         let event = tokio::select! {
             event = events.try_next() => event.map_err(|e| Lost::Watch(e.to_string()))?,
@@ -148,27 +161,39 @@ async fn watch(context: &Context, deployment: &ClusterDeployment, view: &mut Vie
                 if !is_same(context, deployment, &tenant).await? {
                     return Ok(());
                 }
+                // A machine that joined the cluster, or got its label back, after its node had its last news.
+                owed = listed && !view.report(context, deployment).await;
+                continue;
+            }
+            () = tokio::time::sleep(AGAIN), if owed => {
+                owed = !view.report(context, deployment).await;
                 continue;
             }
         };
         let Some(event) = event else { return Err(Lost::Watch("the watch ended".to_owned())) };
-        let mut due = take(view, &mut fresh, event);
+        let due = take(view, &mut fresh, event);
         // What comes close together is written together.
         let gather = tokio::time::sleep(GATHER);
         tokio::pin!(gather);
-        while due {
+        let mut ended = None;
+        while due && ended.is_none() {
             tokio::select! {
                 () = &mut gather => break,
-                event = events.try_next() => match event.map_err(|e| Lost::Watch(e.to_string()))? {
-                    Some(event) => { take(view, &mut fresh, event); }
-                    None => due = true,
+                event = events.try_next() => match event {
+                    Ok(Some(event)) => drop(take(view, &mut fresh, event)),
+                    Ok(None) => ended = Some(Lost::Watch("the watch ended".to_owned())),
+                    Err(error) => ended = Some(Lost::Watch(error.to_string())),
                 },
             }
         }
         if due {
             (view.lost_since, view.ever_connected) = (None, true);
             view.answered_at = Some(Time(context.now()));
-            view.report(context, deployment).await;
+            (listed, owed) = (true, !view.report(context, deployment).await);
+        }
+        // What was heard before the end counts: the cluster has answered.
+        if let Some(lost) = ended {
+            return Err(lost);
         }
     }
 }
@@ -198,16 +223,19 @@ impl View {
         if self.ever_connected { GRACE } else { Duration::ZERO }
     }
 
-    async fn report(&mut self, context: &Context, deployment: &ClusterDeployment) {
+    /// Writes what has changed. Answers whether all of it is written: news that are lost here would never come again.
+    async fn report(&mut self, context: &Context, deployment: &ClusterDeployment) -> bool {
         self.nodes.clear();
         for node in self.by_name.values() {
             if let Some(id) = node.spec.as_ref().and_then(|s| s.provider_id.clone()) {
                 self.nodes.entry(id).or_default().push(node.clone());
             }
         }
-        if let Err(error) = self.write(context, deployment, None).await {
-            tracing::warn!(cluster = %deployment.name_any(), %error, "the health of nodes was not written");
+        let written = self.write(context, deployment, None).await;
+        if let Err(error) = &written {
+            tracing::warn!(cluster = %deployment.name_any(), %error, "the health of nodes is not written yet");
         }
+        written.is_ok()
     }
 
     async fn report_lost(&self, context: &Context, deployment: &ClusterDeployment, why: &Lost) {

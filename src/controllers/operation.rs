@@ -11,7 +11,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, PostParams, Preconditions},
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use serde_json::json;
@@ -346,12 +346,33 @@ async fn launch(
         fence: context.fence.term(),
         image: context.executor_image.as_deref(),
     };
-    created(context.api(&namespace).create(&PostParams::default(), &job::config_map(&source)).await)?;
+    provide(context, &namespace, &job::config_map(&source)).await?;
     if created(context.api(&namespace).create(&PostParams::default(), &job::job(&source)).await)? {
         let note = format!("run {run} of {} on {} machines", operation.spec.runbook, machines.len());
         context.events.normal(operation, "Started", note).await;
     }
     Ok(Launch::Done)
+}
+
+/// Makes sure of the input of a run.
+///
+/// One that an attempt left behind which died before it made the Job may name machines that are not ready any more, and
+/// a term that hosts refuse by now: it is made anew. Once there is a Job, its input stays.
+async fn provide(context: &Context, namespace: &str, input: &ConfigMap) -> Result<(), Error> {
+    let (maps, jobs): (Api<ConfigMap>, Api<Job>) = (context.api(namespace), context.api(namespace));
+    let name = input.name_any();
+    if created(maps.create(&PostParams::default(), input).await)? || jobs.get_opt(&name).await?.is_some() {
+        return Ok(());
+    }
+    if let Some(left) = maps.get_opt(&name).await? {
+        if left.data == input.data {
+            return Ok(());
+        }
+        let same = Preconditions { uid: left.metadata.uid, resource_version: None };
+        gone(maps.delete(&name, &DeleteParams::default().preconditions(same)).await)?;
+    }
+    maps.create(&PostParams::default(), input).await?;
+    Ok(())
 }
 
 /// The last look before hosts are reset: each node is still cordoned, or gone. One that is not loses its receipt, so

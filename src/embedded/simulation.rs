@@ -6,7 +6,7 @@
 
 mod answers;
 mod bare;
-mod dice;
+pub(super) mod dice;
 mod effects;
 mod host;
 mod hosts;

@@ -1,6 +1,8 @@
 //! Chance that repeats: the same seed and the same question always give the same answer, on every machine and in every
 //! order of asking. So a demo can be shown twice, and a test of a fault finds the fault again.
 
+use std::time::Duration;
+
 use sha2::{Digest, Sha256};
 
 /// A stream of numbers that belongs to one question.
@@ -47,6 +49,11 @@ impl Dice {
     /// From `low` to `high`, both included.
     pub fn between(&mut self, low: u64, high: u64) -> u64 {
         low + self.roll() % (high - low + 1)
+    }
+
+    /// Any part of a time, to the millisecond.
+    pub fn share(&mut self, of: Duration) -> Duration {
+        Duration::from_millis(self.between(0, of.as_millis() as u64))
     }
 
     /// One of some.
