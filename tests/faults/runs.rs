@@ -50,7 +50,7 @@ where
     };
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(&work);
+            scope.spawn(work);
         }
     });
     println!("{test}: {} runs in {:.1?}; {:?}", all.len(), begun.elapsed(), tally.into_inner().unwrap());
