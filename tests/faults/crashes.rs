@@ -15,8 +15,8 @@ fn a_death_at_any_write_changes_nothing() {
     // The writes of the Lease come on top of those that are counted; runs differ by a few.
     let writes = u64::from(outcome["writes"]) + 20;
     let points: Vec<u64> = match runs::seeds(0).as_slice() {
-        // In haste every ninth point, which is before a write and after one by turns.
-        [] => (1..=2 * writes).step_by(9).collect(),
+        // In haste every 25th point, which is before a write and after one by turns.
+        [] => (1..=2 * writes).step_by(25).collect(),
         [one] => vec![*one],
         _ => (1..=2 * writes).collect(),
     };

@@ -68,7 +68,7 @@ fn check(test: &str, few: u64, machines: usize, steps: &[usize]) {
 
 #[test]
 fn a_bad_day_ends_as_a_good_one() {
-    check("a_bad_day_ends_as_a_good_one", 8, 4, &[3, 1, 2]);
+    check("a_bad_day_ends_as_a_good_one", 4, 4, &[3, 1, 2]);
 }
 
 /// Each time the nodes are listed the cluster has answered, however soon the watch ends after that.
