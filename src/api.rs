@@ -24,7 +24,7 @@ pub use machine::{
 pub use machine_set::{MachineSet, MachineSetSpec, MachineSetStatus};
 pub use node_pool::{
     DeletionOrder, DrainPolicy, DrainTimeoutAction, NodePool, NodePoolSpec, NodePoolStatus, NodeTemplate, PoolPhase,
-    Role, Taint,
+    PreviousRevision, Role, Taint,
 };
 pub use operation::{
     Failure, FailureClass, MachineReference, Operation, OperationProgress, OperationSpec, OperationState,

@@ -6,6 +6,7 @@
 pub mod budget;
 pub mod drain;
 pub mod estimate;
+pub mod lifecycle;
 pub mod machine;
 pub mod operation;
 pub mod quorum;

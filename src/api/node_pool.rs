@@ -223,6 +223,9 @@ pub struct NodePoolStatus {
     /// Name of the current revision's `MachineSet`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub current_machine_set: Option<String>,
+    /// The revision to go back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_revision: Option<PreviousRevision>,
     /// Where the rollout to the current revision stands, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,
@@ -232,6 +235,17 @@ pub struct NodePoolStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// What machines were made like before the current revision.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousRevision {
+    pub revision: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    #[serde(default)]
+    pub template: NodeTemplate,
 }
 
 /// A word for people about a pool.

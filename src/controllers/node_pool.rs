@@ -289,6 +289,7 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
             None => observed.wanted.version.clone(),
         },
         rollout,
+        previous_revision: observed.older.iter().find(|s| !is_deleting(*s)).map(revision::previous),
         current_machine_set: observed.set.as_ref().map(ResourceExt::name_any),
         observed_generation: generation,
         conditions,

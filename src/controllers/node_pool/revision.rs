@@ -10,7 +10,10 @@ use serde_json::json;
 
 use super::{Observed, is_deleting, is_paused};
 use crate::{
-    api::{Cluster, ClusterDeployment, ConditionStatus, Machine, MachineSet, NodePool, RolloutStatus, StrategyType},
+    api::{
+        Cluster, ClusterDeployment, ConditionStatus, Machine, MachineSet, NodePool, PreviousRevision, RolloutStatus,
+        StrategyType,
+    },
     controllers::{Context, Error, belonging, write},
     plan::{
         rollout::is_marked,
@@ -125,6 +128,12 @@ pub(super) async fn tidy(
 
 fn claims(set: &MachineSet, machine: &Machine) -> bool {
     machine.spec.claim_ref.as_ref().is_some_and(|c| Some(&c.uid) == set.metadata.uid.as_ref())
+}
+
+/// What one can go back to.
+pub(super) fn previous(set: &MachineSet) -> PreviousRevision {
+    let spec = &set.spec;
+    PreviousRevision { revision: spec.revision.clone(), version: spec.version.clone(), template: spec.template.clone() }
 }
 
 /// How many machines are as the set makes them.

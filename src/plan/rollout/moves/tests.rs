@@ -229,7 +229,8 @@ proptest! {
         }
         let stuck = decide(&counts, &bounds);
         let starved = matches!(stuck.brake, Some(Brake::NoIdle(_))) || (idle == 0 && bounds.one_at_a_time);
-        prop_assert!(counts.outdated == keep || starved, "{counts:?} {bounds:?} {stuck:?}");
+        let last_member = bounds.one_at_a_time && desired == 1 && bounds.fences.surge == 0;
+        prop_assert!(counts.outdated == keep || starved || last_member, "{counts:?} {bounds:?} {stuck:?}");
         if starved {
             prop_assert!(idle < desired && (bounds.fences.unavailable == 0 || bounds.one_at_a_time || bounds.strategy == StrategyType::BlueGreen), "{counts:?}");
         }
