@@ -168,7 +168,9 @@ async fn needs_kubectl_patches_labels_and_scales() {
     cluster.ask("taint node n-1 busy=yes:NoSchedule").await;
     cluster.says("cordon n-1", &["node/n-1 cordoned"]).await;
     cluster.says("get nodes", &["Ready,SchedulingDisabled", "v1.34.2"]).await;
-    cluster.feed("create -f -", "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: '1', b: '2'}}").await;
+    cluster
+        .feed("create -f -", "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: '1', b: '2'}}")
+        .await;
     cluster.ask(r#"patch configmap c -p {"data":{"a":null,"c":"3"}}"#).await;
     assert_eq!(cluster.ask("get configmap c -o jsonpath={.data}").await, r#"{"b":"2","c":"3"}"#);
 }
@@ -197,16 +199,15 @@ async fn needs_kubectl_deletes_waits_and_drains() {
     cluster.says("delete np --all", &["\"p\" deleted"]).await;
 
     cluster.feed("create -f -", NODE).await;
-    let pod =
-        "{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {nodeName: n-1, containers: [{name: c, image: i}]}}";
+    let pod = "---\n{apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {nodeName: n-1, containers: [{name: c, image: i}]}}";
     cluster.feed("create -f -", pod).await;
     cluster.says("get pods -o wide", &["web", "n-1"]).await;
     cluster
         .says("drain n-1 --force --grace-period=0 --timeout=30s", &["evicting pod default/web", "node/n-1 drained"])
         .await;
     cluster.says("uncordon n-1", &["uncordoned"]).await;
-    cluster.feed("create -f -", "{apiVersion: v1, kind: Namespace, metadata: {name: gone}}").await;
-    cluster.feed("create -n gone -f -", "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}").await;
+    cluster.feed("create -f -", "---\n{apiVersion: v1, kind: Namespace, metadata: {name: gone}}").await;
+    cluster.feed("create -n gone -f -", "---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}").await;
     cluster.ask("delete namespace gone --timeout=30s").await;
 }
 
