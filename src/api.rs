@@ -3,6 +3,8 @@
 mod cluster;
 mod cluster_deployment;
 mod condition;
+mod disruption;
+mod drain;
 mod machine;
 mod machine_set;
 mod node_pool;
@@ -17,14 +19,16 @@ pub use cluster_deployment::{
     JumpHost, PoolSpec, RunbookNames, SecretKeyReference, SshSpec,
 };
 pub use condition::{ConditionStatus, condition, condition_status, find_condition, set_condition};
+pub use disruption::{BudgetOverlap, BudgetStanding, Disruption, NeverSatisfiable, NodeDisruption};
+pub use drain::{BlockerKind, DrainBlocker, DrainDecision, DrainLoss, DrainStatus, LossKind};
 pub use machine::{
-    Capacity, ClaimReference, DrainBlocker, DrainStatus, Machine, MachineSpec, MachineState, MachineStatus,
-    NodeReference, NodeStatus, PhaseState, PhaseStatus,
+    Capacity, ClaimReference, Machine, MachineSpec, MachineState, MachineStatus, NodeReference, NodeStatus, PhaseState,
+    PhaseStatus,
 };
 pub use machine_set::{MachineSet, MachineSetSpec, MachineSetStatus};
 pub use node_pool::{
-    DeletionOrder, DrainPolicy, DrainTimeoutAction, NodePool, NodePoolSpec, NodePoolStatus, NodeTemplate, PoolPhase,
-    PreviousRevision, Role, Taint,
+    DeletionOrder, DrainPolicy, DrainTimeoutAction, EmptyDirData, NodePool, NodePoolSpec, NodePoolStatus, NodeTemplate,
+    PoolPhase, PreviousRevision, Role, Taint, UnmanagedPods,
 };
 pub use operation::{
     Failure, FailureClass, MachineReference, Operation, OperationProgress, OperationSpec, OperationState,

@@ -6,6 +6,7 @@
 mod belonging;
 pub mod cluster_deployment;
 mod context;
+mod disruption;
 mod drain;
 mod events;
 pub mod fence;

@@ -4,8 +4,10 @@
 //! `scale::plan` the same question gets the same answer.
 
 pub mod budget;
+pub mod disruption;
 pub mod drain;
 pub mod estimate;
+pub mod forecast;
 pub mod lifecycle;
 pub mod machine;
 pub mod operation;

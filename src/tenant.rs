@@ -6,11 +6,18 @@
 mod connect;
 mod evict;
 pub mod node;
+mod volumes;
+mod workloads;
 
 pub use connect::{Dial, Tenants, Wrap, dial};
 pub use evict::Eviction;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
 
 /// Longest that one call to a business cluster may take.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,6 +60,11 @@ impl Error {
         }
     }
 
+    /// There is no such object, or no such kind.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Api(e) if matches!(&**e, kube::Error::Api(s) if s.code == 404))
+    }
+
     /// With its causes, on one line.
     pub fn sentence(&self) -> String {
         let mut sentence = self.to_string();
@@ -82,18 +94,35 @@ fn short(error: &kube::Error) -> String {
 pub struct Tenant {
     client: kube::Client,
     /// Two handles of one connection share it.
-    identity: std::sync::Arc<()>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    /// The server has too much to do: whoever evicts waits until then, in whichever drain.
+    not_before: Mutex<Option<Instant>>,
 }
 
 impl Tenant {
     /// Over a client that does not retry by itself: a refused eviction is an answer, not a hiccup.
     pub fn new(client: kube::Client) -> Self {
-        Self { client, identity: std::sync::Arc::default() }
+        Self { client, shared: Arc::default() }
     }
 
     /// The same client, and not another one for a Secret that has changed.
     pub fn is_same_as(&self, other: &Self) -> bool {
-        std::sync::Arc::ptr_eq(&self.identity, &other.identity)
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// How long the server has asked for nothing more of this kind.
+    fn throttled(&self) -> Option<Duration> {
+        let not_before = self.shared.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        not_before.map(|then| then.saturating_duration_since(Instant::now())).filter(|left| !left.is_zero())
+    }
+
+    fn throttle(&self, wait: Duration) {
+        let mut not_before = self.shared.not_before.lock().unwrap_or_else(PoisonError::into_inner);
+        *not_before = not_before.max(Some(Instant::now() + wait));
     }
 
     pub fn client(&self) -> kube::Client {

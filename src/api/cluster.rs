@@ -6,6 +6,8 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::disruption::Disruption;
+
 /// The observed state of one cluster; owned by the `ClusterDeployment` of the same name.
 #[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -52,6 +54,9 @@ pub struct ClusterStatus {
     /// When the cluster last answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_probe_time: Option<Time>,
+    /// Its disruption budgets and, if somebody asks, what emptying its nodes would mean.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disruption: Option<Disruption>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Available`, `RemoteConnectionProbe`, `NodesReady`.

@@ -15,7 +15,7 @@ pub const ENVIRONMENT: &str = "quarterdeck.dev/environment";
 
 /// On a pool: why the last change was made; copied into the operations that it causes.
 pub const REASON: &str = "quarterdeck.dev/reason";
-/// On a pool: who asked for the last change; copied into the operations that it causes.
+/// On a pool: who asked for the last change; copied into the operations that it causes. On a machine: who made the choice.
 pub const REQUESTED_BY: &str = "quarterdeck.dev/requested-by";
 /// On a pool: the number of replicas down to which a person has agreed to go, beyond the deletion budget.
 ///
@@ -31,6 +31,16 @@ pub const REPLACE_MACHINE: &str = "quarterdeck.dev/replace-machine";
 pub const OUTDATED_TAINT: &str = "quarterdeck.dev/outdated-revision";
 /// On a node in a business cluster: we cordoned it, for this operation. Only such nodes are uncordoned by us.
 pub const CORDONED_BY: &str = "quarterdeck.dev/cordoned-by";
+/// On a machine whose drain is blocked: what a person decides, as `OPERATION=wait`, `=skip` or `=force`. Consumed once;
+/// one for another operation is not obeyed.
+pub const DRAIN_CHOICE: &str = "quarterdeck.dev/drain-choice";
+/// On a pod, as label or annotation: `skip` leaves it alone, `wait-completed` waits until it has completed by itself.
+pub const DRAIN: &str = "quarterdeck.dev/drain";
+/// On a pod, as label or annotation: a number; pods of a higher one are asked to leave when those of a lower one are
+/// gone. 0 if it says nothing.
+pub const DRAIN_ORDER: &str = "quarterdeck.dev/drain-order";
+/// On a Cluster: when somebody asked what emptying its nodes would mean (RFC 3339); its pods are counted for ten minutes.
+pub const FORECAST_REQUESTED_AT: &str = "quarterdeck.dev/forecast-requested-at";
 /// On an operation: the person asks that what failed is tried again; any new value counts.
 pub const RETRY: &str = "quarterdeck.dev/retry";
 

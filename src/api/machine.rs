@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
+use super::drain::DrainStatus;
+
 /// One host.
 #[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[kube(
@@ -285,54 +287,4 @@ pub struct NodeStatus {
 pub struct NodeReference {
     pub name: String,
     pub uid: String,
-}
-
-/// How emptying a node goes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DrainStatus {
-    /// The operation that wants it.
-    pub operation: String,
-    /// The run of that operation; a retry drains anew.
-    #[serde(default)]
-    pub run: i32,
-    /// The node that is emptied; another node of the same name is another node. Empty if there was none.
-    pub node: NodeReference,
-    pub started_at: Time,
-    /// When `onTimeout` decides.
-    pub deadline: Time,
-    /// Pods that were there at the first look.
-    #[serde(default)]
-    pub pods_total: i32,
-    /// Pods that are still there.
-    #[serde(default)]
-    pub pods_left: i32,
-    /// What stands in the way now.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub blockers: Vec<DrainBlocker>,
-    /// The receipt: a live look saw no pod left and the node cordoned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub completed_at: Option<Time>,
-    /// The deadline passed and the node was left in quarantine: cordoned, not emptied.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub skipped_at: Option<Time>,
-}
-
-/// One pod that does not leave, and why.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DrainBlocker {
-    /// `namespace/name`.
-    pub pod: String,
-    /// `namespace/name` of the budget that refuses, if one does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pdb: Option<String>,
-    /// How many disruptions the budget allows now.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disruptions_allowed: Option<i32>,
-    /// Why, in one sentence.
-    pub message: String,
-    /// Since when it has been in the way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Time>,
 }

@@ -171,6 +171,17 @@ pub struct DrainPolicy {
     pub timeout_seconds: Option<i32>,
     #[serde(default)]
     pub on_timeout: DrainTimeoutAction,
+    /// Whether pods may go that no controller brings back.
+    #[serde(default)]
+    pub unmanaged_pods: UnmanagedPods,
+    /// Whether pods may go that keep data in an `emptyDir`.
+    #[serde(default)]
+    pub empty_dir_data: EmptyDirData,
+    /// Seconds to wait, once the pods are gone, until their volumes are detached; then `onTimeout` decides. 300 by
+    /// default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 604_800))]
+    pub volume_detach_timeout_seconds: Option<i32>,
 }
 
 impl DrainPolicy {
@@ -178,6 +189,32 @@ impl DrainPolicy {
     pub fn timeout_seconds(&self) -> i64 {
         i64::from(self.timeout_seconds.unwrap_or(900))
     }
+
+    /// Seconds until `on_timeout` decides about volumes that are not detached.
+    pub fn volume_detach_timeout_seconds(&self) -> i64 {
+        i64::from(self.volume_detach_timeout_seconds.unwrap_or(300))
+    }
+}
+
+/// What happens to pods that no controller brings back.
+///
+/// As in Cluster API they go: a fleet is renewed without a person at every node. What is lost is foretold in the dialog
+/// and recorded in `Machine.status.drain.losses` before the first pod is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UnmanagedPods {
+    #[default]
+    Evict,
+    /// They stand in the way until a person has looked after them.
+    Block,
+}
+
+/// What happens to pods that keep data in an `emptyDir`; the default has the same reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EmptyDirData {
+    #[default]
+    Delete,
+    /// They stand in the way until a person has looked after them.
+    Block,
 }
 
 /// What happens when a drain is not done in time.
@@ -188,7 +225,7 @@ pub enum DrainTimeoutAction {
     Skip,
     /// Go on trying.
     Wait,
-    /// Delete what is left, past any budget: an explicit and recorded choice.
+    /// Delete what is left, past any budget, so that it is gone at the deadline: an explicit and recorded choice.
     Force,
 }
 

@@ -141,7 +141,13 @@ fn difference(wanted: &PoolSpec, pool: &NodePoolSpec) -> Option<Value> {
             node_labels[key] = Value::Null;
         }
         let template = json!({ "labels": node_labels, "taints": wanted.template.taints });
-        let drain = json!({ "timeoutSeconds": wanted.drain.timeout_seconds, "onTimeout": wanted.drain.on_timeout });
+        let drain = json!({
+            "timeoutSeconds": wanted.drain.timeout_seconds,
+            "onTimeout": wanted.drain.on_timeout,
+            "unmanagedPods": wanted.drain.unmanaged_pods,
+            "emptyDirData": wanted.drain.empty_dir_data,
+            "volumeDetachTimeoutSeconds": wanted.drain.volume_detach_timeout_seconds,
+        });
         json!({ "spec": { "machineSelector": selector, "template": template, "drain": drain } })
     })
 }

@@ -21,6 +21,7 @@ use crate::tenant::{self, Tenants};
 
 use super::{
     Config, Name,
+    disruption::Drains,
     events::Events,
     fence::{Fence, Refused},
     metrics::Metrics,
@@ -43,6 +44,8 @@ pub struct Context {
     pub events: Events,
     pub fence: Fence,
     pub metrics: Arc<Metrics>,
+    /// Where nodes are being emptied.
+    pub drains: Drains,
     /// The image of Jobs whose deployment names none.
     pub executor_image: Option<String>,
     namespace: Option<String>,
@@ -118,6 +121,7 @@ impl Context {
             events: Events::new(client.clone(), &config.identity),
             fence: fence.clone(),
             metrics: config.metrics.clone(),
+            drains: Drains::default(),
             executor_image: config.executor_image.clone(),
             namespace: namespace.map(str::to_owned),
             client,

@@ -1,36 +1,30 @@
 //! Empties the node of one machine, a pass at a time: look live, ask pods to leave, write down what stands in the way.
 
+mod ask;
+mod choice;
+mod look;
+
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{
-    api::{
-        core::v1::{Node, Pod},
-        policy::v1::PodDisruptionBudget,
-    },
-    apimachinery::pkg::apis::meta::v1::Time,
-};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{ResourceExt, runtime::controller::Action};
 
 use crate::{
     api::{
-        ClusterDeployment, DrainBlocker, DrainPolicy, DrainStatus, Machine, NodePool, NodeReference, Operation,
-        provider_id,
+        ClusterDeployment, DrainPolicy, DrainStatus, LossKind, Machine, NodePool, NodeReference, Operation, provider_id,
     },
-    plan::drain::{Treatment, Verdict, blocker, carry_since, classify, verdict},
-    tenant::{self, Eviction, Tenant, node::is_cordoned},
+    plan::drain::{Sight, Verdict, verdict},
+    tenant::{self, Tenant, node::is_cordoned},
 };
 
 use super::{Context, Error, write};
+use look::Seen;
 
-/// Evictions under way at once, for one node.
-const PARALLEL: usize = 5;
-/// Longest that one pass asks pods to leave; the rest is asked in the next.
-const PASS: Duration = Duration::from_secs(10);
-/// How soon to look again while pods are leaving, and while a budget refuses.
-const LEAVING: Duration = Duration::from_secs(1);
-const BLOCKED: Duration = Duration::from_secs(5);
+/// After a write of ours that is to be seen first.
+const AT_ONCE: Duration = Duration::from_millis(20);
+/// Between two passes at least.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The next step of the drain of `machine` for `operation`.
 pub async fn step(
@@ -44,6 +38,7 @@ pub async fn step(
         deployment.ok_or_else(|| Error::Missing("the ClusterDeployment of the machine is gone".to_owned()))?;
     let policy = pool.map(|p| p.spec.drain.clone()).unwrap_or_default();
     let run = operation.status.as_ref().map_or(1, |s| s.run.max(1));
+    context.drains.tell(&machine.namespace().unwrap_or_default(), &deployment.name_any());
     let current = machine
         .status
         .as_ref()
@@ -51,6 +46,7 @@ pub async fn step(
         .filter(|d| d.operation == operation.name_any() && (d.run.max(1) == run || d.completed_at.is_some()));
     match current {
         Some(drain) if drain.completed_at.is_some() || drain.skipped_at.is_some() => Ok(Action::await_change()),
+        Some(drain) if choice::consume(context, machine, &drain).await? => Ok(Action::requeue(AT_ONCE)),
         Some(drain) => match context.tenants.connect(deployment).await {
             Ok(tenant) => pass(context, machine, drain, &tenant, &policy).await,
             Err(error) => unreachable(context, machine, drain, error, &policy).await,
@@ -88,49 +84,10 @@ async fn begin(
             None => return Err(error.into()),
         },
     };
-    let drain = DrainStatus {
-        operation: operation.name_any(),
-        run,
-        node,
-        started_at: Time(now),
-        deadline: Time(now.saturating_add(SignedDuration::from_secs(policy.timeout_seconds())).unwrap_or(now)),
-        pods_total: 0,
-        pods_left: 0,
-        blockers: Vec::new(),
-        completed_at,
-        skipped_at: None,
-    };
+    let deadline = now.saturating_add(SignedDuration::from_secs(policy.timeout_seconds())).unwrap_or(now);
+    let drain =
+        DrainStatus { completed_at, ..DrainStatus::new(&operation.name_any(), run, node, Time(now), Time(deadline)) };
     save(context, machine, drain).await
-}
-
-/// What one look at the node and its pods showed.
-struct Seen {
-    node: Option<Node>,
-    /// Pods that hold the node, and what is done with each.
-    pods: Vec<(Pod, Treatment)>,
-    budgets: Vec<PodDisruptionBudget>,
-}
-
-impl Seen {
-    async fn look(tenant: &Tenant, drain: &DrainStatus) -> Result<Self, tenant::Error> {
-        let pods = tenant.pods_on(&drain.node.name).await?;
-        let pods: Vec<_> =
-            pods.into_iter().map(|p| (classify(&p), p)).filter(|(t, _)| t.holds_node()).map(|(t, p)| (p, t)).collect();
-        let budgets = if pods.is_empty() { Vec::new() } else { tenant.budgets().await? };
-        // The node last: its cordon has to hold after the pods were counted.
-        Ok(Self { node: tenant.node(&drain.node.name, &drain.node.uid).await?, pods, budgets })
-    }
-
-    /// Some pod was never asked to leave, so that nobody knows what stands in the way. Not even at the deadline is a drain
-    /// given up like this: a controller that was away, or slow, asks once.
-    fn is_unasked(&self, drain: &DrainStatus) -> bool {
-        drain.blockers.is_empty() && self.pods.iter().any(|(_, treatment)| *treatment == Treatment::Evict)
-    }
-
-    /// No new pod can come: the node is cordoned, or there is no such node any more.
-    fn is_shut(&self) -> bool {
-        self.node.as_ref().is_none_or(is_cordoned)
-    }
 }
 
 async fn pass(
@@ -140,7 +97,8 @@ async fn pass(
     tenant: &Tenant,
     policy: &DrainPolicy,
 ) -> Result<Action, Error> {
-    let seen = match Seen::look(tenant, &drain).await {
+    let now = context.now();
+    let seen = match Seen::look(tenant, &drain, policy, now).await {
         Ok(seen) => seen,
         Err(error) => return unreachable(context, machine, drain, error, policy).await,
     };
@@ -148,90 +106,72 @@ async fn pass(
         // Also if somebody took our cordon back: it is put on again, and the pods are looked at afterwards.
         tenant.cordon(node, &drain.operation).await?;
         context.events.normal(machine, "Cordoned", format!("node {} for {}", drain.node.name, drain.operation)).await;
-        return Ok(Action::requeue(Duration::from_millis(20)));
+        return Ok(Action::requeue(AT_ONCE));
     }
-    let now = context.now();
-    drain.pods_left = i32::try_from(seen.pods.len()).unwrap_or(i32::MAX);
+    let treated = seen.treatments(now);
+    let sight = seen.sight(&treated, &drain);
+    drain.pods_left = i32::try_from(sight.left).unwrap_or(i32::MAX);
     if drain.pods_left > drain.pods_total {
         // Written down before the first pod is asked to go, so that progress is told from what was there.
         drain.pods_total = drain.pods_left;
+        drain.losses = seen.losses(tenant, &treated).await;
+        record_losses(context, machine, &drain).await;
         save(context, machine, drain).await?;
-        return Ok(Action::requeue(Duration::from_millis(20)));
+        return Ok(Action::requeue(AT_ONCE));
     }
-    match verdict(&drain, seen.pods.len(), seen.is_shut(), policy.on_timeout, now) {
+    drain.emptied_at = (sight.left == 0).then(|| drain.emptied_at.take().unwrap_or(Time(now)));
+    match verdict(&drain, sight, policy, now) {
         Verdict::Done => {
             drain.blockers.clear();
             drain.completed_at = Some(Time(now));
-            context.events.normal(machine, "Drained", format!("node {} is empty", drain.node.name)).await;
-            return save(context, machine, drain).await;
+            context.events.normal(machine, "Drained", seen.receipt(&drain)).await;
+            save(context, machine, drain).await
         }
-        Verdict::Skip if !seen.is_unasked(&drain) => return skip(context, machine, drain, now).await,
-        Verdict::Force => {
-            force(context, machine, tenant, &seen).await?;
-            drain.blockers.clear();
+        Verdict::DoneWithVolumes => {
+            drain.completed_at = Some(Time(now));
+            let note = format!(
+                "node {}: {} are still attached, and it was to be forced",
+                drain.node.name,
+                seen.attached.join(", ")
+            );
+            context.events.warning(machine, "VolumesLeft", note).await;
+            save(context, machine, drain).await
         }
-        Verdict::Skip | Verdict::Continue => {
-            let blockers = evict(tenant, &seen, now).await?;
-            let new = blockers.iter().find(|b| drain.blockers.iter().all(|known| known.pod != b.pod));
+        Verdict::Skip => skip(context, machine, drain, now).await,
+        Verdict::Continue => {
+            let round = ask::round(context, machine, tenant, &seen, &treated, &drain, policy).await?;
+            let new = round.blockers.iter().find(|b| drain.blockers.iter().all(|known| known.pod != b.pod));
             if let Some(new) = new {
                 context.events.warning(machine, "DrainBlocked", format!("{}: {}", new.pod, new.message)).await;
             }
-            drain.blockers = carry_since(blockers, &drain.blockers);
+            drain.blockers = round.blockers;
+            let until_deadline = drain.deadline.0.duration_since(now);
+            let next =
+                if until_deadline.is_positive() { round.next.min(until_deadline.unsigned_abs()) } else { round.next };
+            save(context, machine, drain).await?;
+            Ok(Action::requeue(next.max(SOON)))
         }
     }
-    let next = if drain.blockers.is_empty() { LEAVING } else { BLOCKED };
-    let until_deadline = drain.deadline.0.duration_since(now).unsigned_abs().max(LEAVING);
-    save(context, machine, drain).await?;
-    Ok(Action::requeue(next.min(until_deadline)))
 }
 
-/// Asks the pods to leave, some at a time, for as long as a pass may take. Answers what stands in the way.
-async fn evict(tenant: &Tenant, seen: &Seen, now: Timestamp) -> Result<Vec<DrainBlocker>, Error> {
-    let begun = tokio::time::Instant::now();
-    let asking: Vec<BoxFuture<'_, _>> = seen
-        .pods
-        .iter()
-        .map(|(pod, treatment)| {
-            let asked = async move {
-                match treatment {
-                    Treatment::Evict if begun.elapsed() < PASS => (pod, Some(tenant.evict(pod).await)),
-                    _ => (pod, None),
-                }
-            };
-            asked.boxed()
-        })
-        .collect();
-    let mut answers = stream::iter(asking).buffer_unordered(PARALLEL);
-    let mut blockers = Vec::new();
-    while let Some((pod, answer)) = answers.next().await {
-        let refused = match answer.transpose()? {
-            Some(Eviction::Blocked(why) | Eviction::Refused(why)) => Some(why),
-            Some(Eviction::Throttled { retry_after_secs }) => {
-                // Everybody waits, not only this pod.
-                tokio::time::sleep(Duration::from_secs(u64::from(retry_after_secs)).min(PASS)).await;
-                None
-            }
-            Some(Eviction::Accepted | Eviction::Gone) | None => None,
-        };
-        blockers.extend(blocker(pod, &seen.budgets, refused.as_deref(), now));
+/// Says what goes for good, before it does.
+async fn record_losses(context: &Context, machine: &Machine, drain: &DrainStatus) {
+    if !drain.losses.is_empty() {
+        let named: Vec<_> = drain
+            .losses
+            .iter()
+            .take(10)
+            .map(|l| match l.kind {
+                LossKind::Pod => format!("{} (nothing makes it anew)", l.pod),
+                LossKind::EmptyDir => format!("{} (emptyDir {})", l.pod, l.volumes.join(" ")),
+                LossKind::LocalVolume => format!("{} (local volume {})", l.pod, l.volumes.join(" ")),
+            })
+            .collect();
+        let more = drain.losses.len().saturating_sub(named.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let note = format!("with node {} goes for good: {}{more}", drain.node.name, named.join(", "));
+        context.events.warning(machine, "DrainLoses", note).await;
     }
-    Ok(blockers)
-}
-
-/// Deletes what is left, past any budget: the policy of the pool says so, and the events record it.
-async fn force(context: &Context, machine: &Machine, tenant: &Tenant, seen: &Seen) -> Result<(), Error> {
-    for (pod, treatment) in &seen.pods {
-        if *treatment == Treatment::Evict {
-            tenant.delete_pod(pod).await?;
-            let note = format!(
-                "{}/{} past its budget, after the deadline",
-                pod.namespace().unwrap_or_default(),
-                pod.name_any()
-            );
-            context.events.warning(machine, "DrainForced", note).await;
-        }
-    }
-    Ok(())
 }
 
 async fn skip(context: &Context, machine: &Machine, mut drain: DrainStatus, now: Timestamp) -> Result<Action, Error> {
@@ -250,7 +190,9 @@ async fn unreachable(
     policy: &DrainPolicy,
 ) -> Result<Action, Error> {
     let now = context.now();
-    if verdict(&drain, 1, false, policy.on_timeout, now) == Verdict::Skip {
+    // Nobody knows what is left: as if something were, and could move.
+    let blind = Sight { left: 1, movable: true, ..Sight::default() };
+    if verdict(&drain, blind, policy, now) == Verdict::Skip {
         return skip(context, machine, drain, now).await;
     }
     context.events.warning(machine, "DrainWaits", error.sentence()).await;

@@ -1,7 +1,7 @@
 //! Watches the nodes of every cluster and tells their machines, by providerID, what is said of them.
 //!
 //! One task for each cluster whose kubeconfig is known. A cluster that cannot be asked makes its nodes `Unknown`, never
-//! `False`: nothing is concluded from silence.
+//! `False`: nothing is concluded from silence. Beside it runs `disruption`, for the same cluster and as long.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,7 +15,11 @@ use kube::{
     Api, ResourceExt,
     runtime::{controller::Action, watcher},
 };
-use tokio::{sync::Mutex, task::AbortHandle, time::Instant};
+use tokio::{
+    sync::{Mutex, Notify},
+    task::AbortHandle,
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,7 +33,7 @@ use crate::{
 use super::{
     Context, Error, Name, belonging,
     context::{drive, watched},
-    write,
+    disruption, write,
 };
 
 /// How long to gather changes of nodes before they are written.
@@ -50,6 +54,8 @@ struct Watch {
     /// What the task was started with; another kubeconfig needs another task.
     kubeconfig: String,
     task: AbortHandle,
+    /// Somebody may have asked for a forecast.
+    wake: Arc<Notify>,
 }
 
 impl Drop for Watch {
@@ -84,8 +90,13 @@ async fn reconcile(
     };
     let kubeconfig = format!("{:?}/{:?}", deployment.metadata.uid, deployment.spec.kubeconfig);
     if watches.get(&key).is_none_or(|w| w.kubeconfig != kubeconfig || w.task.is_finished()) {
-        let task = tokio::spawn(follow(context.clone(), deployment)).abort_handle();
-        watches.insert(key, Watch { kubeconfig, task });
+        let wake = Arc::<Notify>::default();
+        let disruption = disruption::follow(context.clone(), deployment.clone(), wake.clone());
+        let both = futures::future::join(follow(context.clone(), deployment), disruption);
+        let task = tokio::spawn(both.map(drop)).abort_handle();
+        watches.insert(key, Watch { kubeconfig, task, wake });
+    } else if let Some(watch) = watches.get(&key) {
+        watch.wake.notify_one();
     }
     // The Secret may appear, change or vanish without the deployment changing; the task looks after that itself.
     Ok(Action::await_change())

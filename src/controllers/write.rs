@@ -7,7 +7,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
-use crate::api::{Machine, NodeStatus, labels};
+use crate::api::{Cluster, Disruption, Machine, NodeStatus, labels};
 
 use super::Error;
 
@@ -41,6 +41,20 @@ where
 pub async fn node_again(api: &Api<Machine>, machine: &Machine, node: Option<&NodeStatus>) -> Result<(), Error> {
     let patch = json!({ "metadata": { "uid": machine.metadata.uid }, "status": { "node": node } });
     api.patch_status(&machine.name_any(), &parameters(), &Patch::Merge(patch)).await?;
+    Ok(())
+}
+
+/// Writes what disruption a cluster allows, if it has changed: this part of the status has one writer, too.
+pub async fn disruption(
+    api: &Api<Cluster>,
+    cluster: &Cluster,
+    before: Option<&Disruption>,
+    after: &Disruption,
+) -> Result<(), Error> {
+    let value = |of: Option<&Disruption>| serde_json::to_value(of).expect("a status serialises");
+    let Some(changes) = difference(&value(before), &value(Some(after))) else { return Ok(()) };
+    let patch = json!({ "metadata": { "uid": cluster.metadata.uid }, "status": { "disruption": changes } });
+    api.patch_status(&cluster.name_any(), &parameters(), &Patch::Merge(patch)).await?;
     Ok(())
 }
 

@@ -62,17 +62,11 @@ fn add(machine: &mut Machine, fact: &str) {
     let phase = |state| vec![PhaseStatus { name: "Join".to_owned(), state, ..PhaseStatus::default() }];
     let node = |ready: &str| Some(NodeStatus { ready: ready.to_owned(), ..NodeStatus::default() });
     let at = |second| Time(Timestamp::from_second(second).expect("a second"));
+    let operation = status.operation.clone().unwrap_or_default();
     let drain = |completed_at, skipped_at| DrainStatus {
-        operation: status.operation.clone().unwrap_or_default(),
-        run: 1,
-        node: NodeReference::default(),
-        started_at: at(0),
-        deadline: at(900),
-        pods_total: 0,
-        pods_left: 0,
-        blockers: Vec::new(),
         completed_at,
         skipped_at,
+        ..DrainStatus::new(&operation, 1, NodeReference::default(), at(0), at(900))
     };
     match fact {
         "begun" => status.phases = phase(PhaseState::Running),
