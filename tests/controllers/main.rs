@@ -1,9 +1,13 @@
 //! The controllers against the embedded API server, and against a real one: scaling up and down, and what must always hold.
 
+mod blocked;
+mod compared;
 mod deleting;
 mod draining;
 #[allow(dead_code, reason = "the tests of commands use more of it")]
 mod meta;
+#[path = "../needs/program.rs"]
+mod program;
 mod rollout;
 mod safety;
 mod scaling;

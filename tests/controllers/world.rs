@@ -40,7 +40,7 @@ use crate::meta::Meta;
 
 pub struct World {
     pub meta: Meta,
-    pub tenant: ApiServer,
+    pub tenant: Tenant,
     /// The business cluster does not answer while this is set.
     pub offline: Arc<AtomicBool>,
     /// Writes that reached the meta cluster.
@@ -48,6 +48,30 @@ pub struct World {
     pub executor: Executor,
     cancel: CancellationToken,
     _life: tokio_util::sync::DropGuard,
+}
+
+/// The business cluster.
+pub struct Tenant {
+    client: Client,
+    /// Kept for as long as it is asked.
+    pub server: Option<ApiServer>,
+}
+
+impl Tenant {
+    pub fn embedded() -> Self {
+        let options = Options { version: Some("1.36.0".to_owned()), ..Options::default() };
+        let server = ApiServer::open(options).expect("it opens");
+        Self { client: server.client(), server: Some(server) }
+    }
+
+    /// One that runs elsewhere.
+    pub fn elsewhere(client: Client) -> Self {
+        Self { client, server: None }
+    }
+
+    pub fn client(&self) -> Client {
+        self.client.clone()
+    }
 }
 
 /// What the stand-in is told, and what it did.
@@ -66,16 +90,20 @@ pub struct Executor {
 impl World {
     /// `machines` idle hosts, one cluster `blue` with one pool `blue-pool` of `replicas`.
     pub async fn new(machines: usize, replicas: i32) -> Self {
-        Self::on(Meta::open().await, machines, replicas).await
+        Self::over(Meta::open().await, Tenant::embedded(), machines, replicas).await
     }
 
     /// The same on a meta cluster that is there.
     pub async fn on(meta: Meta, machines: usize, replicas: i32) -> Self {
+        Self::over(meta, Tenant::embedded(), machines, replicas).await
+    }
+
+    /// The same over a business cluster of the test's own choice.
+    pub async fn over(meta: Meta, tenant: Tenant, machines: usize, replicas: i32) -> Self {
         let cancel = CancellationToken::new();
         let world = Self {
             meta,
-            tenant: ApiServer::open(Options { version: Some("1.36.0".to_owned()), ..Options::default() })
-                .expect("it opens"),
+            tenant,
             offline: Arc::default(),
             writes: Arc::default(),
             executor: Executor::default(),
@@ -291,14 +319,39 @@ impl World {
 
     /// Puts a pod on the node of a machine.
     pub async fn pod(&self, name: &str, machine: &str, app: &str) {
-        let pod = json!({
+        self.pod_with(name, machine, app, json!({}), json!({})).await;
+    }
+
+    /// The same with more in its metadata and in its spec.
+    pub async fn pod_with(&self, name: &str, machine: &str, app: &str, metadata: Value, spec: Value) {
+        let mut pod = json!({
             "metadata": {"name": name, "labels": {"app": app}},
             "spec": {"nodeName": format!("node-{machine}"), "containers": [{"name": "c", "image": "i"}]},
         });
+        for (part, more) in [("metadata", metadata), ("spec", spec)] {
+            pod[part].as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        }
         let pod: Pod = serde_json::from_value(pod).expect("a pod");
         self.pods().create(&PostParams::default(), &pod).await.expect("created");
-        let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
-        self.pods().patch_status(name, &PatchParams::default(), &Patch::Merge(ready)).await.expect("running");
+        self.pod_is(name, "Running").await;
+    }
+
+    /// What the kubelet says of a pod.
+    pub async fn pod_is(&self, name: &str, phase: &str) {
+        let ready = if phase == "Running" { "True" } else { "False" };
+        let status = json!({"status": {"phase": phase, "conditions": [{"type": "Ready", "status": ready}]}});
+        self.pods().patch_status(name, &PatchParams::default(), &Patch::Merge(status)).await.expect("written");
+    }
+
+    /// How the nodes of the pool are emptied.
+    pub async fn drain_policy(&self, drain: Value) {
+        let replicas = self.pool().await.spec.replicas;
+        self.patch_deployment(json!({"pools": [{"name": "pool", "replicas": replicas, "drain": drain}]})).await;
+        self.until("the pool knows", async || {
+            let known = serde_json::to_value(self.pool().await.spec.drain).expect("a policy");
+            drain.as_object().expect("an object").iter().all(|(key, value)| known[key] == *value)
+        })
+        .await;
     }
 }
 
