@@ -24,6 +24,8 @@ use super::{Context, Error, write};
 
 /// How often the budgets of a cluster are looked at.
 const EVERY: Duration = Duration::from_secs(30);
+/// How soon to look again for a cluster that nobody has written down yet.
+const SOON: Duration = Duration::from_secs(2);
 /// How long a question is answered: as long as somebody may look at a dialog.
 const ASKED_FOR: SignedDuration = SignedDuration::from_mins(10);
 /// How far a clock of somebody who asks may be ahead of ours.
@@ -57,13 +59,15 @@ pub async fn follow(context: Arc<Context>, deployment: ClusterDeployment, wake: 
         let asked = asked(&context, &deployment).await;
         let news = asked.is_some_and(|at| answered.is_none_or(|last| at > last));
         if news || Instant::now() >= next {
-            match look(&context, &deployment, asked).await {
-                Ok(()) => answered = asked.or(answered),
+            let looked = look(&context, &deployment, asked).await;
+            next = Instant::now() + if matches!(looked, Ok(false)) { SOON } else { EVERY };
+            match looked {
+                Ok(true) => answered = asked.or(answered),
+                Ok(false) => {}
                 Err(error) => {
                     tracing::debug!(cluster = %deployment.name_any(), %error, "what disruption it allows was not seen");
                 }
             }
-            next = Instant::now() + EVERY;
         }
         tokio::select! {
             () = wake.notified() => {}
@@ -81,16 +85,18 @@ async fn asked(context: &Context, deployment: &ClusterDeployment) -> Option<Time
     (age < ASKED_FOR && age > -AHEAD).then_some(at)
 }
 
-async fn look(context: &Context, deployment: &ClusterDeployment, asked: Option<Timestamp>) -> Result<(), Error> {
+/// Answers whether there is a `Cluster` to tell.
+async fn look(context: &Context, deployment: &ClusterDeployment, asked: Option<Timestamp>) -> Result<bool, Error> {
     let (namespace, name) = (deployment.namespace().unwrap_or_default(), deployment.name_any());
+    let clusters: Api<Cluster> = context.api(&namespace);
+    let Some(cluster) = clusters.get_opt(&name).await? else { return Ok(false) };
     let tenant = context.tenants.connect(deployment).await?;
     let wanted = asked.is_some() || context.drains.is_under_way(&namespace, &name);
     let next = seen(&tenant, wanted, context.now()).await?;
-    let clusters: Api<Cluster> = context.api(&namespace);
-    let Some(cluster) = clusters.get_opt(&name).await? else { return Ok(()) };
     let before = cluster.status.as_ref().and_then(|s| s.disruption.clone());
     let after = unchanged_or(before.as_ref(), next, asked);
-    write::disruption(&clusters, &cluster, before.as_ref(), &after).await
+    write::disruption(&clusters, &cluster, before.as_ref(), &after).await?;
+    Ok(true)
 }
 
 async fn seen(tenant: &Tenant, wanted: bool, now: Timestamp) -> Result<Disruption, tenant::Error> {

@@ -174,9 +174,12 @@ fn of_budget(budget: &BudgetStanding, nodes: &[String]) -> Option<Finding> {
     Some(Finding { severity, kind, budget: Some(budget.name.clone()), pods, nodes, sentence })
 }
 
+/// One of the numbers of a node.
+type Count = fn(&NodeDisruption) -> i32;
+
 /// What is lost, or held back because the policy does not agree to lose it.
 fn of_losses(rows: &[&NodeDisruption], policy: &DrainPolicy) -> Vec<Finding> {
-    let kinds: [(FindingKind, LossKind, fn(&NodeDisruption) -> i32, bool); 3] = [
+    let kinds: [(FindingKind, LossKind, Count, bool); 3] = [
         (FindingKind::Unmanaged, LossKind::Pod, |n| n.unmanaged, policy.unmanaged_pods == UnmanagedPods::Block),
         (FindingKind::EmptyDirData, LossKind::EmptyDir, |n| n.empty_dir, policy.empty_dir_data == EmptyDirData::Block),
         (FindingKind::LocalVolume, LossKind::LocalVolume, |n| n.local_volumes, false),
@@ -205,7 +208,7 @@ fn of_losses(rows: &[&NodeDisruption], policy: &DrainPolicy) -> Vec<Finding> {
 
 /// Pods that are waited for, and that stay.
 fn of_rows(rows: &[&NodeDisruption]) -> Vec<Finding> {
-    let sum = |count: fn(&NodeDisruption) -> i32| -> (i32, Vec<String>) {
+    let sum = |count: Count| -> (i32, Vec<String>) {
         let hit: Vec<_> = rows.iter().filter(|n| count(n) > 0).collect();
         (hit.iter().map(|n| count(n)).sum(), hit.iter().map(|n| n.name.clone()).collect())
     };

@@ -117,6 +117,7 @@ mod tests {
 
     #[test]
     fn forced_pods_get_the_time_that_is_left() {
+        use DrainTimeoutAction::{Force, Skip, Wait};
         let grace = |own: i64, policy, choice, now| {
             let pod: Pod = serde_json::from_value(json!({
                 "metadata": {"name": "db-0"}, "spec": {"containers": [], "terminationGracePeriodSeconds": own}}))
@@ -126,7 +127,6 @@ mod tests {
             let policy = DrainPolicy { on_timeout: policy, ..DrainPolicy::default() };
             deletion_grace_secs(&pod, &DrainStatus { choice, ..new }, &policy, at(now))
         };
-        use DrainTimeoutAction::{Force, Skip, Wait};
         assert_eq!(grace(30, Force, None, 69), None);
         assert_eq!(grace(30, Force, None, 70), Some(30));
         assert_eq!(grace(30, Force, None, 90), Some(10));
