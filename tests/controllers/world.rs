@@ -90,7 +90,7 @@ pub struct Executor {
 impl World {
     /// `machines` idle hosts, one cluster `blue` with one pool `blue-pool` of `replicas`.
     pub async fn new(machines: usize, replicas: i32) -> Self {
-        Self::over(Meta::open().await, Tenant::embedded(), machines, replicas).await
+        Self::on(Meta::open().await, machines, replicas).await
     }
 
     /// The same on a meta cluster that is there.
