@@ -106,7 +106,7 @@ pub struct ApiServer {
 
 struct Shared {
     name: String,
-    version: String,
+    version: ArcSwap<String>,
     store: Store,
     kinds: ArcSwap<Kinds>,
     logs: Logs,
@@ -124,7 +124,7 @@ impl ApiServer {
         };
         let shared = Shared {
             name: options.name,
-            version: options.version.unwrap_or_else(|| VERSION.to_owned()),
+            version: ArcSwap::from_pointee(options.version.unwrap_or_else(|| VERSION.to_owned())),
             store,
             kinds: ArcSwap::from_pointee(kinds),
             logs: Logs::new(options.directory),
@@ -145,8 +145,13 @@ impl ApiServer {
     }
 
     /// The Kubernetes version that it says it is, without the `v`.
-    pub fn version(&self) -> &str {
-        &self.shared.version
+    pub fn version(&self) -> Arc<String> {
+        self.shared.version.load_full()
+    }
+
+    /// From now on it says that it is this version, without the `v`: its control plane was upgraded.
+    pub fn set_version(&self, version: &str) {
+        self.shared.version.store(Arc::new(version.to_owned()));
     }
 
     /// A client that calls this server directly: no HTTP, no TLS, no retries.

@@ -3,6 +3,7 @@
 
 mod folder;
 mod running;
+mod situation;
 mod size;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -12,10 +13,11 @@ use serde_json::json;
 use super::{Globals, console, exit::Exit, lines, stop::stop_signal};
 use crate::{
     console::{state::Place, terminal::is_terminal},
-    embedded::simulation::{self, NAMESPACE, Pace},
+    embedded::simulation::{self, NAMESPACE, Pace, Scenario},
 };
 use folder::Folder;
 use running::Running;
+use situation::Situation;
 
 /// Shows the console on a fleet of simulated machines; nothing outside of this process is touched.
 #[derive(Debug, clap::Args)]
@@ -25,9 +27,12 @@ pub struct Args {
     /// How many times faster than in the real world hosts work.
     #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
     pub speed: f64,
-    /// The share of steps that something goes wrong with: 2% or 0.02.
-    #[arg(long, value_name = "P", default_value = "0", value_parser = share)]
-    pub fault: f64,
+    /// The share of steps that something goes wrong with: 2% or 0.02 [default: 0, or that of the scenario].
+    #[arg(long, value_name = "P", value_parser = share)]
+    pub fault: Option<f64>,
+    /// Start in this situation; `list` names all there are.
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Option<String>,
     /// Keep everything in this folder, and go on from there at the next start.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -37,7 +42,11 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, _globals: &Globals) -> color_eyre::Result<ExitCode> {
-    let size = args.size.settle(args.data.as_deref())?;
+    if args.scenario.as_deref() == Some(situation::LIST) {
+        lines::out(&situation::list())?;
+        return Ok(Exit::Success.into());
+    }
+    let Situation { size, scenario } = Situation::settle(args.size, args.scenario.as_deref(), args.data.as_deref())?;
     if !args.headless && !is_terminal() {
         return Err(console::not_a_terminal().into());
     }
@@ -46,18 +55,23 @@ pub async fn run(args: Args, _globals: &Globals) -> color_eyre::Result<ExitCode>
     let options = simulation::Options {
         clusters: size.clusters,
         machines: size.machines,
-        pace: Pace { seed: size.seed, speed: args.speed, fault: args.fault },
+        pace: Pace {
+            seed: size.seed,
+            speed: args.speed,
+            fault: args.fault.unwrap_or(scenario.map_or(0.0, |s| s.fault)),
+        },
+        scenario,
         directory: args.data.clone(),
     };
     let running = Running::start(options, &folder).await?;
-    let ended = if args.headless { headless(&running, &folder).await } else { watch(&running).await };
+    let ended = if args.headless { headless(&running, &folder, scenario).await } else { watch(&running).await };
     running.end().await;
     ended.map(|()| Exit::Success.into())
 }
 
 /// One line, and then nothing until somebody wants an end.
-async fn headless(running: &Running, folder: &Folder) -> color_eyre::Result<()> {
-    let ready = json!({
+async fn headless(running: &Running, folder: &Folder, scenario: Option<&Scenario>) -> color_eyre::Result<()> {
+    let mut ready = json!({
         "kubeconfig": folder.kubeconfig(),
         "server": running.listener.url(""),
         "namespace": NAMESPACE,
@@ -67,6 +81,9 @@ async fn headless(running: &Running, folder: &Folder) -> color_eyre::Result<()> 
         "simulated": true,
         "pid": std::process::id(),
     });
+    if let Some(scenario) = scenario {
+        ready["scenario"] = json!({"name": scenario.name, "about": scenario.about, "task": scenario.task});
+    }
     // Whoever reads the line may end us at once, and in order.
     let stop = stop_signal()?;
     lines::out(&format!("{ready}\n"))?;

@@ -165,7 +165,7 @@ fn about(server: &ApiServer, route: &Route, accept: Accept) -> Option<Reply> {
     let aggregated = accept == Accept::Discovery;
     let value = match route {
         Route::Health => return Some(Reply::text(200, "ok")),
-        Route::Version => version(server.version()),
+        Route::Version => version(&server.version()),
         Route::CoreVersions | Route::Groups if aggregated => {
             let core = *route == Route::CoreVersions;
             return Some(Reply::json(200, &discovery::aggregated(&kinds, core)).with_type(discovery::AGGREGATED));

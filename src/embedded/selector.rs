@@ -88,13 +88,16 @@ impl Test {
     }
 }
 
-/// Whether a `LabelSelector` of an object's specification selects labels; none selects nothing, an empty one everything.
-pub fn selects(selector: &Value, labels: &Value) -> bool {
+/// Whether a `LabelSelector` of an object's specification selects a stored object, of which only the index is read; none
+/// selects nothing, an empty one everything.
+pub fn selects(selector: &Value, object: &Object) -> bool {
     if !selector.is_object() {
         return false;
     }
-    let label = |key: &Value| key.as_str().and_then(|key| labels[key].as_str());
-    let equal = selector["matchLabels"].as_object().into_iter().flatten().all(|(key, value)| labels[key] == *value);
+    let label_of = |key: &str| object.index.label(key);
+    let label = |key: &Value| key.as_str().and_then(label_of);
+    let mut pairs = selector["matchLabels"].as_object().into_iter().flatten();
+    let equal = pairs.all(|(key, value)| label_of(key).is_some_and(|label| *value == *label));
     let mut expressions = selector["matchExpressions"].as_array().into_iter().flatten();
     equal
         && expressions.all(|expression| {

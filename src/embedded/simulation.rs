@@ -15,6 +15,8 @@ mod journal;
 mod keys;
 mod network;
 mod output;
+mod plight;
+mod scenario;
 mod seed;
 mod session;
 mod shell;
@@ -37,14 +39,16 @@ use hosts::{Hosts, HostsOptions};
 use inventory::Inventory;
 use journal::Journal;
 use network::Network;
+use scenario::Stage;
 use seed::Seed;
 use state::State;
 use tenant::Tenant;
 
 pub use bare::BareHosts;
 pub use inventory::MACHINES_PER_CLUSTER;
+pub use scenario::Scenario;
 pub use seed::{NAMESPACE, prefix};
-pub use state::Size;
+pub use state::{Kept, Size};
 pub use timing::Pace;
 
 /// How long hosts may take to close their connections at the end.
@@ -71,6 +75,8 @@ pub struct Options {
     pub clusters: usize,
     pub machines: usize,
     pub pace: Pace,
+    /// The situation to start in; a directory that has been used before keeps its own.
+    pub scenario: Option<&'static Scenario>,
     /// Where hosts and business clusters remember; nowhere if `None`.
     pub directory: Option<PathBuf>,
 }
@@ -85,8 +91,8 @@ pub struct Simulation {
 }
 
 /// The fleet that a directory has, if it was used before.
-pub fn kept(directory: &Path) -> Result<Option<Size>, Error> {
-    Ok(State::kept(directory)?.map(|state| state.size()))
+pub fn kept(directory: &Path) -> Result<Option<Kept>, Error> {
+    Ok(State::kept(directory)?.map(State::into_kept))
 }
 
 /// Starts the hosts and the business clusters, and makes sure that the fleet is in the meta cluster, embedded or not, whose
@@ -100,14 +106,8 @@ pub async fn start(options: Options, meta: Client, listener: &Listener) -> Resul
     let places = network.places(&addresses).map_err(Error::Listen)?;
     state.settle(&options, &network)?;
 
-    let mut tenants = vec![];
-    let mut running = JoinSet::new();
-    for cluster in &inventory.clusters {
-        let directory = options.directory.as_ref().map(|d| d.join("clusters").join(&cluster.name));
-        let tenant = Tenant::open(&cluster.name, cluster.version, directory, pace)?;
-        listener.mount(&prefix(&cluster.name), tenant.server.clone());
-        tenants.push(tenant);
-    }
+    let scenario = state.scenario.as_deref().and_then(Scenario::named);
+    let tenants = open_tenants(&options, &inventory, pace, scenario, listener).await?;
     let keyring = state.keyring();
     let (journal, memories) = match &options.directory {
         None => (Journal::default(), Default::default()),
@@ -124,22 +124,49 @@ pub async fn start(options: Options, meta: Client, listener: &Listener) -> Resul
         places,
         listener: listener.clone(),
         pace,
+        workloads: scenario.map(|s| s.workloads.clone()).unwrap_or_default(),
     };
-    seed.sow().await?;
+    let is_new = seed.sow().await?;
     let hosts = Hosts::start(HostsOptions {
         machines: addresses,
         keyring,
         pace,
         journal,
         memories,
-        on_end: effects::on_end(meta, &tenants),
+        on_end: effects::on_end(meta.clone(), &tenants),
         cancel: CancellationToken::new(),
     });
+    let mut running = JoinSet::new();
+    if let Some(scenario) = scenario {
+        let stage = Stage { scenario, hosts: hosts.clone(), inventory, tenants: tenants.clone(), client: meta, pace };
+        stage.set();
+        running.spawn(stage.play(is_new));
+    }
     network.serve(&hosts);
     for tenant in tenants {
         running.spawn(tenant.run());
     }
     Ok(Simulation { clusters: state.clusters, machines: state.machines, seed: state.seed, hosts, _tenants: running })
+}
+
+/// Opens the business clusters and serves them.
+async fn open_tenants(
+    options: &Options,
+    inventory: &Inventory,
+    pace: Pace,
+    scenario: Option<&Scenario>,
+    listener: &Listener,
+) -> Result<Vec<Tenant>, Error> {
+    let mut tenants = vec![];
+    for cluster in &inventory.clusters {
+        let directory = options.directory.as_ref().map(|d| d.join("clusters").join(&cluster.name));
+        let broken = scenario.and_then(|s| s.broken.clone());
+        let tenant = Tenant::open(&cluster.name, cluster.version, directory, pace, broken)?;
+        tenant.recall_version().await?;
+        listener.mount(&prefix(&cluster.name), tenant.server.clone());
+        tenants.push(tenant);
+    }
+    Ok(tenants)
 }
 
 impl Simulation {

@@ -7,10 +7,10 @@ use std::path::Path;
 
 use crate::{
     commands::exit::{Ended, Exit},
-    embedded::simulation::{self, MACHINES_PER_CLUSTER, Size},
+    embedded::simulation::{MACHINES_PER_CLUSTER, Size},
 };
 
-const DEFAULT: Size = Size { clusters: 3, machines: 60, seed: 1 };
+pub const DEFAULT: Size = Size { clusters: 3, machines: 60, seed: 1 };
 
 /// What was typed; `None` is what was left out.
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -27,21 +27,16 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// The size to start with. Reads the folder and changes nothing there.
-    pub fn settle(self, data: Option<&Path>) -> Result<Size, Ended> {
-        let kept = data.map(simulation::kept).transpose().map(Option::flatten);
-        let kept = kept.map_err(|e| {
-            let cause = std::error::Error::source(&e).map(|s| format!(": {s}")).unwrap_or_default();
-            Ended::new(Exit::BadInput, format!("{e} cannot be read{cause}; choose another folder with --data"))
-        })?;
-        match (kept, data) {
-            (Some(kept), Some(data)) => self.against(kept, data),
-            _ => self.fresh(),
+    /// The size to start with, where the folder has this one, and otherwise that one would do.
+    pub fn settle(self, kept: Option<(Size, &Path)>, default: Size) -> Result<Size, Ended> {
+        match kept {
+            Some((kept, data)) => self.against(kept, data),
+            None => self.fresh(default),
         }
     }
 
-    fn fresh(self) -> Result<Size, Ended> {
-        let size = self.over(DEFAULT);
+    fn fresh(self, default: Size) -> Result<Size, Ended> {
+        let size = self.over(default);
         let least = size.clusters * MACHINES_PER_CLUSTER;
         if size.machines < least {
             let Size { clusters, machines, .. } = size;
@@ -102,8 +97,8 @@ mod tests {
     fn check(line: &str, kept: Option<Size>, expected: &str) {
         let wanted = Line::parse_from(std::iter::once("demo").chain(line.split_whitespace())).wanted;
         let size = match kept {
-            None => wanted.settle(None),
-            Some(kept) => wanted.against(kept, Path::new("d")),
+            None => wanted.settle(None, DEFAULT),
+            Some(kept) => wanted.settle(Some((kept, Path::new("d"))), DEFAULT),
         };
         let said = match size {
             Ok(size) => format!("{} {} {}", size.clusters, size.machines, size.seed),

@@ -1,4 +1,5 @@
-//! What steps on simulated hosts do to business clusters: joining makes a node appear, a reset takes its kubelet away.
+//! What steps on simulated hosts do to business clusters: joining makes a node appear, a reset takes its kubelet away, an
+//! upgrade changes what node and cluster say of their versions.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,7 +12,7 @@ use super::{
     tenant::{Member, Tenant},
 };
 use crate::{
-    api::{Machine, MachineSet},
+    api::{Machine, MachineSet, Operation},
     runbook::wire::Outcome,
 };
 
@@ -20,6 +21,8 @@ use crate::{
 enum Effect {
     Join,
     Leave,
+    UpgradeControlPlane,
+    UpgradeKubelet,
 }
 
 /// What to do when a step has ended, for these clusters.
@@ -32,6 +35,12 @@ pub fn on_end(meta: Client, tenants: &[Tenant]) -> OnEnd {
             match effect {
                 Effect::Join => tenant.joined(&member(&meta, &machine, &attempt).await).await,
                 Effect::Leave => tenant.left(&machine).await,
+                Effect::UpgradeControlPlane => {
+                    tenant.control_plane_upgraded(&machine, &target(&meta, &machine, &attempt).await).await;
+                }
+                Effect::UpgradeKubelet => {
+                    tenant.kubelet_upgraded(&machine, &target(&meta, &machine, &attempt).await).await;
+                }
             }
         })
     })
@@ -41,7 +50,19 @@ fn effect(attempt: &Attempt) -> Option<Effect> {
     match (attempt.course.outcome, attempt.phase.as_str()) {
         (Outcome::Done, "Join") if attempt.step.contains("kubeadm join") => Some(Effect::Join),
         (Outcome::Done, "Reset") => Some(Effect::Leave),
+        (Outcome::Done, "Upgrade") if attempt.step.contains("control plane") => Some(Effect::UpgradeControlPlane),
+        (Outcome::Done, "Kubelet") if attempt.step.contains("restart") => Some(Effect::UpgradeKubelet),
         _ => None,
+    }
+}
+
+/// The version that an operation brings a machine to: that of the operation if it names one, else that of the set.
+async fn target(meta: &Client, machine: &str, attempt: &Attempt) -> String {
+    let operations: Api<Operation> = Api::namespaced(meta.clone(), NAMESPACE);
+    let operation = operations.get_opt(&attempt.operation).await.ok().flatten();
+    match operation.and_then(|o| o.spec.version) {
+        Some(version) => version,
+        None => member(meta, machine, attempt).await.version,
     }
 }
 
@@ -69,6 +90,28 @@ mod tests {
         timing::Pace,
     };
 
+    /// The steps that have an effect are there in the runbooks that are shipped.
+    #[test]
+    fn the_runbooks_have_the_steps_that_are_looked_for() {
+        for (name, expected) in [
+            ("node-join", vec![Effect::Join]),
+            ("node-reset", vec![Effect::Leave, Effect::Leave]),
+            ("node-upgrade", vec![Effect::UpgradeControlPlane, Effect::UpgradeKubelet]),
+            ("verify", vec![]),
+        ] {
+            let book = crate::runbook::parse(crate::runbook::builtin(name).unwrap()).unwrap();
+            let pace = Pace { seed: 9, speed: 1.0, fault: 0.0 };
+            let steps = book.phases.iter().flat_map(|p| p.steps.iter().map(|s| (p.name(), s.name.value.as_str())));
+            let effects = steps.filter_map(|(phase, step)| {
+                match Memory::default().decide(&header("m-1", phase, step, 1), &pace, 0) {
+                    Decision::Begin(attempt) => effect(&attempt),
+                    _ => None,
+                }
+            });
+            assert_eq!(effects.collect::<Vec<_>>(), expected, "{name}");
+        }
+    }
+
     #[test]
     fn joining_and_resetting_have_effects_and_nothing_else() {
         let check = |phase: &str, step: &str, fault: f64, expected| {
@@ -81,5 +124,9 @@ mod tests {
         check("Join", "clear a half-finished join", 0.0, None);
         check("Reset", "stop kubelet", 0.0, Some(Effect::Leave));
         check("Verify", "kubelet is healthy", 0.0, None);
+        check("Upgrade", "control plane of this host", 0.0, Some(Effect::UpgradeControlPlane));
+        check("Upgrade", "configuration of kubelet", 0.0, None);
+        check("Kubelet", "restart kubelet", 0.0, Some(Effect::UpgradeKubelet));
+        check("Kubelet", "enable kubelet", 0.0, None);
     }
 }

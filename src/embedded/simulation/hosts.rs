@@ -17,6 +17,7 @@ use super::{
     host::{Attempt, Decision, Memory},
     journal::{Journal, Record},
     keys::Keyring,
+    plight::Plight,
     timing::Pace,
 };
 use crate::runbook::wire::{Start, StepHeader};
@@ -29,6 +30,9 @@ pub struct Host {
     pub name: String,
     pub address: Ipv4Addr,
     memory: Mutex<Memory>,
+    plight: Mutex<Plight>,
+    /// Told when it is not reached any more.
+    lost: Notify,
     /// Told whenever a step ends.
     ended: Notify,
     config: OnceLock<Arc<server::Config>>,
@@ -62,7 +66,8 @@ impl Hosts {
     pub fn start(mut options: HostsOptions) -> Arc<Self> {
         let host = |(name, address): (String, Ipv4Addr)| {
             let memory = Mutex::new(options.memories.remove(&name).unwrap_or_default());
-            Arc::new(Host { name, address, memory, ended: Notify::new(), config: OnceLock::new() })
+            let (plight, lost, ended) = (Mutex::default(), Notify::new(), Notify::new());
+            Arc::new(Host { name, address, memory, plight, lost, ended, config: OnceLock::new() })
         };
         let hosts: Vec<_> = options.machines.into_iter().map(host).collect();
         let this = Arc::new(Self {
@@ -98,7 +103,7 @@ impl Hosts {
             Arc::new(server::Config {
                 server_id: russh::SshId::Standard("SSH-2.0-Quarterdeck_simulated".into()),
                 methods: MethodSet::from(&[MethodKind::PublicKey][..]),
-                keys: vec![self.keyring.host(&host.name)],
+                keys: vec![self.keyring.host(&host.plight().identity(&host.name))],
                 auth_rejection_time: Duration::from_millis(200),
                 auth_rejection_time_initial: Some(Duration::ZERO),
                 inactivity_timeout: None,
@@ -114,7 +119,10 @@ impl Hosts {
     /// Answers a request for a step, and begins it if that is the answer.
     pub fn ask(self: &Arc<Self>, host: &Arc<Host>, header: &StepHeader) -> io::Result<Decision> {
         let mut memory = host.memory();
-        let decision = memory.decide(header, &self.pace, now());
+        let mut decision = memory.decide(header, &self.pace, now());
+        if let Decision::Begin(attempt) = &mut decision {
+            host.plight().shape(&mut attempt.course, header.timeout_seconds);
+        }
         match &decision {
             Decision::Begin(attempt) => {
                 self.journal.write(&host.name, &Record::Begin(attempt.clone()))?;
@@ -154,6 +162,30 @@ impl Hosts {
 impl Host {
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is wrong with it.
+    pub fn plight(&self) -> Plight {
+        *self.plight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on this is wrong with it. Another key shows from the next start of the process at the latest: who has
+    /// connected has seen the old one.
+    pub fn suffer(&self, plight: Plight) {
+        *self.plight.lock().unwrap_or_else(PoisonError::into_inner) = plight;
+        if plight.lost {
+            self.lost.notify_waiters();
+        }
+    }
+
+    /// Returns when it is not reached any more.
+    pub async fn until_lost(&self) {
+        let lost = self.lost.notified();
+        tokio::pin!(lost);
+        lost.as_mut().enable();
+        if !self.plight().lost {
+            lost.await;
+        }
     }
 
     /// A copy of what it remembers.

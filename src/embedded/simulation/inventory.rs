@@ -21,7 +21,10 @@ const REGIONS: [&str; 12] = [
     "af-south-1",
     "me-central-1",
 ];
-const VERSIONS: [&str; 3] = ["1.34.2", "1.34.2", "1.33.6"];
+/// Versions of the clusters, in turn.
+const VERSIONS: [&str; 3] = ["1.34.2", "1.33.6", "1.32.9"];
+/// Versions that are to be had in each of them.
+pub const OFFERED: [&str; 4] = ["1.32.9", "1.33.6", "1.34.2", "1.35.0"];
 /// Label on machines that pools select by.
 pub const CLASS: &str = "class";
 /// The taint of nodes with accelerators.

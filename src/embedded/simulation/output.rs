@@ -10,6 +10,50 @@ const SCRIPTS: &[(&[&str], &[&str])] = &[
     (&["port"], &["nothing listens on port 10250"]),
     (&["cpu"], &["16 cores, 64{n} MB of memory, 3{n} GB free"]),
     (&["privileges"], &["{m}: root, cgroup2fs, machine-id {h}{h}"]),
+    (&["get ahead"], &["the control plane is not behind"]),
+    (&["answers", "api server of"], &["ok"]),
+    (&["to be had"], &["kubeadm and kubelet are to be had"]),
+    (&["has the version"], &["node {m} has it"]),
+    (&["restart"], &["systemd[1]: Reloading.", "active"]),
+    (
+        &["install kube"],
+        &[
+            "kubeadm was already set on hold.",
+            "Get:1 https://pkgs.k8s.io/core:/stable: InRelease [1{n}0 B]",
+            "Fetched 1{n} MB in 2s (6 MB/s)",
+            "Preparing to unpack .../kube_{h}.deb ...",
+            "Unpacking ...",
+            "Setting up ...",
+            "kubeadm set on hold.",
+            "kubelet set on hold.",
+        ],
+    ),
+    (
+        &["control plane of"],
+        &[
+            "[upgrade] Reading configuration from the \"kubeadm-config\" ConfigMap in namespace \"kube-system\"...",
+            "[upgrade/preflight] Running preflight checks",
+            "[upgrade/preflight] Pulling images required for setting up a Kubernetes cluster",
+            "[upgrade/control-plane] Upgrading your static Pod-hosted control plane",
+            "[upgrade/staticpods] Preparing for \"etcd\" upgrade",
+            "[upgrade/staticpods] Current and new manifests of etcd are equal, skipping upgrade",
+            "[upgrade/staticpods] Preparing for \"kube-apiserver\" upgrade",
+            "[upgrade/staticpods] Moving new manifest to \"/etc/kubernetes/manifests/kube-apiserver.yaml\"",
+            "[upgrade/staticpods] Component \"kube-apiserver\" upgraded successfully!",
+            "[upgrade/staticpods] Component \"kube-controller-manager\" upgraded successfully!",
+            "[upgrade/staticpods] Component \"kube-scheduler\" upgraded successfully!",
+            "[upgrade/control-plane] The control plane instance for this node was successfully upgraded!",
+        ],
+    ),
+    (
+        &["configuration of kubelet"],
+        &[
+            "[upgrade] Reading configuration from the \"kubeadm-config\" ConfigMap in namespace \"kube-system\"...",
+            "[upgrade/preflight] Running pre-flight checks",
+            "[upgrade/control-plane] Skipping phase. Not a control plane node.",
+            "[upgrade/kubelet-config] The kubelet configuration for this node was successfully upgraded!",
+        ],
+    ),
     (&["healthy"], &["active", "ok"]),
     (&["containers run"], &["active", "kube-proxy-{h}", "calico-node-{h}"]),
     (
@@ -116,6 +160,7 @@ const FAILURES: &[(&[&str], &str)] = &[
     ),
     (&["download", "fetch", "artifact"], "curl: (56) OpenSSL SSL_read: Connection reset by peer, errno 104"),
     (&["image", "pull"], "error: failed to pull image: unexpected status code 503 Service Unavailable"),
+    (&["control plane of"], "error execution phase control-plane: timed out waiting for the condition"),
     (&["join"], "error execution phase kubelet-start: timed out waiting for the kubelet to perform the TLS Bootstrap"),
     (&["containerd", "runtime"], "Job for containerd.service failed because a timeout was exceeded."),
     (&["healthy"], "curl: (7) Failed to connect to 127.0.0.1 port 10248: Connection refused"),
@@ -177,6 +222,9 @@ mod tests {
         check("Join", "kubeadm join", Outcome::Failed, "TLS Bootstrap");
         check("Verify", "node is ready", Outcome::Done, "node/m-1");
         check("Odd", "odd", Outcome::Failed, "input/output error");
+        check("Upgrade", "control plane of this host", Outcome::Done, "successfully upgraded");
+        check("Kubelet", "restart kubelet", Outcome::Done, "active");
+        check("Packages", "install kubeadm", Outcome::Done, "on hold");
         assert!(lines("Join", "kubeadm join", "m", 1, Outcome::Skipped).is_empty());
     }
 }

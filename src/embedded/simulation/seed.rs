@@ -22,7 +22,7 @@ use super::{
     inventory::Inventory,
     keys::Keyring,
     network::Place,
-    tenant::{PARALLEL, Tenant},
+    tenant::{PARALLEL, Tenant, Workload},
     timing::Pace,
 };
 use crate::{api::labels, embedded::Listener};
@@ -35,7 +35,7 @@ const SSH_SECRET: &str = "fleet-ssh";
 const KNOWN_HOSTS: &str = "known-hosts";
 /// On the namespace: the fleet is complete.
 const SEEDED: &str = "quarterdeck.dev/seeded";
-const MANAGER: &str = "quarterdeck-demo";
+pub(super) const MANAGER: &str = "quarterdeck-demo";
 
 /// What a fleet is made of.
 pub struct Seed {
@@ -46,11 +46,13 @@ pub struct Seed {
     pub places: HashMap<String, Place>,
     pub listener: Listener,
     pub pace: Pace,
+    /// What runs in every cluster, beside the usual.
+    pub workloads: Vec<Workload>,
 }
 
 impl Seed {
-    /// Makes the fleet, or brings the one that is there in line with this process.
-    pub async fn sow(&self) -> Result<(), kube::Error> {
+    /// Makes the fleet, or brings the one that is there in line with this process; true if it is new.
+    pub async fn sow(&self) -> Result<bool, kube::Error> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let complete = match namespaces.get_opt(NAMESPACE).await? {
             Some(namespace) => namespace.metadata.annotations.is_some_and(|a| a.contains_key(SEEDED)),
@@ -61,7 +63,7 @@ impl Seed {
         };
         self.access().await?;
         if complete {
-            return self.move_machines().await;
+            return self.move_machines().await.map(|()| false);
         }
         let sets = self.clusters().await?;
         let machines = self.machines(&sets).await?;
@@ -69,7 +71,7 @@ impl Seed {
         self.statuses(&machines, &nodes).await?;
         self.history(&machines).await?;
         let mark = Patch::Merge(json!({"metadata": {"annotations": {SEEDED: "true"}}}));
-        namespaces.patch(NAMESPACE, &PatchParams::default(), &mark).await.map(drop)
+        namespaces.patch(NAMESPACE, &PatchParams::default(), &mark).await.map(|_| true)
     }
 
     /// Keys and kubeconfigs.
@@ -128,7 +130,7 @@ fn kubeconfig_secret(cluster: &str) -> String {
     format!("{cluster}-kubeconfig")
 }
 
-fn params() -> PatchParams {
+pub(super) fn params() -> PatchParams {
     PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }
 }
 

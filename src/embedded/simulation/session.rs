@@ -7,7 +7,7 @@ use russh::{
     keys::PublicKey,
     server::{Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey, run_stream},
 };
-use tokio::net::TcpStream;
+use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use super::{
     answers,
@@ -21,21 +21,43 @@ use crate::runbook::wire::{Control, FACTS_LINE, StepHeader};
 const SCRIPT_BYTES: usize = 4 << 20;
 /// A script that does not arrive in this time is given up.
 const SCRIPT_PATIENCE: Duration = Duration::from_secs(30);
+/// Whoever asks a lost host hears nothing for so long, if he waits.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Serves one connection until it ends or the hosts are cancelled.
 pub fn serve(hosts: &Arc<Hosts>, host: Arc<Host>, stream: TcpStream) {
     let connection = Connection { hosts: hosts.clone(), client: hosts.keyring.client().public_key().clone(), host };
     let (hosts, cancel) = (hosts.clone(), hosts.cancel.clone());
+    if connection.host.plight().lost {
+        hosts.clone().tasks.spawn(async move { cancel.run_until_cancelled(silence(stream)).await });
+        return;
+    }
     hosts.clone().tasks.spawn(async move {
         let config = hosts.config(&connection.host);
+        let host = connection.host.clone();
         let Some(Ok(session)) = cancel.run_until_cancelled(run_stream(config, stream, connection)).await else {
             return;
         };
         let handle = session.handle();
-        if cancel.run_until_cancelled(session).await.is_none() {
-            let _ = handle.disconnect(Disconnect::ByApplication, "the demo has ended".into(), String::new()).await;
+        let lost = host.until_lost();
+        let ended = async {
+            tokio::select! {
+                _ = session => None,
+                () = lost => Some("connection reset"),
+            }
+        };
+        let why = cancel.run_until_cancelled(ended).await.unwrap_or(Some("the demo has ended"));
+        if let Some(why) = why {
+            let _ = handle.disconnect(Disconnect::ByApplication, why.into(), String::new()).await;
         }
     });
+}
+
+/// Holds a connection and says nothing, until the other side gives up.
+async fn silence(mut stream: TcpStream) {
+    let mut unheard = [0; 256];
+    let listen = async { while matches!(stream.read(&mut unheard).await, Ok(1..)) {} };
+    let _ = tokio::time::timeout(SILENCE, listen).await;
 }
 
 struct Connection {

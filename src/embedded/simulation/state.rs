@@ -21,12 +21,22 @@ pub struct Size {
     pub seed: u64,
 }
 
+/// What a directory has that was used before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    pub size: Size,
+    /// Name of the scenario that it was begun with.
+    pub scenario: Option<String>,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct State {
     pub clusters: usize,
     pub machines: usize,
     pub seed: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
     /// Of the hosts, where they share one.
     pub port: Option<u16>,
     /// All keys come from it.
@@ -45,7 +55,8 @@ impl State {
         }
         let mut secret = [0; 32];
         rand::rng().fill_bytes(&mut secret);
-        Ok(Self { clusters, machines, seed: options.pace.seed, port: None, secret })
+        let scenario = options.scenario.map(|scenario| scenario.name.clone());
+        Ok(Self { clusters, machines, seed: options.pace.seed, scenario, port: None, secret })
     }
 
     /// The state of a directory that was used before.
@@ -59,8 +70,9 @@ impl State {
         read.map(Some).map_err(|source| Error::State { path, source })
     }
 
-    pub fn size(&self) -> Size {
-        Size { clusters: self.clusters, machines: self.machines, seed: self.seed }
+    pub fn into_kept(self) -> Kept {
+        let size = Size { clusters: self.clusters, machines: self.machines, seed: self.seed };
+        Kept { size, scenario: self.scenario }
     }
 
     /// Remembers where the hosts are, and all the rest.

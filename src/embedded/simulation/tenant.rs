@@ -12,7 +12,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Node};
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
     core::{ApiResource, GroupVersionKind, TypeMeta},
 };
 use serde_json::{Value, json};
@@ -26,9 +26,12 @@ use kubelet::LEASE_SECONDS;
 use model::KUBELET_STOPPED;
 
 pub use objects::Member;
+pub use workloads::Workload;
 
 /// Writes under way at once while a cluster is filled.
 pub const PARALLEL: usize = 64;
+/// On a simulated node: the version that its control plane was upgraded to.
+const CONTROL_PLANE_VERSION: &str = "quarterdeck.dev/simulated-control-plane-version";
 /// A cluster that cannot be written to is tried again after this.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -39,6 +42,23 @@ pub struct Tenant {
     pub server: ApiServer,
     client: Client,
     pace: Pace,
+    broken: Option<Broken>,
+}
+
+/// A version that does not work: its nodes never become ready.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Broken {
+    pub version: String,
+    /// Control planes get along with it.
+    #[serde(default)]
+    pub workers_only: bool,
+}
+
+impl Broken {
+    pub fn breaks(&self, version: &str, control_plane: bool) -> bool {
+        self.version == version && !(self.workers_only && control_plane)
+    }
 }
 
 /// A node that was made when a cluster was filled.
@@ -50,26 +70,50 @@ pub struct Made {
 
 impl Tenant {
     /// Opens the cluster; with a directory it is the one that was there before.
-    pub fn open(name: &str, version: &str, directory: Option<PathBuf>, pace: Pace) -> Result<Self, embedded::Error> {
+    pub fn open(
+        name: &str,
+        version: &str,
+        directory: Option<PathBuf>,
+        pace: Pace,
+        broken: Option<Broken>,
+    ) -> Result<Self, embedded::Error> {
         let server =
             ApiServer::open(embedded::Options { directory, name: name.to_owned(), version: Some(version.to_owned()) })?;
         let client = server.client();
-        Ok(Self { name: name.to_owned(), server, client, pace })
+        Ok(Self { name: name.to_owned(), server, client, pace, broken })
+    }
+
+    /// After a restart: says the version that the control plane was upgraded to.
+    pub async fn recall_version(&self) -> Result<(), kube::Error> {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        for node in nodes.list(&ListParams::default()).await?.items {
+            if let Some(version) = node.annotations().get(CONTROL_PLANE_VERSION) {
+                self.say_version(version);
+            }
+        }
+        Ok(())
+    }
+
+    fn say_version(&self, version: &str) {
+        if numbers(version) > numbers(&self.server.version()) {
+            self.server.set_version(version);
+        }
     }
 
     /// What its controllers, scheduler and kubelets do; runs until it is dropped.
     pub async fn run(self) {
-        kubelet::run(self.client, self.pace, self.name).await;
+        kubelet::run(self.client, self.pace, self.name, self.broken).await;
     }
 
-    /// Fills a new cluster: ready nodes for these members, and workloads. What is there already stays.
-    pub async fn fill(&self, members: &[Member]) -> Result<Vec<Made>, kube::Error> {
+    /// Fills a new cluster: ready nodes for these members, and workloads, those of a scenario too. What is there already
+    /// stays.
+    pub async fn fill(&self, members: &[Member], more: &[Workload]) -> Result<Vec<Made>, kube::Error> {
         let made = stream::iter(members).map(|member| self.ready_node(member)).buffer_unordered(PARALLEL);
         let made: Vec<Made> = made.try_collect().await?;
         let is_gpu = |m: &&Member| m.template.taints.iter().any(|t| t.key == super::inventory::GPU_TAINT);
         let gpu = members.iter().filter(is_gpu).count();
         let general = members.iter().filter(|m| m.template.taints.is_empty()).count();
-        for object in workloads::objects(general, gpu) {
+        for object in workloads::objects(general, gpu, &self.server.version(), more) {
             let created = self.create(&object).await?;
             if object["kind"] == "Deployment" {
                 self.create(&workloads::replica_set(&object, &created.uid().unwrap_or_default())).await?;
@@ -110,18 +154,47 @@ impl Tenant {
 
     /// The kubelet of a machine does not run any more.
     pub async fn left(&self, machine: &str) {
+        self.insist(machine, "cannot be stopped", json!({"metadata": {"annotations": {KUBELET_STOPPED: "true"}}}))
+            .await;
+    }
+
+    /// The control plane of a machine has another version; that of the cluster is the highest of its members'.
+    pub async fn control_plane_upgraded(&self, machine: &str, version: &str) {
+        let upgraded = json!({"metadata": {"annotations": {CONTROL_PLANE_VERSION: version}}});
+        self.insist(machine, "cannot be upgraded", upgraded).await;
+        self.say_version(version);
+    }
+
+    /// The kubelet of a machine was begun anew with another version; its node is ready again by and by.
+    pub async fn kubelet_upgraded(&self, machine: &str, version: &str) {
         let nodes: Api<Node> = Api::all(self.client.clone());
-        let stopped = json!({"metadata": {"annotations": {KUBELET_STOPPED: "true"}}});
-        loop {
-            match nodes.patch(machine, &PatchParams::default(), &Patch::Merge(&stopped)).await {
-                Ok(_) => return,
-                Err(kube::Error::Api(status)) if status.code == 404 => return,
-                Err(error) => {
-                    tracing::warn!(cluster = self.name, machine, %error, "a simulated node cannot be stopped");
-                    tokio::time::sleep(RETRY).await;
-                }
+        let restarted = Patch::Merge(objects::restarted(version));
+        while let Err(error) = nodes.patch_status(machine, &PatchParams::default(), &restarted).await {
+            if self.is_gone(machine, &error, "cannot be restarted") {
+                return;
             }
+            tokio::time::sleep(RETRY).await;
         }
+    }
+
+    /// Patches a node until it works, or there is no such node.
+    async fn insist(&self, machine: &str, what: &str, patch: Value) {
+        let nodes: Api<Node> = Api::all(self.client.clone());
+        let patch = Patch::Merge(patch);
+        while let Err(error) = nodes.patch(machine, &PatchParams::default(), &patch).await {
+            if self.is_gone(machine, &error, what) {
+                return;
+            }
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    fn is_gone(&self, machine: &str, error: &kube::Error, what: &str) -> bool {
+        let gone = matches!(error, kube::Error::Api(status) if status.code == 404);
+        if !gone {
+            tracing::warn!(cluster = self.name, machine, %error, "a simulated node {what}");
+        }
+        gone
     }
 
     async fn register(&self, member: &Member, ready: bool) -> Result<Node, kube::Error> {
@@ -162,14 +235,18 @@ pub async fn create(client: &Client, object: &Value) -> Result<DynamicObject, ku
     }
 }
 
+/// A version as what it is ordered by.
+fn numbers(version: &str) -> Vec<u64> {
+    version.split(['.', '-', '+']).map_while(|word| word.parse().ok()).collect()
+}
+
 fn typed<K: serde::de::DeserializeOwned>(object: Value) -> K {
     serde_json::from_value(object).expect("our own objects have the shape of their kind")
 }
 
 #[cfg(test)]
 mod tests {
-    use k8s_openapi::api::core::v1::Pod;
-    use kube::api::ListParams;
+    use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 
     use super::*;
 
@@ -209,10 +286,10 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn evicted_pods_move_nodes_come_and_go_and_a_restart_goes_on() {
         let folder = tempfile::tempdir().unwrap();
-        let tenant = Tenant::open("c-1", "1.34.2", Some(folder.path().into()), PACE).unwrap();
-        let made = tenant.fill(&[member(1), member(2), member(3)]).await.unwrap();
+        let tenant = Tenant::open("c-1", "1.34.2", Some(folder.path().into()), PACE, None).unwrap();
+        let made = tenant.fill(&[member(1), member(2), member(3)], &[]).await.unwrap();
         assert_eq!(
-            tenant.fill(&[member(1), member(2), member(3)]).await.unwrap().len(),
+            tenant.fill(&[member(1), member(2), member(3)], &[]).await.unwrap().len(),
             made.len(),
             "filling twice is once"
         );
@@ -245,7 +322,7 @@ mod tests {
 
         // The store is let go when the last task has noticed.
         let again = loop {
-            match Tenant::open("c-1", "1.34.2", Some(folder.path().into()), PACE) {
+            match Tenant::open("c-1", "1.34.2", Some(folder.path().into()), PACE, None) {
                 Ok(tenant) => break tenant,
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
@@ -254,5 +331,102 @@ mod tests {
         until("pods of a node that is gone are gone", || async { running(&again, "app=kube-proxy").await.len() == 3 })
             .await;
         assert_eq!(running(&again, "app=web").await.len(), 3);
+    }
+
+    async fn budget(tenant: &Tenant, namespace: &str, name: &str) -> String {
+        let budgets: Api<PodDisruptionBudget> = Api::namespaced(tenant.client.clone(), namespace);
+        let status = budgets.get(name).await.unwrap().status.unwrap_or_default();
+        let condition = status.conditions.iter().flatten().find(|c| c.type_ == "DisruptionAllowed");
+        let allowed = condition.map_or("-", |c| c.status.as_str());
+        let s = &status;
+        format!(
+            "{}/{} of {} +{} {allowed}",
+            s.current_healthy, s.desired_healthy, s.expected_pods, s.disruptions_allowed
+        )
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn workloads_have_budgets_of_every_kind_and_keep_them() {
+        let tenant = Tenant::open("c-1", "1.34.2", None, PACE, None).unwrap();
+        let more = r#"[
+            {"namespace": "old", "name": "billing", "replicas": 1, "budgets": [{"minAvailable": 1}]},
+            {"namespace": "old", "name": "search", "replicas": 2, "budgets": [{"maxUnavailable": 1}, {"minAvailable": 1}]},
+            {"namespace": "old", "name": "cart", "replicas": 3, "budgets": [{"maxUnavailable": 1}], "ailingSeconds": 100},
+            {"namespace": "old", "name": "queue", "kind": "StatefulSet", "replicas": 2, "budgets": [{"maxUnavailable": 0}]},
+            {"namespace": "old", "name": "batch", "kind": "Pod", "emptyDir": true}
+        ]"#;
+        let more: Vec<Workload> = serde_json::from_str(more).unwrap();
+        tenant.fill(&[member(1), member(2), member(3)], &more).await.unwrap();
+        let _running = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(tenant.clone().run()));
+        let says = |name: &'static str, expected: &'static str| {
+            let tenant = tenant.clone();
+            async move {
+                until(expected, || async { budget(&tenant, "old", name).await == expected }).await;
+            }
+        };
+        says("cart", "2/2 of 3 +0 False").await;
+        says("billing", "1/1 of 1 +0 False").await;
+        says("search", "2/1 of 2 +1 True").await;
+        says("search-2", "2/1 of 2 +1 True").await;
+        says("queue", "2/2 of 2 +0 False").await;
+        let pods: Api<Pod> = Api::namespaced(tenant.client.clone(), "old");
+        let names = running(&tenant, "app=queue").await.into_iter().map(|(name, _)| name);
+        assert_eq!(names.collect::<Vec<_>>(), ["queue-0", "queue-1"]);
+        let bare = pods.get("batch").await.unwrap();
+        assert!(bare.owner_references().is_empty() && bare.spec.unwrap().volumes.unwrap()[0].empty_dir.is_some());
+        // The one that ails is well after a hundred seconds of the simulation.
+        says("cart", "3/2 of 3 +1 True").await;
+
+        pods.delete("queue-1", &DeleteParams::default()).await.unwrap();
+        until("a pod of a stateful set comes back under its name", || async {
+            running(&tenant, "app=queue").await.len() == 2
+        })
+        .await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_upgraded_node_is_away_for_a_moment_and_the_cluster_says_the_highest_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let broken = Some(Broken { version: "1.36.0".into(), workers_only: false });
+        let tenant = Tenant::open("c-1", "1.33.6", Some(folder.path().into()), PACE, broken).unwrap();
+        tenant.fill(&[member(1), member(2)], &[]).await.unwrap();
+        let cluster = tokio::spawn(tenant.clone().run());
+        until("pods run", || async { running(&tenant, "app=kube-proxy").await.len() == 2 }).await;
+        tenant.control_plane_upgraded("m-1", "1.34.2").await;
+        tenant.control_plane_upgraded("m-2", "1.33.7").await;
+        assert_eq!(tenant.server.version().as_str(), "1.34.2");
+
+        let nodes: Api<Node> = Api::all(tenant.client.clone());
+        let version = |node: Node| node.status.and_then(|s| s.node_info).map(|i| i.kubelet_version).unwrap_or_default();
+        tenant.kubelet_upgraded("m-1", "1.34.2").await;
+        assert_eq!(version(nodes.get("m-1").await.unwrap()), "v1.34.2");
+        until("it is back", || async { ready(&tenant, "m-1").await.as_deref() == Some("True") }).await;
+        tenant.kubelet_upgraded("m-2", "1.36.0").await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(ready(&tenant, "m-2").await.as_deref(), Some("False"), "that version does not work");
+        tenant.kubelet_upgraded("gone", "1.34.2").await;
+        cluster.abort();
+        let _ = cluster.await;
+        tenant.server.close();
+        drop((nodes, tenant));
+        let again = Tenant::open("c-1", "1.33.6", Some(folder.path().into()), PACE, None).unwrap();
+        again.recall_version().await.unwrap();
+        assert_eq!(again.server.version().as_str(), "1.34.2");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_node_that_is_lost_makes_its_pods_unready_and_loses_them_in_the_end() {
+        let tenant = Tenant::open("c-1", "1.34.2", None, PACE, None).unwrap();
+        tenant.fill(&[member(1), member(2), member(3)], &[]).await.unwrap();
+        let _running = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(tenant.clone().run()));
+        until("workloads run", || async { running(&tenant, "app=web").await.len() == 3 }).await;
+        until("budgets are worked out", || async { budget(&tenant, "shop", "web").await == "3/2 of 3 +1 True" }).await;
+        let lost = running(&tenant, "app=web").await[0].1.clone();
+        tenant.left(&lost).await;
+        until("its pods count as gone", || async { budget(&tenant, "shop", "web").await.contains("+0 False") }).await;
+        until("they run elsewhere", || async { budget(&tenant, "shop", "web").await == "3/2 of 3 +1 True" }).await;
+        let back = (1..=3).map(member).find(|m| m.machine == lost).unwrap();
+        tenant.joined(&back).await;
+        until("the node is back", || async { ready(&tenant, &lost).await.as_deref() == Some("True") }).await;
     }
 }

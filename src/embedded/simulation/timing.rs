@@ -17,10 +17,18 @@ const SLOW_HOSTS: f64 = 0.06;
 
 /// Words in the name of a phase or step, and the seconds that such a step mostly takes. The first match counts.
 const MEDIANS: &[(&str, f64)] = &[
+    ("control plane of", 40.0),
+    ("configuration of kubelet", 3.0),
+    ("get ahead", 0.4),
+    ("answers", 0.4),
+    ("to be had", 2.0),
+    ("has the version", 4.0),
+    ("api server of", 5.0),
     ("clear", 1.0),
     ("repository", 4.0),
     ("install containerd", 14.0),
     ("install kubelet", 12.0),
+    ("install kubeadm", 9.0),
     ("apt", 16.0),
     ("package", 16.0),
     ("swap", 0.6),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{KNOWN_HOSTS, NAMESPACE, SSH_SECRET, Seed, all, kubeconfig_secret, params};
 use crate::{
     api::{Cluster, ClusterDeployment, MachineSet, NodePool, PoolSpec, labels},
-    embedded::simulation::inventory::ClusterPlan,
+    embedded::simulation::inventory::{ClusterPlan, OFFERED},
 };
 
 impl Seed {
@@ -114,6 +114,7 @@ fn deployment(plan: &ClusterPlan) -> Value {
                 "hostKeyPolicy": "Strict",
                 "knownHostsConfigMap": KNOWN_HOSTS,
             },
+            "artifacts": {"versions": OFFERED},
             "pools": plan.pools,
         },
     })

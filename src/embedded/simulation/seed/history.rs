@@ -65,11 +65,11 @@ impl Seed {
             }
         }
         past.extend(self.shrunk(machines));
-        let join = durations(&self.pace, "node-join");
-        let reset = durations(&self.pace, "node-reset");
+        past.extend(self.upgraded(machines));
+        let durations = ["node-join", "node-reset", "node-upgrade"].map(|book| (book, durations(&self.pace, book)));
         let api: Api<Operation> = Api::namespaced(self.client.clone(), NAMESPACE);
         let write = |past: Past| {
-            let durations = if past.runbook == "node-join" { &join } else { &reset };
+            let durations = durations.iter().find(|(book, _)| *book == past.runbook).map_or(&[][..], |(_, d)| d);
             let (object, status) = (past.object(), past.status(durations));
             let api = api.clone();
             async move {
@@ -96,6 +96,28 @@ impl Seed {
             from: pool.replicas as usize + 1,
             to: pool.replicas as usize,
             ago: Duration::from_hours(24 * 30),
+        })
+    }
+}
+
+impl Seed {
+    /// The last version was brought to the first control plane in place.
+    fn upgraded(&self, machines: &[Machine]) -> Option<Past> {
+        let cluster = self.inventory.clusters.first()?;
+        let members = self.inventory.machines.iter().zip(machines).filter(|(plan, _)| plan.member == Some((0, 0)));
+        let machines: Vec<_> = members.map(|(plan, m)| json!({"name": plan.name, "uid": m.uid()})).collect();
+        let replicas = machines.len();
+        Some(Past {
+            name: format!("{}-control-plane-to-{}", cluster.name, cluster.version.replace('.', "-")),
+            cluster: cluster.name.clone(),
+            pool: format!("{}-control-plane", cluster.name),
+            type_: "Upgrade",
+            runbook: "node-upgrade",
+            machines,
+            reason: "the autumn release",
+            from: replicas,
+            to: replicas,
+            ago: Duration::from_hours(24 * 45),
         })
     }
 }

@@ -68,7 +68,9 @@ impl Seed {
         for (cluster, member) in self.inventory.machines.iter().zip(machines).filter_map(member) {
             members[cluster].push(member);
         }
-        let made = all(self.tenants.iter().zip(&members).map(|(tenant, members)| tenant.fill(members))).await?;
+        let made =
+            all(self.tenants.iter().zip(&members).map(|(tenant, members)| tenant.fill(members, &self.workloads)))
+                .await?;
         Ok(made.into_iter().flatten().map(|made| (made.machine, made.node_uid)).collect())
     }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use futures::{Stream, StreamExt, future::BoxFuture, stream};
 use k8s_openapi::api::{
-    apps::v1::{DaemonSet, ReplicaSet},
+    apps::v1::{DaemonSet, ReplicaSet, StatefulSet},
     coordination::v1::Lease,
     core::v1::{Node, Pod},
 };
@@ -18,13 +18,19 @@ use serde_json::{Value, json};
 use tokio::{task::JoinSet, time::Instant};
 
 use super::{
-    model::{Act, Model},
+    Broken,
+    model::{Act, Model, READY_AFTER, SetRow, Size},
     objects::{self, Readiness},
+    workloads::AILING,
 };
 use crate::embedded::simulation::{dice::Dice, timing::Pace};
 
-/// Acts under way at once, most of which wait for their time.
+/// Acts under way at once, beside those that wait for minutes.
 const PARALLEL: usize = 256;
+/// Pods of a node that is lost for so long are given up, as Kubernetes does by default.
+const ABANDON_SECS: f64 = 300.0;
+/// Kinds that are followed.
+const LISTS: usize = 5;
 /// After a call that failed.
 const RETRY: Duration = Duration::from_millis(500);
 /// Leases say that they last this long, and are renewed at half of it.
@@ -37,8 +43,11 @@ enum News {
     Pod(Pod),
     PodGone(Pod),
     ReplicaSet(ReplicaSet),
+    StatefulSet(StatefulSet),
     DaemonSet(DaemonSet),
     SetGone(Option<String>),
+    /// All that there is of one kind was told.
+    Listed,
 }
 
 /// What an act led to.
@@ -46,17 +55,20 @@ enum Done {
     Node(Node),
     Pod(Pod),
     Gone(String),
+    Waited,
     Failed,
 }
 
 /// Runs until it is dropped.
-pub async fn run(client: Client, pace: Pace, cluster: String) {
+pub async fn run(client: Client, pace: Pace, cluster: String, broken: Option<Broken>) {
     let mut kubelet = Kubelet {
         client: client.clone(),
         pace,
         cluster,
-        model: Model::default(),
+        model: Model::new(broken),
+        unlisted: LISTS,
         begun: BTreeSet::new(),
+        working: 0,
         ended: BTreeSet::new(),
         calls: JoinSet::new(),
         settled: false,
@@ -84,8 +96,11 @@ struct Kubelet {
     pace: Pace,
     cluster: String,
     model: Model,
-    /// Acts under way.
+    /// Kinds of which not everything was heard: until then a pod may seem to be without its node.
+    unlisted: usize,
+    /// Acts under way, and how many of them are no mere waits.
     begun: BTreeSet<Act>,
+    working: usize,
     /// Pods that we ended and whose end the watch has not told yet: older news of them must not bring them back.
     ended: BTreeSet<String>,
     calls: JoinSet<(Act, Done)>,
@@ -98,44 +113,55 @@ impl Kubelet {
     fn hear(&mut self, news: News) {
         match news {
             News::Node(node) => self.model.node(&node),
-            News::NodeGone(node) => drop(self.model.nodes.remove(&node.name_any())),
+            News::NodeGone(node) => self.model.node_gone(&node.name_any()),
             News::Pod(pod) if self.ended.contains(&pod.uid().unwrap_or_default()) => {}
             News::Pod(pod) => self.model.pod(&pod),
             News::PodGone(pod) => {
                 let uid = pod.uid().unwrap_or_default();
-                self.model.pods.remove(&uid);
+                self.model.pod_gone(&uid);
                 self.ended.remove(&uid);
             }
             News::ReplicaSet(set) => self.model.replica_set(&set),
+            News::StatefulSet(set) => self.model.stateful_set(&set),
             News::DaemonSet(set) => self.model.daemon_set(&set),
-            News::SetGone(uid) => drop(self.model.sets.remove(&uid.unwrap_or_default())),
+            News::SetGone(uid) => self.model.set_gone(&uid.unwrap_or_default()),
+            News::Listed => self.unlisted = self.unlisted.saturating_sub(1),
         }
     }
 
     fn conclude(&mut self, done: Result<(Act, Done), tokio::task::JoinError>) {
         let Ok((act, done)) = done else { return };
         self.begun.remove(&act);
-        match done {
-            Done::Node(node) => self.model.node(&node),
-            Done::Pod(pod) => self.model.pod(&pod),
-            Done::Gone(uid) => {
-                if self.model.pods.remove(&uid).is_some() {
+        self.working -= usize::from(!act.is_wait());
+        match (done, &act) {
+            (Done::Node(node), _) => self.model.node(&node),
+            (Done::Pod(pod), _) => self.model.pod(&pod),
+            (Done::Gone(uid), _) => {
+                if self.model.pod_gone(&uid) {
                     self.ended.insert(uid);
                 }
             }
-            Done::Failed => {}
+            (Done::Waited, Act::Abandon { node }) => self.model.abandon(node),
+            (Done::Waited | Done::Failed, _) => {}
         }
+        self.model.touch(&act);
     }
 
     fn begin(&mut self) {
+        if self.unlisted > 0 {
+            return;
+        }
         let due = self.model.due(&self.begun);
-        self.settled |= due.is_empty() && self.begun.is_empty() && !self.model.pods.is_empty();
+        self.settled |= due.is_empty() && self.working == 0 && self.model.has_pods();
         for act in due {
-            if self.begun.len() >= PARALLEL {
-                return;
+            if self.working >= PARALLEL {
+                // One that ends makes room for it.
+                self.model.touch(&act);
+                continue;
             }
             let delay = self.delay(&act);
             if let Some(call) = self.call(&act) {
+                self.working += usize::from(!act.is_wait());
                 self.begun.insert(act.clone());
                 self.calls.spawn(carry_out(act, delay, call));
             }
@@ -150,8 +176,10 @@ impl Kubelet {
             Act::Finish { grace, .. } => dice.around(2.5, 0.5).min(*grace as f64),
             Act::NodeReady { .. } => dice.around(7.0, 0.3),
             Act::NodeLost { .. } => dice.around(4.0, 0.3),
+            Act::Abandon { .. } => ABANDON_SECS,
+            Act::Ready { after_secs, .. } => *after_secs as f64,
             _ if !self.settled => 0.0,
-            Act::Create { .. } | Act::Remove { .. } | Act::Bind { .. } => 0.05,
+            Act::Create { .. } | Act::Remove { .. } | Act::Bind { .. } | Act::Unready { .. } => 0.05,
             Act::Start { .. } => dice.around(2.0, 0.4),
         };
         Duration::from_millis(self.pace.scaled(seconds))
@@ -161,10 +189,10 @@ impl Kubelet {
         let nodes: Api<Node> = Api::all(self.client.clone());
         let patch = PatchParams::default();
         Some(match act {
-            Act::Create { set, node, .. } => {
-                let set = self.model.sets.get(set)?;
+            Act::Create { set, node, nth } => {
+                let set = self.model.set_row(set)?;
                 let pods: Api<Pod> = Api::namespaced(self.client.clone(), &set.namespace);
-                let pod = new_pod(set, node.as_deref());
+                let pod = new_pod(set, node.as_deref(), *nth, self.settled);
                 Box::pin(async move { pods.create(&PostParams::default(), &pod).await.map(Done::Pod) })
             }
             Act::Bind { pod, node } => {
@@ -175,11 +203,18 @@ impl Kubelet {
             Act::Start { pod } => {
                 let (pods, name) = self.pod(pod)?;
                 let address = self.pod_address(pod);
+                let (uid, ready) = (pod.clone(), self.model.pod_row(pod)?.ready_after_secs == 0);
                 Box::pin(async move {
-                    let status = Patch::Merge(running(&pods.get(&name).await?, &address));
+                    let status = Patch::Merge(running(&pods.get(&name).await?, &uid, &address, ready));
                     pods.patch_status(&name, &patch, &status).await.map(Done::Pod)
                 })
             }
+            Act::Ready { pod, .. } | Act::Unready { pod } => {
+                let (pods, name) = self.pod(pod)?;
+                let status = Patch::Merge(objects::pod_readiness(pod, matches!(act, Act::Ready { .. })));
+                Box::pin(async move { pods.patch_status(&name, &patch, &status).await.map(Done::Pod) })
+            }
+            Act::Abandon { .. } => Box::pin(async { Ok(Done::Waited) }),
             Act::Remove { pod } => {
                 let (pods, name) = self.pod(pod)?;
                 let how = DeleteParams::default().preconditions(of(pod));
@@ -204,7 +239,7 @@ impl Kubelet {
     }
 
     fn pod(&self, uid: &str) -> Option<(Api<Pod>, String)> {
-        let row = self.model.pods.get(uid)?;
+        let row = self.model.pod_row(uid)?;
         Some((Api::namespaced(self.client.clone(), &row.namespace), row.name.clone()))
     }
 
@@ -215,7 +250,7 @@ impl Kubelet {
 
     async fn renew(&self) {
         let leases: Api<Lease> = Api::namespaced(self.client.clone(), "kube-node-lease");
-        for name in self.model.nodes.iter().filter(|(_, n)| n.kubelet).map(|(name, _)| name) {
+        for name in self.model.alive() {
             let renewed = Patch::Merge(json!({"spec": {"renewTime": objects::renewed()}}));
             if let Err(error) = leases.patch(name, &PatchParams::default(), &renewed).await {
                 tracing::debug!(node = name, %error, "the lease of a simulated node was not renewed");
@@ -245,10 +280,22 @@ fn of(uid: &str) -> Preconditions {
     Preconditions { uid: Some(uid.to_owned()), resource_version: None }
 }
 
-fn new_pod(set: &super::model::SetRow, node: Option<&str>) -> Pod {
+/// A pod of a set. While a cluster is made, its pods are ready at once, but for the first of a set that is to ail.
+fn new_pod(set: &SetRow, node: Option<&str>, nth: usize, settled: bool) -> Pod {
     let mut pod = Pod { spec: set.template.spec.clone(), ..Pod::default() };
-    pod.metadata.labels = set.template.metadata.as_ref().and_then(|m| m.labels.clone());
-    pod.metadata.generate_name = Some(format!("{}-", set.name));
+    let template = set.template.metadata.clone().unwrap_or_default();
+    let mut annotations = template.annotations.unwrap_or_default();
+    let ails = annotations.remove(AILING).filter(|_| !settled && nth == 0);
+    if !settled {
+        annotations.remove(READY_AFTER);
+    }
+    annotations.extend(ails.map(|seconds| (READY_AFTER.to_owned(), seconds)));
+    pod.metadata.labels = template.labels;
+    pod.metadata.annotations = Some(annotations).filter(|a| !a.is_empty());
+    match set.size {
+        Size::Ordinals(_) => pod.metadata.name = Some(format!("{}-{nth}", set.name)),
+        _ => pod.metadata.generate_name = Some(format!("{}-", set.name)),
+    }
     pod.metadata.namespace = Some(set.namespace.clone());
     pod.metadata.owner_references = Some(vec![set.owner.clone()]);
     if let (Some(spec), Some(node)) = (&mut pod.spec, node) {
@@ -257,14 +304,14 @@ fn new_pod(set: &super::model::SetRow, node: Option<&str>) -> Pod {
     pod
 }
 
-fn running(pod: &Pod, address: &str) -> Value {
+fn running(pod: &Pod, uid: &str, address: &str, ready: bool) -> Value {
     let containers: Vec<_> = pod
         .spec
         .iter()
         .flat_map(|s| &s.containers)
         .map(|c| (c.name.clone(), c.image.clone().unwrap_or_default()))
         .collect();
-    objects::running(&containers, "", address)
+    objects::running(uid, &containers, address, ready)
 }
 
 /// Everything that changes in the cluster.
@@ -273,11 +320,13 @@ fn news(client: Client) -> impl Stream<Item = News> {
     let nodes = watcher(Api::<Node>::all(client.clone()), config()).default_backoff();
     let pods = watcher(Api::<Pod>::all(client.clone()), config()).default_backoff();
     let replicas = watcher(Api::<ReplicaSet>::all(client.clone()), config()).default_backoff();
+    let stateful = watcher(Api::<StatefulSet>::all(client.clone()), config()).default_backoff();
     let daemons = watcher(Api::<DaemonSet>::all(client), config()).default_backoff();
-    let all: [stream::BoxStream<'static, News>; 4] = [
+    let all: [stream::BoxStream<'static, News>; LISTS] = [
         nodes.filter_map(|e| async { changed(e, News::Node, News::NodeGone) }).boxed(),
         pods.filter_map(|e| async { changed(e, News::Pod, News::PodGone) }).boxed(),
         replicas.filter_map(|e| async { changed(e, News::ReplicaSet, |s| News::SetGone(s.uid())) }).boxed(),
+        stateful.filter_map(|e| async { changed(e, News::StatefulSet, |s| News::SetGone(s.uid())) }).boxed(),
         daemons.filter_map(|e| async { changed(e, News::DaemonSet, |s| News::SetGone(s.uid())) }).boxed(),
     ];
     stream::select_all(all)
@@ -291,7 +340,8 @@ fn changed<K>(
     match event {
         Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => Some(there(object)),
         Ok(watcher::Event::Delete(object)) => Some(gone(object)),
-        Ok(watcher::Event::Init | watcher::Event::InitDone) => None,
+        Ok(watcher::Event::InitDone) => Some(News::Listed),
+        Ok(watcher::Event::Init) => None,
         Err(error) => {
             tracing::debug!(%error, "a watch in a simulated cluster");
             None

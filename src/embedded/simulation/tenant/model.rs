@@ -1,73 +1,66 @@
-//! What a simulated business cluster does next: replica sets keep their number, the scheduler places, kubelets start and
-//! end pods, nodes become ready and cease to be. Pure: from what is there to what is due.
+//! What a simulated business cluster does next: sets keep their number, the scheduler places, kubelets start and end pods,
+//! nodes become ready and cease to be. Pure: from what is there to what is due.
+//!
+//! What is heard marks what it concerns, and only that is looked at again: a cluster at rest costs nothing, and one pod
+//! more costs the same in a large cluster as in a small one, but for the choice of its node.
+
+mod due;
+mod place;
+mod rows;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::{
-    api::{
-        apps::v1::{DaemonSet, ReplicaSet},
-        core::v1::{Node, Pod, PodTemplateSpec},
-    },
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, ReplicaSet, StatefulSet},
+    core::v1::{Node, Pod},
 };
 use kube::ResourceExt;
 
-/// On a simulated node: its kubelet does not run.
-pub const KUBELET_STOPPED: &str = "quarterdeck.dev/simulated-kubelet-stopped";
+pub use rows::{KUBELET_STOPPED, NodeRow, PodRow, READY_AFTER, SetRow, Size};
+
+#[cfg(test)]
+pub use rows::node_ready;
+
+use super::Broken;
 
 /// What is there, by uid; nodes by name.
 #[derive(Debug, Default)]
 pub struct Model {
-    pub nodes: BTreeMap<String, NodeRow>,
-    pub pods: BTreeMap<String, PodRow>,
-    pub sets: BTreeMap<String, SetRow>,
+    nodes: BTreeMap<String, NodeRow>,
+    pods: BTreeMap<String, PodRow>,
+    sets: BTreeMap<String, SetRow>,
+    of_set: BTreeMap<String, BTreeSet<String>>,
+    on_node: BTreeMap<String, BTreeSet<String>>,
+    /// Pods that have no node.
+    waiting: BTreeSet<String>,
+    dirty: Dirty,
+    broken: Option<Broken>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct NodeRow {
-    pub uid: String,
-    pub revision: u64,
-    pub ready: bool,
-    pub schedulable: bool,
-    pub kubelet: bool,
-    /// Keys of its taints that keep pods away.
-    pub taints: BTreeSet<String>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct PodRow {
-    pub namespace: String,
-    pub name: String,
-    pub revision: u64,
-    pub owner: Option<String>,
-    pub node: Option<String>,
-    pub running: bool,
-    pub over: bool,
-    /// It is being deleted, with this many seconds of grace.
-    pub grace: Option<i64>,
-    pub tolerates: BTreeSet<String>,
-}
-
-/// A replica set, or a daemon set, which wants one for each node.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SetRow {
-    pub namespace: String,
-    pub name: String,
-    pub replicas: Option<usize>,
-    pub owner: OwnerReference,
-    pub template: PodTemplateSpec,
+/// What has to be looked at again.
+#[derive(Debug, Default)]
+struct Dirty {
+    nodes: BTreeSet<String>,
+    pods: BTreeSet<String>,
+    sets: BTreeSet<String>,
+    /// A node takes pods that took none, or others.
+    places: bool,
 }
 
 /// One thing to do. Its form is also its identity: the same thing is not begun twice.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
-    /// A pod that is missing of a set, on a node already for daemon sets; `nth` tells apart what is under way at once.
+    /// A pod that is missing of a set, on a node already for daemon sets; `nth` tells apart what is under way at once, and
+    /// is the number of the pod in a stateful set.
     Create {
         set: String,
         node: Option<String>,
         nth: usize,
     },
-    /// One pod too many.
+    /// One pod too many, or one whose node is lost for good.
     Remove {
         pod: String,
     },
@@ -76,6 +69,15 @@ pub enum Act {
         node: String,
     },
     Start {
+        pod: String,
+    },
+    /// It has warmed up.
+    Ready {
+        pod: String,
+        after_secs: u64,
+    },
+    /// Its node is not heard of any more.
+    Unready {
         pod: String,
     },
     /// The grace of a deleted pod is used.
@@ -89,261 +91,181 @@ pub enum Act {
     NodeLost {
         node: String,
     },
-}
-
-impl Model {
-    pub fn node(&mut self, node: &Node) {
-        let row = NodeRow {
-            uid: node.uid().unwrap_or_default(),
-            revision: revision(&node.metadata),
-            ready: node_ready(node).is_some_and(|status| status == "True"),
-            schedulable: node.spec.as_ref().and_then(|s| s.unschedulable) != Some(true),
-            kubelet: !node.annotations().contains_key(KUBELET_STOPPED),
-            taints: node.spec.iter().flat_map(|s| s.taints.iter().flatten()).map(|t| t.key.clone()).collect(),
-        };
-        if self.nodes.get(&node.name_any()).is_none_or(|old| old.revision < row.revision) {
-            self.nodes.insert(node.name_any(), row);
-        }
-    }
-
-    pub fn pod(&mut self, pod: &Pod) {
-        let Some(uid) = pod.uid() else { return };
-        let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or_default();
-        let spec = pod.spec.as_ref();
-        let row = PodRow {
-            namespace: pod.namespace().unwrap_or_default(),
-            name: pod.name_any(),
-            revision: revision(&pod.metadata),
-            owner: pod.owner_references().iter().find(|o| o.controller == Some(true)).map(|o| o.uid.clone()),
-            node: spec.and_then(|s| s.node_name.clone()).filter(|n| !n.is_empty()),
-            running: phase == "Running",
-            over: matches!(phase, "Succeeded" | "Failed"),
-            grace: pod
-                .metadata
-                .deletion_timestamp
-                .as_ref()
-                .map(|_| pod.metadata.deletion_grace_period_seconds.unwrap_or(0)),
-            tolerates: spec
-                .iter()
-                .flat_map(|s| s.tolerations.iter().flatten())
-                .map(|t| t.key.clone().unwrap_or_default())
-                .collect(),
-        };
-        if self.pods.get(&uid).is_none_or(|old| old.revision < row.revision) {
-            self.pods.insert(uid, row);
-        }
-    }
-
-    pub fn replica_set(&mut self, set: &ReplicaSet) {
-        let Some(spec) = &set.spec else { return };
-        let replicas = Some(spec.replicas.unwrap_or(1).max(0) as usize);
-        let template = spec.template.clone().unwrap_or_default();
-        self.set("ReplicaSet", &set.metadata, replicas, template);
-    }
-
-    pub fn daemon_set(&mut self, set: &DaemonSet) {
-        let Some(spec) = &set.spec else { return };
-        self.set("DaemonSet", &set.metadata, None, spec.template.clone());
-    }
-
-    fn set(&mut self, kind: &str, metadata: &ObjectMeta, replicas: Option<usize>, template: PodTemplateSpec) {
-        let (Some(name), Some(uid)) = (metadata.name.clone(), metadata.uid.clone()) else { return };
-        let owner = OwnerReference {
-            api_version: "apps/v1".into(),
-            kind: kind.into(),
-            name: name.clone(),
-            uid: uid.clone(),
-            controller: Some(true),
-            block_owner_deletion: Some(true),
-        };
-        let namespace = metadata.namespace.clone().unwrap_or_default();
-        self.sets.insert(uid, SetRow { namespace, name, replicas, owner, template });
-    }
-
-    /// Everything that is due now, beside what is under way already.
-    pub fn due(&self, begun: &BTreeSet<Act>) -> Vec<Act> {
-        let mut acts: Vec<Act> = self.node_acts().collect();
-        acts.extend(self.pods.iter().filter_map(|(uid, pod)| self.pod_act(uid, pod)));
-        acts.retain(|act| !begun.contains(act));
-        let busy: BTreeSet<&str> = begun.iter().filter_map(Act::pod).collect();
-        acts.extend(self.bindings(&busy));
-        acts.extend(self.sets.iter().flat_map(|(uid, set)| self.set_acts(uid, set, &busy, begun)));
-        acts
-    }
-
-    fn node_acts(&self) -> impl Iterator<Item = Act> + '_ {
-        self.nodes.iter().filter_map(|(name, node)| match (node.kubelet, node.ready) {
-            (true, false) => Some(Act::NodeReady { node: name.clone() }),
-            (false, true) => Some(Act::NodeLost { node: name.clone() }),
-            _ => None,
-        })
-    }
-
-    fn pod_act(&self, uid: &str, pod: &PodRow) -> Option<Act> {
-        let Some(name) = &pod.node else {
-            // Nothing runs yet, so nothing has to end.
-            return pod.grace.map(|_| Act::Finish { pod: uid.to_owned(), grace: 0 });
-        };
-        let Some(node) = self.nodes.get(name) else { return Some(Act::Finish { pod: uid.to_owned(), grace: 0 }) };
-        match pod.grace {
-            _ if !node.kubelet => None,
-            Some(grace) => Some(Act::Finish { pod: uid.to_owned(), grace }),
-            None if pod.running || pod.over => None,
-            None => Some(Act::Start { pod: uid.to_owned() }),
-        }
-    }
-
-    /// Places each waiting pod on the node with the fewest pods that it tolerates.
-    fn bindings(&self, busy: &BTreeSet<&str>) -> Vec<Act> {
-        let mut load: BTreeMap<&str, usize> = self.nodes.keys().map(|name| (name.as_str(), 0)).collect();
-        for node in self.pods.values().filter_map(|p| p.node.as_deref()) {
-            *load.entry(node).or_default() += 1;
-        }
-        let mut acts = vec![];
-        let waiting = |p: &PodRow| p.node.is_none() && p.grace.is_none();
-        for (uid, pod) in self.pods.iter().filter(|(uid, p)| waiting(p) && !busy.contains(uid.as_str())) {
-            let fits = |n: &&NodeRow| n.ready && n.kubelet && n.schedulable && n.taints.is_subset(&pod.tolerates);
-            let open = self.nodes.iter().filter(|(_, n)| fits(n));
-            if let Some((name, _)) =
-                open.min_by_key(|(name, n)| (n.taints.is_empty() && !pod.tolerates.is_empty(), load[name.as_str()]))
-            {
-                *load.get_mut(name.as_str()).expect("every node has a load") += 1;
-                acts.push(Act::Bind { pod: uid.clone(), node: name.clone() });
-            }
-        }
-        acts
-    }
-
-    fn set_acts(&self, uid: &str, set: &SetRow, busy: &BTreeSet<&str>, begun: &BTreeSet<Act>) -> Vec<Act> {
-        let mine = self.pods.iter().filter(|(_, p)| p.owner.as_deref() == Some(uid) && !p.over);
-        let coming: Vec<_> = begun.iter().filter_map(|act| act.creates(uid)).collect();
-        let Some(replicas) = set.replicas else {
-            let served: BTreeSet<_> =
-                mine.filter_map(|(_, p)| p.node.as_deref()).chain(coming.iter().filter_map(|c| c.0)).collect();
-            let unserved = self.nodes.iter().filter(|(name, n)| n.kubelet && !served.contains(name.as_str()));
-            return unserved
-                .map(|(name, _)| Act::Create { set: uid.to_owned(), node: Some(name.clone()), nth: 0 })
-                .collect();
-        };
-        let alive: Vec<_> = mine.filter(|(_, p)| p.grace.is_none()).collect();
-        let missing = replicas.saturating_sub(alive.len() + coming.len());
-        let free = (0..).filter(|nth| coming.iter().all(|(_, taken)| taken != nth));
-        let create = free.take(missing).map(|nth| Act::Create { set: uid.to_owned(), node: None, nth });
-        // Those that do not run leave first, then the youngest.
-        let idle = alive.iter().filter(|(pod, _)| !busy.contains(pod.as_str()));
-        let mut leaving: Vec<_> = idle.map(|(pod, row)| (row.running, std::cmp::Reverse(row.revision), *pod)).collect();
-        leaving.sort();
-        let removing =
-            begun.iter().filter(|a| matches!(a, Act::Remove { pod } if alive.iter().any(|(uid, _)| *uid == pod)));
-        let excess = alive.len().saturating_sub(replicas + removing.count());
-        let remove = leaving.into_iter().take(excess).map(|(_, _, pod)| Act::Remove { pod: pod.clone() });
-        create.chain(remove).collect()
-    }
+    /// A wait: a node that is lost for so long has lost its pods.
+    Abandon {
+        node: String,
+    },
 }
 
 impl Act {
     /// The pod that it is about, if that exists.
     pub fn pod(&self) -> Option<&str> {
         match self {
-            Self::Remove { pod } | Self::Bind { pod, .. } | Self::Start { pod } | Self::Finish { pod, .. } => Some(pod),
-            Self::Create { .. } | Self::NodeReady { .. } | Self::NodeLost { .. } => None,
+            Self::Remove { pod }
+            | Self::Bind { pod, .. }
+            | Self::Start { pod }
+            | Self::Ready { pod, .. }
+            | Self::Unready { pod }
+            | Self::Finish { pod, .. } => Some(pod),
+            Self::Create { .. } | Self::NodeReady { .. } | Self::NodeLost { .. } | Self::Abandon { .. } => None,
         }
     }
 
-    /// The node and number of a pod that it creates for this set.
-    fn creates(&self, of: &str) -> Option<(Option<&str>, usize)> {
-        match self {
-            Self::Create { set, node, nth } if set == of => Some((node.as_deref(), *nth)),
-            _ => None,
-        }
+    /// It is mostly waiting, perhaps for minutes.
+    pub fn is_wait(&self) -> bool {
+        matches!(self, Self::Ready { .. } | Self::Abandon { .. })
     }
 }
 
-/// Status of the Ready condition.
-pub fn node_ready(node: &Node) -> Option<&str> {
-    let conditions = node.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|c| c.type_ == "Ready").map(|c| c.status.as_str())
-}
+impl Model {
+    pub fn new(broken: Option<Broken>) -> Self {
+        Self { broken, ..Self::default() }
+    }
 
-fn revision(metadata: &ObjectMeta) -> u64 {
-    metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or(0)
-}
+    pub fn has_pods(&self) -> bool {
+        !self.pods.is_empty()
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    pub fn pod_row(&self, uid: &str) -> Option<&PodRow> {
+        self.pods.get(uid)
+    }
 
-    /// Nodes `name` with flags: `!` not ready, `x` cordoned, `~` kubelet stopped, `g` tainted. Pods `name@node` with flags:
-    /// `.` not running, `-` being deleted, `g` tolerating; all belong to one set of `replicas`.
-    fn check(nodes: &str, pods: &str, replicas: usize, expected: &str) {
-        let mut model = Model::default();
-        for word in nodes.split_whitespace() {
-            let (name, flags) = word.split_at(2);
-            let taints = flags.contains('g').then(|| "gpu".to_owned()).into_iter().collect();
-            let row = NodeRow {
-                uid: name.into(),
-                revision: 1,
-                ready: !flags.contains('!'),
-                schedulable: !flags.contains('x'),
-                kubelet: !flags.contains('~'),
-                taints,
-            };
-            model.nodes.insert(name.into(), row);
+    pub fn set_row(&self, uid: &str) -> Option<&SetRow> {
+        self.sets.get(uid)
+    }
+
+    /// Names of the nodes whose kubelets run.
+    pub fn alive(&self) -> impl Iterator<Item = &String> {
+        self.nodes.iter().filter(|(_, n)| n.kubelet).map(|(name, _)| name)
+    }
+
+    pub fn node(&mut self, node: &Node) {
+        self.put_node(node.name_any(), NodeRow::of(node));
+    }
+
+    pub fn node_gone(&mut self, name: &str) {
+        if self.nodes.remove(name).is_some() {
+            self.touch_pods_on(name);
         }
-        for word in pods.split_whitespace() {
-            let (name, rest) = word.split_once('@').unwrap();
-            let (node, flags) = rest.split_at(rest.len().min(2));
-            let row = PodRow {
-                namespace: "x".into(),
-                name: name.into(),
-                revision: 1,
-                owner: Some("set".into()),
-                node: (node != "--").then(|| node.into()),
-                running: !flags.contains('.'),
-                over: false,
-                grace: flags.contains('-').then_some(30),
-                tolerates: flags.contains('g').then(|| "gpu".to_owned()).into_iter().collect(),
-            };
-            model.pods.insert(name.into(), row);
+    }
+
+    /// So long is a node lost that its pods are given up.
+    pub fn abandon(&mut self, name: &str) {
+        if let Some(row) = self.nodes.get_mut(name).filter(|row| !row.kubelet) {
+            row.abandoned = true;
+            self.touch_pods_on(name);
         }
-        let metadata = ObjectMeta { name: Some("set".into()), uid: Some("set".into()), ..ObjectMeta::default() };
-        model.set("ReplicaSet", &metadata, Some(replicas), PodTemplateSpec::default());
-        let word = |act: Act| match act {
-            Act::Create { nth, .. } => format!("create{nth}"),
-            Act::Remove { pod } => format!("remove {pod}"),
-            Act::Bind { pod, node } => format!("bind {pod} {node}"),
-            Act::Start { pod } => format!("start {pod}"),
-            Act::Finish { pod, grace } => format!("finish {pod} {grace}"),
-            Act::NodeReady { node } => format!("ready {node}"),
-            Act::NodeLost { node } => format!("lost {node}"),
-        };
-        assert_eq!(
-            model.due(&BTreeSet::new()).into_iter().map(word).collect::<Vec<_>>().join(", "),
-            expected,
-            "{nodes} | {pods}"
-        );
     }
 
-    #[test]
-    fn a_set_keeps_its_number_and_evicted_pods_are_replaced_elsewhere() {
-        check("n1 n2", "a@n1 b@n2", 2, "");
-        check("n1 n2", "a@n1 b@n2", 3, "create0");
-        check("n1x n2", "a@n1- b@n2", 2, "finish a 30, create0");
-        check("n1x n2", "c@--. b@n2", 2, "bind c n2");
-        check("n1x n2", "c@n2. b@n2", 2, "start c");
-        check("n1 n2", "a@n1 b@n2.", 1, "start b, remove b");
+    pub fn pod(&mut self, pod: &Pod) {
+        if let Some(uid) = pod.uid() {
+            self.put_pod(uid, PodRow::of(pod));
+        }
     }
 
-    #[test]
-    fn pods_go_where_there_is_room_and_they_are_tolerated() {
-        check("n1 n2 n3", "a@n1 b@n2 c@--. d@--.", 4, "bind c n3, bind d n1");
-        check("n1! n2x n3g", "c@--.", 1, "ready n1");
-        check("n1 n2 n3g", "c@--.g", 1, "bind c n3");
+    /// Whether it was there.
+    pub fn pod_gone(&mut self, uid: &str) -> bool {
+        self.touch_pod(uid);
+        self.unlink(uid);
+        self.pods.remove(uid).is_some()
     }
 
-    #[test]
-    fn a_dead_kubelet_ends_nothing_and_a_gone_node_takes_its_pods_along() {
-        check("n1~ n2", "a@n1-", 0, "lost n1");
-        check("n2", "a@n1 b@n1-", 0, "finish a 0, finish b 0, remove a");
+    pub fn replica_set(&mut self, set: &ReplicaSet) {
+        self.put_set(SetRow::of_replica_set(set));
+    }
+
+    pub fn stateful_set(&mut self, set: &StatefulSet) {
+        self.put_set(SetRow::of_stateful_set(set));
+    }
+
+    pub fn daemon_set(&mut self, set: &DaemonSet) {
+        self.put_set(SetRow::of_daemon_set(set));
+    }
+
+    pub fn set_gone(&mut self, uid: &str) {
+        self.sets.remove(uid);
+    }
+
+    /// An act has ended, or could not be begun: what it was about is looked at again.
+    pub fn touch(&mut self, act: &Act) {
+        match act {
+            Act::Create { set, .. } => drop(self.dirty.sets.insert(set.clone())),
+            Act::NodeReady { node } | Act::NodeLost { node } | Act::Abandon { node } => {
+                self.dirty.nodes.insert(node.clone());
+            }
+            _ => self.touch_pod(act.pod().expect("all others are about a pod")),
+        }
+    }
+
+    fn put_node(&mut self, name: String, mut row: NodeRow) {
+        let old = self.nodes.get(&name);
+        if old.is_some_and(|old| old.revision >= row.revision) {
+            return;
+        }
+        row.abandoned = old.is_some_and(|old| old.abandoned) && !row.kubelet;
+        let (is_new, lives_otherwise) = (old.is_none(), old.is_none_or(|old| old.kubelet != row.kubelet));
+        if old.is_none_or(|old| old.ready != row.ready) || lives_otherwise {
+            self.touch_pods_on(&name);
+        }
+        if self.nodes.get(&name).is_none_or(|old| !old.places_as(&row)) {
+            self.dirty.places = true;
+        }
+        if is_new || lives_otherwise {
+            let daemons = self.sets.iter().filter(|(_, set)| set.size == Size::EachNode);
+            self.dirty.sets.extend(daemons.map(|(uid, _)| uid.clone()));
+        }
+        self.dirty.nodes.insert(name.clone());
+        self.nodes.insert(name, row);
+    }
+
+    fn put_pod(&mut self, uid: String, row: PodRow) {
+        if self.pods.get(&uid).is_some_and(|old| old.revision >= row.revision) {
+            return;
+        }
+        self.unlink(&uid);
+        if let Some(owner) = &row.owner {
+            self.of_set.entry(owner.clone()).or_default().insert(uid.clone());
+        }
+        match &row.node {
+            Some(node) => drop(self.on_node.entry(node.clone()).or_default().insert(uid.clone())),
+            None => drop(self.waiting.insert(uid.clone())),
+        }
+        self.pods.insert(uid.clone(), row);
+        self.touch_pod(&uid);
+    }
+
+    fn put_set(&mut self, row: Option<SetRow>) {
+        let Some(row) = row else { return };
+        self.dirty.sets.insert(row.owner.uid.clone());
+        self.sets.insert(row.owner.uid.clone(), row);
+    }
+
+    /// Takes a pod out of what is kept by set and by node.
+    fn unlink(&mut self, uid: &str) {
+        let Some(row) = self.pods.get(uid) else { return };
+        for (index, key) in [(&mut self.of_set, &row.owner), (&mut self.on_node, &row.node)] {
+            let Some(key) = key else { continue };
+            if index.get_mut(key).is_some_and(|uids| uids.remove(uid) && uids.is_empty()) {
+                index.remove(key);
+            }
+        }
+        self.waiting.remove(uid);
+    }
+
+    fn touch_pod(&mut self, uid: &str) {
+        if let Some(owner) = self.pods.get(uid).and_then(|row| row.owner.clone()) {
+            self.dirty.sets.insert(owner);
+        }
+        self.dirty.pods.insert(uid.to_owned());
+    }
+
+    fn touch_pods_on(&mut self, node: &str) {
+        self.dirty.pods.extend(self.on_node.get(node).into_iter().flatten().cloned());
+    }
+
+    /// Pods of a set, those that are over left out.
+    fn pods_of<'a>(&'a self, set: &str) -> impl Iterator<Item = (&'a String, &'a PodRow)> + Clone {
+        let uids = self.of_set.get(set).into_iter().flatten();
+        uids.filter_map(|uid| self.pods.get_key_value(uid)).filter(|(_, pod)| !pod.over)
     }
 }

@@ -123,23 +123,42 @@ pub fn renewed() -> String {
     format!("{:.6}", Timestamp::now())
 }
 
-/// The status of a pod that runs.
-pub fn running(containers: &[(String, String)], node_address: &str, pod_address: &str) -> Value {
+/// The status of a pod that runs; refused for another pod of the same name.
+pub fn running(uid: &str, containers: &[(String, String)], pod_address: &str, ready: bool) -> Value {
     let now = Timestamp::now().to_string();
-    let condition = |type_: &str| json!({"type": type_, "status": "True", "lastTransitionTime": now});
     let container = |(name, image): &(String, String)| {
         json!({
-            "name": name, "image": image, "imageID": "", "ready": true, "started": true, "restartCount": 0,
+            "name": name, "image": image, "imageID": "", "ready": ready, "started": true, "restartCount": 0,
             "state": {"running": {"startedAt": now}},
         })
     };
-    let kinds = ["PodScheduled", "Initialized", "ContainersReady", "Ready"];
-    json!({"status": {
+    json!({"metadata": {"uid": uid}, "status": {
         "phase": "Running",
         "startTime": now,
-        "hostIP": node_address,
         "podIP": pod_address,
-        "conditions": kinds.map(condition),
+        "conditions": pod_conditions(ready),
         "containerStatuses": containers.iter().map(container).collect::<Vec<_>>(),
+    }})
+}
+
+/// The status of a pod that has become ready, or is not any more.
+pub fn pod_readiness(uid: &str, ready: bool) -> Value {
+    json!({"metadata": {"uid": uid}, "status": {"conditions": pod_conditions(ready)}})
+}
+
+fn pod_conditions(ready: bool) -> Value {
+    let now = Timestamp::now().to_string();
+    let condition = |(type_, holds): (&str, bool)| {
+        let status = if holds { "True" } else { "False" };
+        json!({"type": type_, "status": status, "lastTransitionTime": now})
+    };
+    json!([("PodScheduled", true), ("Initialized", true), ("ContainersReady", ready), ("Ready", ready)].map(condition))
+}
+
+/// What changes in the status of a node whose kubelet was begun anew, of another version.
+pub fn restarted(version: &str) -> Value {
+    json!({"status": {
+        "nodeInfo": {"kubeletVersion": format!("v{version}"), "kubeProxyVersion": format!("v{version}")},
+        "conditions": conditions(Readiness::Starting),
     }})
 }

@@ -1,97 +1,151 @@
 //! What runs in a simulated business cluster: a shop, some payments, models on accelerators, and what every cluster has.
+//! Most of it can be moved about; what cannot comes with a scenario.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::model::READY_AFTER;
 use crate::{api::labels, embedded::simulation::inventory::GPU_TAINT};
 
+/// On a template: while a cluster is made, the first pod is ready only after so many seconds.
+pub const AILING: &str = "quarterdeck.dev/simulated-ailing-seconds";
+
 /// One thing that runs.
-struct Workload {
-    namespace: &'static str,
-    name: &'static str,
-    image: &'static str,
-    replicas: usize,
-    /// Its budget, as `spec` of a `PodDisruptionBudget` without the selector.
-    budget: Option<Value>,
-    tolerations: Value,
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Workload {
+    pub namespace: String,
+    pub name: String,
+    pub kind: Kind,
+    /// One of its own name when empty.
+    pub image: String,
+    pub replicas: usize,
+    /// Its budgets, each as `spec` of a `PodDisruptionBudget` without the selector.
+    pub budgets: Vec<Value>,
+    pub tolerations: Vec<Value>,
+    /// Its pods have a volume that goes with them.
+    pub empty_dir: bool,
+    /// Seconds from running to being ready.
+    pub warm_up_seconds: u32,
+    /// The first pod is not ready for so long.
+    pub ailing_seconds: u32,
 }
 
-/// The namespaces that workloads live in.
-pub const NAMESPACES: [&str; 3] = ["shop", "payments", "models"];
+/// Who looks after its pods.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Kind {
+    #[default]
+    Deployment,
+    StatefulSet,
+    /// Nobody: a pod that somebody made by hand.
+    Pod,
+}
 
-/// All objects of the workloads in a cluster with so many workers of each kind; owners come before what they own.
-/// Replica sets are named after their deployments.
-pub fn objects(general: usize, gpu: usize) -> Vec<Value> {
-    let mut objects: Vec<Value> = NAMESPACES
-        .iter()
-        .map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))
-        .collect();
-    for (name, image) in [
-        ("kube-proxy", "registry.example.net/kube-proxy:v1.34.2"),
-        ("calico-node", "registry.example.net/calico/node:v3.30.3"),
-    ] {
+/// All objects of the workloads in a cluster of this version with so many workers of each kind; owners come before what
+/// they own. Replica sets are named after their deployments.
+pub fn objects(general: usize, gpu: usize, version: &str, more: &[Workload]) -> Vec<Value> {
+    let all: Vec<Workload> = workloads(general, gpu).into_iter().chain(more.iter().cloned()).collect();
+    let mut namespaces: Vec<&str> = all.iter().map(|w| w.namespace.as_str()).filter(|n| *n != "kube-system").collect();
+    namespaces.sort_unstable();
+    namespaces.dedup();
+    let namespace = |name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+    let mut objects: Vec<Value> = namespaces.into_iter().map(namespace).collect();
+    let proxy = format!("registry.example.net/kube-proxy:v{version}");
+    for (name, image) in [("kube-proxy", proxy.as_str()), ("calico-node", "registry.example.net/calico/node:v3.30.3")] {
         objects.push(daemon_set(name, image));
     }
-    for workload in workloads(general, gpu) {
-        objects.push(workload.deployment());
-        objects.extend(workload.disruption_budget());
+    for workload in all {
+        objects.push(workload.object());
+        objects.extend(workload.disruption_budgets());
     }
     objects
 }
 
 fn workloads(general: usize, gpu: usize) -> Vec<Workload> {
-    let plain = |namespace, name, image, replicas, budget| Workload {
-        namespace,
-        name,
-        image,
+    let plain = |namespace: &str, name: &str, version: &str, replicas| Workload {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+        image: format!("registry.example.net/{name}:{version}"),
         replicas,
-        budget,
-        tolerations: json!([]),
+        ..Workload::default()
     };
+    let one = || vec![json!({"maxUnavailable": 1})];
     let mut all = vec![
-        plain(
-            "kube-system",
-            "coredns",
-            "registry.example.net/coredns/coredns:v1.12.1",
-            2,
-            Some(json!({"maxUnavailable": 1})),
-        ),
-        plain(
-            "shop",
-            "web",
-            "registry.example.net/web:4.2.0",
-            general.clamp(2, 200),
-            Some(json!({"minAvailable": "60%"})),
-        ),
-        plain("shop", "basket", "registry.example.net/basket:1.9.3", (general / 2).clamp(2, 50), None),
-        plain("payments", "ledger", "registry.example.net/ledger:7.0.1", 3, Some(json!({"maxUnavailable": 1}))),
+        Workload { budgets: one(), ..plain("kube-system", "coredns", "v1.12.1", 2) },
+        Workload {
+            budgets: vec![json!({"minAvailable": "60%"})],
+            ..plain("shop", "web", "4.2.0", general.clamp(2, 200))
+        },
+        Workload { empty_dir: true, ..plain("shop", "basket", "1.9.3", (general / 2).clamp(2, 50)) },
+        // What is evicted has to warm up before the next one may go.
+        Workload { budgets: one(), warm_up_seconds: 8, ..plain("payments", "ledger", "7.0.1", 3) },
+        Workload {
+            kind: Kind::StatefulSet,
+            budgets: one(),
+            warm_up_seconds: 4,
+            ..plain("shop", "sessions", "3.1.0", 2)
+        },
+        Workload { kind: Kind::Pod, ..plain("shop", "import-by-hand", "0.3.0", 1) },
     ];
     if gpu > 0 {
-        let tolerations = json!([{"key": GPU_TAINT, "operator": "Exists", "effect": "NoSchedule"}]);
-        let budget = Some(json!({"maxUnavailable": 1}));
-        let replicas = gpu.clamp(1, 100);
-        let image = "registry.example.net/inference:2.3.0";
-        all.push(Workload { namespace: "models", name: "inference", image, replicas, budget, tolerations });
+        all.push(Workload {
+            budgets: one(),
+            tolerations: vec![json!({"key": GPU_TAINT, "operator": "Exists", "effect": "NoSchedule"})],
+            ..plain("models", "inference", "2.3.0", gpu.clamp(1, 100))
+        });
     }
     all
 }
 
 impl Workload {
-    fn deployment(&self) -> Value {
-        let mut object = set("Deployment", self.namespace, self.name, self.image);
+    fn object(&self) -> Value {
+        let image = match self.image.as_str() {
+            "" => format!("registry.example.net/{}:1.0.0", self.name),
+            image => image.to_owned(),
+        };
+        let mut spec = pod_spec(&self.name, &image);
+        spec["tolerations"] = json!(self.tolerations);
+        if self.empty_dir {
+            spec["volumes"] = json!([{"name": "scratch", "emptyDir": {}}]);
+        }
+        match self.kind {
+            Kind::Pod => {
+                let mut metadata = metadata(self.namespace.as_str(), &self.name);
+                metadata["labels"]["app"] = json!(self.name);
+                json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+            }
+            Kind::Deployment => self.set("Deployment", spec),
+            Kind::StatefulSet => self.set("StatefulSet", spec),
+        }
+    }
+
+    fn set(&self, kind: &str, spec: Value) -> Value {
+        let mut object = set(kind, &self.namespace, &self.name, spec);
         object["spec"]["replicas"] = json!(self.replicas);
-        object["spec"]["template"]["spec"]["tolerations"] = self.tolerations.clone();
+        if kind == "StatefulSet" {
+            object["spec"]["serviceName"] = json!(self.name);
+        }
+        for (key, seconds) in [(READY_AFTER, self.warm_up_seconds), (AILING, self.ailing_seconds)] {
+            if seconds > 0 {
+                object["spec"]["template"]["metadata"]["annotations"][key] = json!(seconds.to_string());
+            }
+        }
         object
     }
 
-    fn disruption_budget(&self) -> Option<Value> {
-        let mut spec = self.budget.clone()?;
-        spec["selector"] = json!({"matchLabels": {"app": self.name}});
-        Some(json!({
-            "apiVersion": "policy/v1",
-            "kind": "PodDisruptionBudget",
-            "metadata": {"name": self.name, "namespace": self.namespace},
-            "spec": spec,
-        }))
+    /// The first is named after the workload, others carry a number.
+    fn disruption_budgets(&self) -> impl Iterator<Item = Value> {
+        self.budgets.iter().enumerate().map(|(nth, spec)| {
+            let name = if nth == 0 { self.name.clone() } else { format!("{}-{}", self.name, nth + 1) };
+            let mut spec = spec.clone();
+            spec["selector"] = json!({"matchLabels": {"app": self.name}});
+            json!({
+                "apiVersion": "policy/v1",
+                "kind": "PodDisruptionBudget",
+                "metadata": {"name": name, "namespace": self.namespace},
+                "spec": spec,
+            })
+        })
     }
 }
 
@@ -114,22 +168,27 @@ pub fn replica_set(deployment: &Value, uid: &str) -> Value {
 }
 
 fn daemon_set(name: &str, image: &str) -> Value {
-    let mut object = set("DaemonSet", "kube-system", name, image);
-    object["spec"]["template"]["spec"]["tolerations"] = json!([{"operator": "Exists"}]);
-    object
+    let mut spec = pod_spec(name, image);
+    spec["tolerations"] = json!([{"operator": "Exists"}]);
+    set("DaemonSet", "kube-system", name, spec)
 }
 
-fn set(kind: &str, namespace: &str, name: &str, image: &str) -> Value {
+fn set(kind: &str, namespace: &str, name: &str, spec: Value) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": kind,
-        "metadata": {"name": name, "namespace": namespace, "labels": {(labels::SIMULATED): "true"}},
+        "metadata": metadata(namespace, name),
         "spec": {
             "selector": {"matchLabels": {"app": name}},
-            "template": {
-                "metadata": {"labels": {"app": name}},
-                "spec": {"containers": [{"name": name, "image": image}], "terminationGracePeriodSeconds": 30},
-            },
+            "template": {"metadata": {"labels": {"app": name}}, "spec": spec},
         },
     })
+}
+
+fn metadata(namespace: &str, name: &str) -> Value {
+    json!({"name": name, "namespace": namespace, "labels": {(labels::SIMULATED): "true"}})
+}
+
+fn pod_spec(name: &str, image: &str) -> Value {
+    json!({"containers": [{"name": name, "image": image}], "terminationGracePeriodSeconds": 30})
 }
