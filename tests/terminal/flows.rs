@@ -107,7 +107,7 @@ fn look_and_filter(stage: &Stage) {
     terminal.press(ESCAPE);
     terminal.until("all of it again", |text| !text.contains("match"));
     terminal.press("2");
-    terminal.sees("under way · 10 known");
+    terminal.sees("under way · 11 known");
     terminal.press("3");
     terminal.press("?");
     terminal.sees("one row down");

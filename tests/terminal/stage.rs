@@ -78,7 +78,7 @@ impl Stage {
             let listener = Listener::start(([127, 0, 0, 1], 0).into(), Identity::open(None).expect("an identity"));
             let listener = listener.await.expect("a port");
             let pace = Pace { seed: 1, speed: SPEED, fault: 0.0 };
-            let options = simulation::Options { clusters: 3, machines: 60, pace, directory: None };
+            let options = simulation::Options { clusters: 3, machines: 60, pace, scenario: None, directory: None };
             let hosts = simulation::start(options, client.clone(), &listener).await.expect("a fleet");
             (hosts, listener)
         });
