@@ -76,12 +76,12 @@ pub fn list() -> String {
 mod tests {
     use super::*;
 
-    /// What is settled, or the sentence, without the name of the folder.
+    /// What is settled, or the sentence, without the name of the folder; `-` is a folder without a scenario.
     #[track_caller]
-    fn check(scenario: Option<&str>, kept: Option<Option<&str>>, expected: &str) {
+    fn check(scenario: Option<&str>, kept: Option<&str>, expected: &str) {
         let asked = scenario.map(named).transpose();
         let size = Size { clusters: 1, machines: 24, seed: 1 };
-        let kept = kept.map(|name| Kept { size, scenario: name.map(str::to_owned) });
+        let kept = kept.map(|name| Kept { size, scenario: Some(name.to_owned()).filter(|name| name != "-") });
         let settled = match (asked, kept) {
             (Ok(asked), Some(kept)) => same(&kept, asked, Path::new("d")),
             (asked, _) => asked,
@@ -100,10 +100,10 @@ mod tests {
 
     #[test]
     fn a_folder_keeps_its_scenario() {
-        check(None, Some(Some("ssh-cut")), "ssh-cut");
-        check(Some("ssh-cut"), Some(Some("ssh-cut")), "ssh-cut");
-        check(Some("lost-rack"), Some(Some("ssh-cut")), "the folder d was begun with the scenario ssh-cut, and keeps");
-        check(Some("lost-rack"), Some(None), "the folder d was begun without a scenario");
+        check(None, Some("ssh-cut"), "ssh-cut");
+        check(Some("ssh-cut"), Some("ssh-cut"), "ssh-cut");
+        check(Some("lost-rack"), Some("ssh-cut"), "the folder d was begun with the scenario ssh-cut, and keeps");
+        check(Some("lost-rack"), Some("-"), "the folder d was begun without a scenario");
     }
 
     #[test]
