@@ -1,6 +1,6 @@
 //! The small question of level 1: yes or no, and no is the default.
 
-use super::message::{Change, Kind, Target};
+use super::message::{Change, Kind, Order, Target};
 use crate::{
     api::{NodePool, labels},
     fleet::OperationRow,
@@ -14,46 +14,41 @@ pub struct Confirmation {
     pub question: String,
     /// What it means, in a sentence.
     pub meaning: String,
-    pub change: Change,
+    pub order: Order,
     pub opened_at: Timestamp,
     /// `yes` has the focus; it never has at first.
     pub yes: bool,
 }
 
 /// Pauses or resumes a pool.
-pub fn pause_pool(pool: &NodePool, paused: bool, user: &str) -> Change {
+pub fn pause_pool(pool: &NodePool, paused: bool, user: &str) -> Order {
     let target = super::scale::target(pool);
     let done = format!("{} {}", target.name, if paused { "is paused" } else { "goes on" });
-    Change {
-        target,
-        patch: json!({"metadata": {"annotations": {labels::REQUESTED_BY: user}}, "spec": {"paused": paused}}),
-        done,
-    }
+    let patch = json!({"metadata": {"annotations": {labels::REQUESTED_BY: user}}, "spec": {"paused": paused}});
+    Order::one(Change { target, patch }, done)
 }
 
 /// Holds a pool, or lifts the hold.
-pub fn hold_pool(pool: &NodePool, hold: bool, user: &str) -> Change {
+pub fn hold_pool(pool: &NodePool, hold: bool, user: &str) -> Order {
     let target = super::scale::target(pool);
     let done = format!("{} {}", target.name, if hold { "is on hold" } else { "is no longer on hold" });
-    Change {
-        target,
-        patch: json!({"metadata": {"annotations": {labels::REQUESTED_BY: user}}, "spec": {"hold": hold}}),
-        done,
-    }
+    let patch = json!({"metadata": {"annotations": {labels::REQUESTED_BY: user}}, "spec": {"hold": hold}});
+    Order::one(Change { target, patch }, done)
 }
 
 /// Pauses or resumes an operation.
-pub fn pause_operation(operation: &OperationRow, paused: bool) -> Change {
+pub fn pause_operation(operation: &OperationRow, paused: bool) -> Order {
     let target = operation_target(operation);
     let done = format!("{} {}", target.name, if paused { "begins no new machine" } else { "goes on" });
-    Change { target, patch: json!({"spec": {"paused": paused}}), done }
+    Order::one(Change { target, patch: json!({"spec": {"paused": paused}}) }, done)
 }
 
 /// Asks that what failed is tried again; any new value of the annotation counts.
-pub fn retry(operation: &OperationRow, now: Timestamp) -> Change {
+pub fn retry(operation: &OperationRow, now: Timestamp) -> Order {
     let target = operation_target(operation);
     let done = format!("{} tries again what failed", target.name);
-    Change { target, patch: json!({"metadata": {"annotations": {labels::RETRY: now.to_string()}}}), done }
+    let patch = json!({"metadata": {"annotations": {labels::RETRY: now.to_string()}}});
+    Order::one(Change { target, patch }, done)
 }
 
 fn operation_target(operation: &OperationRow) -> Target {

@@ -4,11 +4,11 @@
 
 use super::{
     follow,
-    message::{Change, DiffLine, DryRun, Effect, Event, Kind, Refusal, Target, Why},
+    message::{Change, DiffLine, DryRun, Effect, Event, Kind, Order, Refusal, Target, Why},
     review::review,
 };
 use crate::{
-    api::{Machine, NodePool, Operation, labels},
+    api::{ClusterDeployment, Machine, NodePool, Operation, labels},
     fleet::Fault,
 };
 use kube::{
@@ -28,6 +28,8 @@ use tokio::{
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// How often a change is sent again because status was written in between.
 const CONFLICTS: u32 = 5;
+/// Changes of one order that are shown or named one by one.
+const DIFFS: usize = 5;
 /// Lines of context around a change in a diff.
 const CONTEXT_LINES: usize = 1;
 
@@ -49,15 +51,15 @@ impl Hands {
     pub fn begin(&mut self, effect: Effect) {
         let client = self.client.clone();
         match effect {
-            Effect::DryRun { ticket, change } => {
+            Effect::DryRun { ticket, order } => {
                 self.tasks.spawn(async move {
-                    let outcome = within(dry_run(&client, &change)).await;
+                    let outcome = within(dry_run(&client, &order)).await;
                     Some(Event::DryRun { ticket, outcome })
                 });
             }
-            Effect::Apply { ticket, change } => {
+            Effect::Apply { ticket, order } => {
                 self.tasks.spawn(async move {
-                    let outcome = within(apply(&client, &change)).await;
+                    let outcome = apply(&client, &order).await;
                     Some(Event::Applied { ticket, outcome })
                 });
             }
@@ -95,7 +97,7 @@ async fn within<T>(answer: impl Future<Output = Result<T, Refusal>>) -> Result<T
     tokio::time::timeout(ANSWER_WITHIN, answer).await.unwrap_or_else(|_| {
         Err(Refusal {
             message: format!(
-                "the API server did not answer within {} s: look at the pool before you try again",
+                "the API server did not answer within {} s: look at it before you try again",
                 ANSWER_WITHIN.as_secs()
             ),
             why: Why::Other,
@@ -103,16 +105,59 @@ async fn within<T>(answer: impl Future<Output = Result<T, Refusal>>) -> Result<T
     })
 }
 
-async fn dry_run(client: &Client, change: &Change) -> Result<DryRun, Refusal> {
-    let api = api(client, &change.target);
-    let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?;
-    let after = patch(&api, change, &PatchParams { dry_run: true, ..parameters() }).await?;
-    Ok(DryRun { diff: diff(&shown(live), &shown(after)) })
+/// What all of it would do. Beyond the first few changes the diff only counts: they are alike.
+async fn dry_run(client: &Client, order: &Order) -> Result<DryRun, Refusal> {
+    let mut lines = Vec::new();
+    for (i, change) in order.changes.iter().enumerate() {
+        let api = api(client, &change.target);
+        let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?;
+        let after = try_out(&api, change).await?;
+        if order.changes.len() > 1 && i <= DIFFS {
+            let more = order.changes.len() - DIFFS;
+            let text = if i < DIFFS { change.what() } else { format!("… and {more} more") };
+            lines.push(DiffLine { sign: ' ', text });
+        }
+        if i < DIFFS {
+            lines.extend(diff(&shown(live), &shown(after)));
+        }
+    }
+    Ok(DryRun { diff: lines })
 }
 
-async fn apply(client: &Client, change: &Change) -> Result<String, Refusal> {
-    patch(&api(client, &change.target), change, &parameters()).await?;
-    Ok(change.done.clone())
+async fn try_out(api: &Api<DynamicObject>, change: &Change) -> Result<DynamicObject, Refusal> {
+    patch(api, change, &PatchParams { dry_run: true, ..parameters() }).await
+}
+
+/// Makes the changes, one after another. Several are tried out first, all of them, so that what one of them would be
+/// refused for is known before the first is made; what still fails midway says what is written and what is not.
+async fn apply(client: &Client, order: &Order) -> Result<String, Refusal> {
+    if order.changes.len() > 1 {
+        for change in &order.changes {
+            within(try_out(&api(client, &change.target), change)).await?;
+        }
+    }
+    for (made, change) in order.changes.iter().enumerate() {
+        let outcome = within(patch(&api(client, &change.target), change, &parameters())).await;
+        outcome.map_err(|refusal| midway(order, made, refusal))?;
+    }
+    Ok(order.done.clone())
+}
+
+/// The refusal of one change out of several, with what is written and what is not.
+fn midway(order: &Order, made: usize, refusal: Refusal) -> Refusal {
+    if order.changes.len() == 1 {
+        return refusal;
+    }
+    let names = |changes: &[Change]| {
+        let mut names: Vec<String> = changes.iter().take(DIFFS).map(Change::what).collect();
+        if changes.len() > DIFFS {
+            names.push(format!("{} more", changes.len() - DIFFS));
+        }
+        names.join(", ")
+    };
+    let (written, open) = order.changes.split_at(made);
+    let written = if written.is_empty() { "nothing is written".to_owned() } else { format!("written: {}", names(written)) };
+    Refusal { message: format!("{}. {written}; not written: {}", refusal.message, names(open)), ..refusal }
 }
 
 /// Sends the patch under the version that the user was looking at.
@@ -147,6 +192,8 @@ fn api(client: &Client, target: &Target) -> Api<DynamicObject> {
     let resource = match target.kind {
         Kind::NodePool => ApiResource::erase::<NodePool>(&()),
         Kind::Operation => ApiResource::erase::<Operation>(&()),
+        Kind::ClusterDeployment => ApiResource::erase::<ClusterDeployment>(&()),
+        Kind::Machine => ApiResource::erase::<Machine>(&()),
     };
     Api::namespaced_with(client.clone(), &target.namespace, &resource)
 }

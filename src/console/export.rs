@@ -1,6 +1,6 @@
 //! The change as text, for a shell, a review or Git, instead of applying it.
 
-use super::message::Change;
+use super::message::{Change, Order};
 use crate::api::{GROUP, VERSION};
 use serde_json::{Value, json};
 
@@ -34,23 +34,32 @@ impl Form {
             Self::Manifest => "yaml",
         }
     }
+
+    /// What stands between one change and the next.
+    fn between(self) -> &'static str {
+        match self {
+            Self::Command | Self::Patch => "",
+            Self::Manifest => "---\n",
+        }
+    }
 }
 
 /// Shows a change as text, and writes it to a file if asked.
 #[derive(Clone, Debug)]
 pub struct ExportDialog {
-    pub change: Change,
+    pub order: Order,
     pub form: Form,
 }
 
 impl ExportDialog {
     pub fn text(&self) -> String {
-        render(&self.change, self.form)
+        self.order.changes.iter().map(|change| render(change, self.form)).collect::<Vec<_>>().join(self.form.between())
     }
 
     /// A name in the working directory.
     pub fn file_name(&self) -> String {
-        format!("{}.{}", self.change.target.name, self.form.extension())
+        let name = self.order.changes.first().map_or("nothing", |change| &change.target.name);
+        format!("{name}.{}", self.form.extension())
     }
 }
 
@@ -111,7 +120,7 @@ mod tests {
             generation: Some(1),
         };
         let patch = json!({"metadata": {"annotations": {"a": "it's", "b": null}}, "spec": {"replicas": 3}});
-        let change = Change { target, patch, done: String::new() };
+        let change = Change { target, patch };
         assert_eq!(
             render(&change, Form::Command),
             "kubectl --namespace fleet patch nodepools.quarterdeck.dev eu-1-gpu --type merge --patch \

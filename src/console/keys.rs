@@ -1,6 +1,6 @@
 //! Keys: how they are written in the keymap file, how they are shown, and which action each one asks for.
 
-use super::action::Action;
+use super::action::{Action, Layer};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::{collections::HashMap, fmt, str::FromStr};
 
@@ -111,7 +111,7 @@ impl fmt::Display for Chord {
 /// Which key asks for which action. A key has one meaning; an action may have several keys, the first is shown.
 #[derive(Clone, Debug, Default)]
 pub struct Keymap {
-    actions: HashMap<Chord, Action>,
+    actions: HashMap<(Layer, Chord), Action>,
     keys: HashMap<Action, Vec<Chord>>,
 }
 
@@ -127,7 +127,7 @@ impl Keymap {
             };
             for key in keys {
                 match key.parse::<Chord>() {
-                    Ok(chord) => match map.actions.insert(chord, action) {
+                    Ok(chord) => match map.actions.insert((action.entry().layer, chord), action) {
                         Some(other) if other != action => mistakes.push(format!(
                             "`{chord}` is both `{}` and `{name}`: a key has one meaning",
                             other.entry().name
@@ -142,7 +142,12 @@ impl Keymap {
     }
 
     pub fn action(&self, chord: Chord) -> Option<Action> {
-        self.actions.get(&chord).copied()
+        self.actions.get(&(Layer::Everywhere, chord)).copied()
+    }
+
+    /// What the key means in a place of its own, if it has a meaning there.
+    pub fn action_on(&self, layer: Layer, chord: Chord) -> Option<Action> {
+        self.actions.get(&(layer, chord)).copied()
     }
 
     /// The keys of an action, the one to show first.

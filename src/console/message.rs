@@ -98,15 +98,15 @@ pub enum Effect {
     Suspend,
     /// Draw every cell again.
     Redraw,
-    /// Ask the server what the change would do. Writes nothing.
+    /// Ask the server what the changes would do. Writes nothing.
     DryRun {
         ticket: u64,
-        change: Change,
+        order: Order,
     },
-    /// Make the change. The only effect that changes the world.
+    /// Make the changes. The only effect that changes the world.
     Apply {
         ticket: u64,
-        change: Change,
+        order: Order,
     },
     /// Ask the server what we may do in the namespace.
     Review {
@@ -154,13 +154,24 @@ pub struct OperationKey {
 pub enum Kind {
     NodePool,
     Operation,
+    ClusterDeployment,
+    Machine,
 }
 
 impl Kind {
+    const ALL: [Self; 4] = [Self::NodePool, Self::Operation, Self::ClusterDeployment, Self::Machine];
+
+    /// The kind of a name, as a planner writes it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NodePool => "NodePool",
             Self::Operation => "Operation",
+            Self::ClusterDeployment => "ClusterDeployment",
+            Self::Machine => "Machine",
         }
     }
 
@@ -169,6 +180,8 @@ impl Kind {
         match self {
             Self::NodePool => Need::PatchPools,
             Self::Operation => Need::PatchOperations,
+            Self::ClusterDeployment => Need::PatchDeployments,
+            Self::Machine => Need::PatchMachines,
         }
     }
 
@@ -176,6 +189,8 @@ impl Kind {
         match self {
             Self::NodePool => "nodepools",
             Self::Operation => "operations",
+            Self::ClusterDeployment => "clusterdeployments",
+            Self::Machine => "machines",
         }
     }
 }
@@ -198,8 +213,6 @@ pub struct Change {
     pub target: Target,
     /// Without the binding; [`Change::body`] adds it.
     pub patch: Value,
-    /// In the past tense, for the moment when it is done.
-    pub done: String,
 }
 
 impl Change {
@@ -211,6 +224,48 @@ impl Change {
             &json!({"metadata": {"uid": self.target.uid, "resourceVersion": self.target.resource_version}}),
         );
         body
+    }
+
+    /// The same change, whatever was written of status in between.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let bare = |target: &Target| Target { resource_version: String::new(), ..target.clone() };
+        self.patch == other.patch && bare(&self.target) == bare(&other.target)
+    }
+
+    /// Kind and name, as a person says them.
+    pub fn what(&self) -> String {
+        format!("{} {}", self.target.kind.as_str(), self.target.name)
+    }
+}
+
+/// Changes that are made one after another, the first one first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    pub changes: Vec<Change>,
+    /// In the past tense, for the moment when all are made.
+    pub done: String,
+}
+
+impl Order {
+    pub fn one(change: Change, done: String) -> Self {
+        Self { changes: vec![change], done }
+    }
+
+    /// What making them takes, each need once.
+    pub fn needs(&self) -> Vec<Need> {
+        let mut needs: Vec<Need> = Vec::new();
+        for change in &self.changes {
+            let need = change.target.kind.need();
+            if !needs.contains(&need) {
+                needs.push(need);
+            }
+        }
+        needs
+    }
+
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.changes.len() == other.changes.len()
+            && self.changes.iter().zip(&other.changes).all(|(a, b)| a.is_same(b))
     }
 }
 
@@ -229,7 +284,7 @@ mod tests {
             generation: Some(2),
         };
         let patch = json!({"metadata": {"annotations": {"a": "b"}}, "spec": {"replicas": 3}});
-        let body = Change { target, patch, done: String::new() }.body();
+        let body = Change { target, patch }.body();
         assert_eq!(
             body,
             json!({"metadata": {"annotations": {"a": "b"}, "uid": "u-1", "resourceVersion": "7"}, "spec": {"replicas": 3}})

@@ -19,6 +19,8 @@ const ASK_AGAIN_SECONDS: i64 = 5;
 pub enum Need {
     PatchPools,
     PatchOperations,
+    PatchDeployments,
+    PatchMachines,
     ListPods,
     ReadLogs,
 }
@@ -33,14 +35,24 @@ pub struct Request {
 }
 
 impl Need {
-    pub const ALL: [Self; 4] = [Self::PatchPools, Self::PatchOperations, Self::ListPods, Self::ReadLogs];
+    pub const ALL: [Self; 6] = [
+        Self::PatchPools,
+        Self::PatchOperations,
+        Self::PatchDeployments,
+        Self::PatchMachines,
+        Self::ListPods,
+        Self::ReadLogs,
+    ];
     /// What changes something in the fleet.
-    pub const WRITES: [Self; 2] = [Self::PatchPools, Self::PatchOperations];
+    pub const WRITES: [Self; 4] =
+        [Self::PatchPools, Self::PatchOperations, Self::PatchDeployments, Self::PatchMachines];
 
     pub fn request(self) -> Request {
         let (verb, group, resource, subresource) = match self {
             Self::PatchPools => ("patch", crate::api::GROUP, "nodepools", None),
             Self::PatchOperations => ("patch", crate::api::GROUP, "operations", None),
+            Self::PatchDeployments => ("patch", crate::api::GROUP, "clusterdeployments", None),
+            Self::PatchMachines => ("patch", crate::api::GROUP, "machines", None),
             Self::ListPods => ("list", "", "pods", None),
             Self::ReadLogs => ("get", "", "pods", Some("log")),
         };
@@ -107,7 +119,23 @@ impl State {
     /// Why the server would refuse what an action does here, as a sentence; `None` if it would not, or if we do not know.
     pub fn why_not(&self, action: Action) -> Option<String> {
         match action {
-            Action::Scale | Action::Hold => self.lacks(&[Need::PatchPools]),
+            Action::Scale | Action::Hold | Action::Rollback => self.lacks(&[Need::PatchPools]),
+            Action::Upgrade => match self.subject() {
+                Subject::Cluster(_) => self.lacks(&[Need::PatchDeployments]),
+                _ => self.lacks(&[Need::PatchPools]),
+            },
+            Action::Abort => self.lacks(&[Need::PatchPools, Need::PatchOperations]),
+            Action::Replace => match self.subject() {
+                Subject::Machine(_) => self.lacks(&[Need::PatchMachines]),
+                _ if !self.marks.is_empty() => self.lacks(&[Need::PatchMachines]),
+                _ => self.lacks(&[Need::PatchPools]),
+            },
+            Action::Cordon
+            | Action::Uncordon
+            | Action::Drain
+            | Action::DrainWait
+            | Action::DrainSkip
+            | Action::DrainForce => self.lacks(&[Need::PatchMachines]),
             Action::Pause => match self.subject() {
                 Subject::Operation(_) => self.lacks(&[Need::PatchOperations]),
                 _ => self.lacks(&[Need::PatchPools]),

@@ -1,11 +1,10 @@
 //! The scale dialog: how many, whether they are there, what will happen, why, and the typed yes.
 //!
-//! It holds what the user is looking at. It asks the planner the question that the controller will ask, and it never
-//! sends anything itself: `update` does, if [`ScaleDialog::blocked`] finds no reason against it.
+//! It holds what the user is looking at, and asks the planner the question that the controller will ask.
 
 use super::{
-    input::Line,
-    message::{Change, DryRun, Kind, Target},
+    form::{Ask, Field, Form, Pressed},
+    message::{Change, Kind, Order, Target},
     text,
 };
 use crate::{
@@ -13,55 +12,15 @@ use crate::{
     fleet::{PoolNode, Snapshot},
     plan::scale::{Demand, Halt, Plan, plan},
 };
+use crossterm::event::{KeyCode, KeyEvent};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Keys that were already on their way when the dialog opened are not meant for it.
-pub const TYPE_AHEAD_MILLISECONDS: i64 = 150;
 /// Taking away more than this part of a pool raises the level.
 const LARGE_SHRINK: f64 = 0.10;
 /// Idle machines that are handed to the planner; nobody reads further, and a pool has at most 100,000.
 const CANDIDATES: usize = 2_000;
-
-/// What keys go to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    Replicas,
-    Reason,
-    Confirm,
-    Cancel,
-    Export,
-    Apply,
-}
-
-impl Field {
-    const ORDER: [Self; 6] = [Self::Replicas, Self::Reason, Self::Confirm, Self::Cancel, Self::Export, Self::Apply];
-
-    pub fn step(self, forward: bool) -> Self {
-        let at = Self::ORDER.iter().position(|f| *f == self).unwrap_or(0);
-        Self::ORDER[(at + if forward { 1 } else { Self::ORDER.len() - 1 }) % Self::ORDER.len()]
-    }
-}
-
-/// Where the server's opinion stands.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Opinion {
-    #[default]
-    NotAsked,
-    Waiting {
-        ticket: u64,
-        replicas: i32,
-    },
-    Given {
-        replicas: i32,
-        answer: DryRun,
-    },
-    Refused {
-        replicas: i32,
-        message: String,
-    },
-}
 
 /// The dialog.
 #[derive(Clone, Debug)]
@@ -71,96 +30,41 @@ pub struct ScaleDialog {
     /// `gpu` of `eu-1-gpu`: what is typed to confirm.
     pub short_name: Arc<str>,
     pub production: bool,
-    pub opened_at: Timestamp,
     pub replicas: i32,
     /// Digits are being typed: the next one is added.
     typing: bool,
-    pub reason: Line,
-    pub confirm: Line,
-    pub focus: Field,
-    pub opinion: Opinion,
-    /// The reason that the server was last asked with.
-    pub asked_with: String,
+    pub form: Form,
     pub plan: Plan,
     machines: Vec<Machine>,
     operations: Vec<Arc<Operation>>,
     /// Idle machines that match.
     pub idle: usize,
-    /// Somebody changed the spec since the dialog was opened.
-    pub changed: Option<String>,
-    /// The change is on its way.
-    pub applying: Option<u64>,
-    /// What the server or the dialog said last.
-    pub complaint: Option<String>,
-    /// Lines of the preview that are scrolled away.
-    pub scroll: usize,
 }
 
 impl ScaleDialog {
     /// Opens on a pool; `replicas` is what to begin with.
-    pub fn open(node: &PoolNode, snapshot: &Snapshot, replicas: Option<i32>, now: Timestamp) -> Option<Self> {
+    pub fn open(
+        node: &PoolNode,
+        snapshot: &Snapshot,
+        replicas: Option<i32>,
+        user: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
         let pool = node.row.resource.clone()?;
         let mut dialog = Self {
             short_name: node.row.short_name.clone(),
             production: is_production(node, snapshot),
-            opened_at: now,
             replicas: replicas.unwrap_or(pool.spec.replicas),
             typing: false,
-            reason: Line::default(),
-            confirm: Line::default(),
-            focus: Field::Replicas,
-            opinion: Opinion::NotAsked,
-            asked_with: String::new(),
+            form: Form::new(user, true, now),
             plan: Plan::default(),
             machines: Vec::new(),
             operations: Vec::new(),
             idle: 0,
-            changed: None,
-            applying: None,
-            complaint: None,
-            scroll: 0,
             pool,
         };
         dialog.look(node, snapshot);
         Some(dialog)
-    }
-
-    /// Takes a newer snapshot in. A changed spec is said, not taken over: the user decided on what they saw.
-    pub fn refresh(&mut self, snapshot: &Snapshot) {
-        let uid = self.pool.metadata.uid.clone().unwrap_or_default();
-        let Some(node) = snapshot.pool(&uid) else {
-            self.changed = Some("the pool was deleted: Esc closes this".into());
-            return;
-        };
-        let Some(now) = node.row.resource.clone() else { return };
-        if now.metadata.generation == self.pool.metadata.generation {
-            self.pool = now;
-        } else {
-            let (seen, is) = (self.pool.spec.replicas, now.spec.replicas);
-            let by = annotation(&now, labels::REQUESTED_BY).map(|by| format!(" by {by}")).unwrap_or_default();
-            self.changed = Some(if seen == is {
-                format!("the pool was changed{by} since you opened this: ctrl-r reads it again")
-            } else {
-                format!("replicas went from {seen} to {is}{by} since you opened this: ctrl-r reads it again")
-            });
-        }
-        if self.idle != snapshot.capacity(&node.row) || self.machines.len() < node.machines.len() {
-            self.look(node, snapshot);
-        }
-    }
-
-    /// Reads the pool again, as it is now.
-    pub fn reload(&mut self, snapshot: &Snapshot) {
-        let uid = self.pool.metadata.uid.clone().unwrap_or_default();
-        let Some(node) = snapshot.pool(&uid) else { return };
-        if let Some(pool) = node.row.resource.clone() {
-            self.pool = pool;
-            self.changed = None;
-            self.complaint = None;
-            self.opinion = Opinion::NotAsked;
-            self.confirm = Line::default();
-            self.look(node, snapshot);
-        }
     }
 
     fn look(&mut self, node: &PoolNode, snapshot: &Snapshot) {
@@ -180,7 +84,7 @@ impl ScaleDialog {
     fn replan(&mut self) {
         let demand = Demand::of(&self.pool).with_replicas(self.replicas);
         self.plan = plan(&demand, &self.machines, self.operations.iter().map(AsRef::as_ref));
-        self.complaint = None;
+        self.form.complaint = None;
     }
 
     pub fn name(&self) -> &str {
@@ -214,56 +118,6 @@ impl ScaleDialog {
         self.set_replicas(self.replicas / 10);
     }
 
-    /// How hard the confirmation is: 2, one more for production, one more for taking away a large part.
-    pub fn level(&self) -> u8 {
-        let leaves = self.from() - self.replicas;
-        let large = leaves > 0 && f64::from(leaves) > f64::from(self.from()) * LARGE_SHRINK;
-        (2 + u8::from(self.production) + u8::from(large)).min(3)
-    }
-
-    /// What has to be typed.
-    pub fn phrase(&self) -> String {
-        match self.level() {
-            3 => format!("{} {}", self.short_name, self.replicas),
-            _ => self.short_name.to_string(),
-        }
-    }
-
-    /// The phrase was typed.
-    pub fn is_confirmed(&self) -> bool {
-        self.confirm.value().trim() == self.phrase()
-    }
-
-    /// Why it cannot be applied, and the way out; the first reason only.
-    pub fn blocked(&self, armed: bool) -> Option<String> {
-        let say = |s: &str| Some(s.to_owned());
-        match () {
-            () if self.applying.is_some() => say("it is on its way"),
-            () if self.changed.is_some() => self.changed.clone(),
-            () if self.replicas == self.from() => say("nothing to change: set another number of replicas"),
-            () if self.replicas == 0 && self.pool.spec.role == Role::ControlPlane => {
-                say("a control plane needs at least one replica")
-            }
-            () if !armed => say("read-only: ctrl-o arms writes, ctrl-x exports the change instead"),
-            () => match &self.opinion {
-                Opinion::Refused { replicas, message } if *replicas == self.replicas => {
-                    Some(format!("the server refuses it: {message}"))
-                }
-                Opinion::Given { replicas, .. } if *replicas == self.replicas && self.is_asked_with_reason() => {
-                    self.unconfirmed()
-                }
-                _ => say("waiting for the server's dry run"),
-            },
-        }
-    }
-
-    fn unconfirmed(&self) -> Option<String> {
-        if self.level() >= 3 && self.reason.value().trim().is_empty() {
-            return Some("a change of this level needs a reason".into());
-        }
-        (!self.is_confirmed()).then(|| format!("type `{}` to confirm", self.phrase()))
-    }
-
     /// What a person should know before they confirm, the weightiest first.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -286,52 +140,104 @@ impl ScaleDialog {
         warnings
     }
 
-    /// The dry run that should be asked for now; at most one is under way.
-    pub fn wants_opinion(&self) -> bool {
-        self.replicas != self.from()
-            && self.changed.is_none()
-            && self.applying.is_none()
-            && match &self.opinion {
-                Opinion::NotAsked => true,
-                Opinion::Waiting { .. } => false,
-                Opinion::Given { replicas, .. } | Opinion::Refused { replicas, .. } => {
-                    *replicas != self.replicas || (self.focus != Field::Reason && !self.is_asked_with_reason())
-                }
-            }
-    }
-
-    /// What the server was asked is what would be sent now.
-    fn is_asked_with_reason(&self) -> bool {
-        self.asked_with == self.reason.value()
-    }
-
-    /// The change, bound to what the user is looking at.
-    pub fn change(&self, user: &str) -> Change {
-        Change {
-            target: target(&self.pool),
-            patch: self.patch(Some(user)),
-            done: format!("{} scales from {} to {}", self.name(), self.from(), self.replicas),
-        }
-    }
-
     /// The merge patch without the binding.
-    pub fn patch(&self, user: Option<&str>) -> Value {
-        let reason = Some(self.reason.value().trim()).filter(|r| !r.is_empty());
+    fn patch(&self) -> Value {
         // An approval is for one number; it never outlives the change that it was given for.
         let approved = self.plan.needs_approval().then(|| self.replicas.to_string());
         json!({
             "metadata": {"annotations": {
-                labels::REASON: reason,
-                labels::REQUESTED_BY: user,
+                labels::REASON: self.form.reason(),
+                labels::REQUESTED_BY: self.form.user,
                 labels::APPROVED_REPLICAS: approved,
             }},
             "spec": {"replicas": self.replicas},
         })
     }
+}
 
-    /// Keys typed too early are not meant for the dialog.
-    pub fn is_guarded(&self, now: Timestamp) -> bool {
-        now.as_millisecond() - self.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS
+impl Ask for ScaleDialog {
+    fn form(&self) -> &Form {
+        &self.form
+    }
+
+    fn form_mut(&mut self) -> &mut Form {
+        &mut self.form
+    }
+
+    /// The change, bound to what the user is looking at.
+    fn order(&self) -> Result<Order, String> {
+        if self.replicas == self.from() {
+            return Err("nothing to change: set another number of replicas".into());
+        }
+        if self.replicas == 0 && self.pool.spec.role == Role::ControlPlane {
+            return Err("a control plane needs at least one replica".into());
+        }
+        let change = Change { target: target(&self.pool), patch: self.patch() };
+        Ok(Order::one(change, format!("{} scales from {} to {}", self.name(), self.from(), self.replicas)))
+    }
+
+    /// 2, one more for production, one more for taking away a large part.
+    fn level(&self) -> u8 {
+        let leaves = self.from() - self.replicas;
+        let large = leaves > 0 && f64::from(leaves) > f64::from(self.from()) * LARGE_SHRINK;
+        (2 + u8::from(self.production) + u8::from(large)).min(3)
+    }
+
+    fn phrase(&self) -> String {
+        match self.level() {
+            3 => format!("{} {}", self.short_name, self.replicas),
+            _ => self.short_name.to_string(),
+        }
+    }
+
+    fn refresh(&mut self, snapshot: &Snapshot, _: Timestamp) {
+        let uid = self.pool.metadata.uid.clone().unwrap_or_default();
+        let Some(node) = snapshot.pool(&uid) else {
+            self.form.changed = Some("the pool was deleted: Esc closes this".into());
+            return;
+        };
+        let Some(now) = node.row.resource.clone() else { return };
+        if now.metadata.generation == self.pool.metadata.generation {
+            self.pool = now;
+        } else {
+            let (seen, is) = (self.pool.spec.replicas, now.spec.replicas);
+            let by = annotation(&now, labels::REQUESTED_BY).map(|by| format!(" by {by}")).unwrap_or_default();
+            self.form.changed = Some(if seen == is {
+                format!("the pool was changed{by} since you opened this: ctrl-r reads it again")
+            } else {
+                format!("replicas went from {seen} to {is}{by} since you opened this: ctrl-r reads it again")
+            });
+        }
+        if self.idle != snapshot.capacity(&node.row) || self.machines.len() < node.machines.len() {
+            self.look(node, snapshot);
+        }
+    }
+
+    fn reload(&mut self, snapshot: &Snapshot, _: Timestamp) {
+        let uid = self.pool.metadata.uid.clone().unwrap_or_default();
+        let Some(node) = snapshot.pool(&uid) else { return };
+        if let Some(pool) = node.row.resource.clone() {
+            self.pool = pool;
+            self.form.begin_again();
+            self.look(node, snapshot);
+        }
+    }
+
+    fn press_value(&mut self, key: KeyEvent) -> Pressed {
+        match key.code {
+            KeyCode::Up | KeyCode::Char('k' | '+' | '=') => self.step(1),
+            KeyCode::Down | KeyCode::Char('j' | '-') => self.step(-1),
+            KeyCode::PageUp => self.step(10),
+            KeyCode::PageDown => self.step(-10),
+            KeyCode::Char(c) if c.is_ascii_digit() => self.digit(c as i32 - '0' as i32),
+            KeyCode::Backspace => self.backspace(),
+            KeyCode::Enter => self.form.focus = Field::Reason,
+            KeyCode::Char('x') => return Pressed::Export,
+            KeyCode::Char('W') => return Pressed::Arm,
+            KeyCode::Char('q') => return Pressed::Cancel,
+            _ => {}
+        }
+        Pressed::Taken
     }
 }
 

@@ -8,19 +8,21 @@ use super::{
     keys::Keymap,
     layout::{self, Layout},
     log::Ring,
-    message::{Change, Effect, OperationKey},
+    message::{Effect, OperationKey, Order},
     palette::Palette,
     permissions::Permissions,
+    rollout::RolloutDialog,
     scale::ScaleDialog,
     sift::Sifter,
     tree::{Restriction, RowId, Tree},
+    typed::TypedDialog,
 };
 use crate::{
-    api::Machine,
+    api::{Machine, MachineState},
     fleet::{ClusterNode, Health, MachineRow, OperationRow, PoolNode, Snapshot},
 };
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// How long news stay on the notice line; complaints stay until the next key.
 const NEWS_SECONDS: i64 = 8;
@@ -67,6 +69,8 @@ pub enum Overlay {
     Filter,
     Palette(Palette),
     Scale(Box<ScaleDialog>),
+    Rollout(Box<RolloutDialog>),
+    Typed(Box<TypedDialog>),
     Confirm(Box<Confirmation>),
     Export(Box<ExportDialog>),
 }
@@ -119,6 +123,8 @@ pub struct State {
     pub pane: Pane,
     pub zoom: bool,
     pub tree: Tree,
+    /// Machines that the next key is for, by UID, in place of the one under the cursor.
+    pub marks: BTreeSet<Arc<str>>,
     pub operations: List,
     pub events: List,
     /// Lines of the detail pane that are scrolled away.
@@ -180,6 +186,7 @@ impl State {
             pane: Pane::default(),
             zoom: false,
             tree: Tree::default(),
+            marks: BTreeSet::new(),
             operations: List::default(),
             events: List::default(),
             detail_scroll: 0,
@@ -276,6 +283,22 @@ impl State {
         }
     }
 
+    /// The marked machines; without marks, the one under the cursor.
+    pub fn chosen_machines(&self) -> Vec<Arc<MachineRow>> {
+        let marked: Vec<_> = self.marks.iter().filter_map(|uid| self.snapshot.machine(uid).cloned()).collect();
+        match self.subject() {
+            Subject::Machine(machine) if marked.is_empty() => vec![machine.clone()],
+            _ => marked,
+        }
+    }
+
+    /// The machine under the cursor, if its drain is blocked and a person may decide.
+    pub fn blocked_drain(&self) -> Option<&Arc<MachineRow>> {
+        let Subject::Machine(machine) = self.subject() else { return None };
+        let blocked = machine.drain.as_deref().is_some_and(|d| !d.blockers.is_empty() && d.completed_at.is_none());
+        (blocked && machine.state == MachineState::Draining).then_some(machine)
+    }
+
     /// The operation that works here, or last did.
     pub fn operation_in_reach(&self) -> Option<&Arc<OperationRow>> {
         match self.subject() {
@@ -301,9 +324,9 @@ impl State {
         self.notice = Some(Notice { text: text.into(), complaint: true, until: Timestamp::MAX });
     }
 
-    /// A change that is sent now.
-    pub fn apply(&mut self, change: Change) -> Effect {
+    /// Changes that are sent now.
+    pub fn apply(&mut self, order: Order) -> Effect {
         self.tickets += 1;
-        Effect::Apply { ticket: self.tickets, change }
+        Effect::Apply { ticket: self.tickets, order }
     }
 }

@@ -3,16 +3,19 @@
 mod change;
 mod dialog;
 mod follow;
+mod machine;
 mod navigate;
 mod overlay;
+mod rollout;
 
 pub use navigate::is_at_top;
 
 use super::{
-    action::Action,
+    action::{Action, Layer},
     keys::Chord,
     layout::Class,
-    message::{Effect, Event, Msg, Refusal, Why},
+    maintenance::{Care, Choice},
+    message::{Effect, Event, Msg, Refusal},
     permissions,
     state::{Overlay, State, Subject, View},
     text,
@@ -87,9 +90,9 @@ fn take_data(state: &mut State, snapshot: Arc<Snapshot>) {
     state.sifter.refresh(state.filter.value(), &state.snapshot);
     state.lay_out();
     navigate::keep_lists(state);
-    if let Overlay::Scale(dialog) = &mut state.overlay {
-        dialog.refresh(&state.snapshot);
-    }
+    let State { marks, snapshot, .. } = state;
+    marks.retain(|uid| snapshot.machine(uid).is_some());
+    dialog::refresh(state);
     if fingerprint(state) != before {
         state.revision += 1;
     }
@@ -171,22 +174,29 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return if state.keymap.action(chord) == Some(Action::Quit) { vec![Effect::Quit] } else { Vec::new() };
     }
     match &state.overlay {
-        Overlay::None => state.keymap.action(chord).map_or_else(Vec::new, |action| act(state, action)),
+        Overlay::None => meaning(state, chord).map_or_else(Vec::new, |action| act(state, action)),
         Overlay::Help { .. } => overlay::help(state, key),
         Overlay::Filter => overlay::filter(state, key),
         Overlay::Palette(_) => overlay::palette(state, key),
         Overlay::Export(_) => overlay::export(state, key),
-        Overlay::Scale(_) => dialog::press(state, key),
+        Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_) => dialog::press(state, key),
         Overlay::Confirm(_) => change::answer(state, key),
     }
+}
+
+/// What a key means where the cursor is.
+fn meaning(state: &State, chord: Chord) -> Option<Action> {
+    let here = state.blocked_drain().and_then(|_| state.keymap.action_on(Layer::BlockedDrain, chord));
+    here.or_else(|| state.keymap.action(chord))
 }
 
 /// Carries out a wish; the keymap and the palette both end here.
 pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     use Action::{
-        Arm, Back, Collapse, Command, Copy, Down, Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, Hold,
-        Last, Logs, NextPane, Open, PageDown, PageUp, Pause, PreviousPane, Problems, Quit, Redraw, Retry, Scale,
-        Suspend, Up, ViewEvents, ViewFleet, ViewOperations, Wrap, Zoom,
+        Abort, Arm, Back, Collapse, Command, Copy, Cordon, Down, Drain, DrainForce, DrainHint, DrainSkip, DrainWait,
+        Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, Hold, Last, Logs, Mark, NextPane, Open, PageDown,
+        PageUp, Pause, PreviousPane, Problems, Quit, Redraw, Replace, Retry, Rollback, Scale, Suspend, Uncordon, Up,
+        Upgrade, ViewEvents, ViewFleet, ViewOperations, Wrap, Zoom,
     };
     match action {
         Down | Up | First | Last | HalfPageDown | HalfPageUp | PageDown | PageUp => navigate::travel(state, action),
@@ -204,7 +214,19 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Problems => overlay::toggle_problems(state),
         Command => overlay::open_palette(state),
         Help => state.overlay = Overlay::Help { scroll: 0 },
-        Scale => dialog::open(state, None),
+        Scale => dialog::scale(state, None),
+        Mark => machine::mark(state),
+        Upgrade => rollout::upgrade(state),
+        Replace => rollout::replace(state),
+        Rollback => rollout::rollback(state),
+        Abort => rollout::abort(state),
+        Cordon => machine::care(state, action, Care::Cordon),
+        Uncordon => machine::care(state, action, Care::Uncordon),
+        Drain => machine::care(state, action, Care::Drain),
+        DrainWait => return machine::choose(state, action, Choice::Wait),
+        DrainSkip => return machine::choose(state, action, Choice::Skip),
+        DrainForce => return machine::choose(state, action, Choice::Force),
+        DrainHint => machine::hint(state),
         Logs => return follow::open(state),
         Follow => follow::toggle(state),
         Wrap => state.log_wraps = !state.log_wraps,
@@ -229,24 +251,7 @@ fn applied(state: &mut State, ticket: u64, outcome: Result<String, Refusal>) -> 
     if let Err(refusal) = &outcome {
         permissions::refused(state, refusal);
     }
-    if let Overlay::Scale(dialog) = &mut state.overlay
-        && dialog.applying == Some(ticket)
-    {
-        match outcome {
-            Ok(done) => {
-                state.overlay = Overlay::None;
-                let key = state.keymap.key(Action::Logs);
-                state.tell(format!("{done}: watch it here, `{key}` shows its log"));
-            }
-            Err(refusal) => {
-                dialog.applying = None;
-                dialog.complaint = Some(refusal.message);
-                if refusal.why == Why::Conflict {
-                    dialog.reload(&state.snapshot);
-                    dialog.complaint = Some("somebody changed the pool first: look at it and confirm again".into());
-                }
-            }
-        }
+    if dialog::applied(state, ticket, &outcome) {
         return Vec::new();
     }
     match outcome {

@@ -52,6 +52,8 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
         Overlay::Filter => overlay::filter(&mut pen, state, layout.hints),
         Overlay::Palette(palette) => overlay::palette(&mut pen, state, palette, area),
         Overlay::Scale(dialog) => dialog::scale(&mut pen, state, dialog, area),
+        Overlay::Rollout(dialog) => dialog::rollout(&mut pen, state, dialog, area),
+        Overlay::Typed(dialog) => dialog::typed(&mut pen, state, dialog, area),
         Overlay::Confirm(confirmation) => dialog::confirm(&mut pen, confirmation, area),
         Overlay::Export(export) => dialog::export(&mut pen, export, area),
     };

@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub const NOTHING: Answers = [Some(false); Need::ALL.len()];
-const VIEWER: Answers = [Some(false), Some(false), Some(true), Some(true)];
+const VIEWER: Answers = [Some(false), Some(false), Some(false), Some(false), Some(true), Some(true)];
 const OPERATOR: Answers = [Some(true); Need::ALL.len()];
 const SENTENCE: &str =
     "you may not patch nodepools in namespace fleet (RBAC: ask for ClusterRole quarterdeck-operator)";
@@ -71,7 +71,8 @@ fn a_key_that_is_not_for_us_says_why_and_opens_nothing() {
 #[test]
 fn each_action_has_its_own_need() {
     // Pools, operations, pods, logs.
-    let check = |answers: [bool; 4], keys: &str, expected: &str| {
+    let check = |[pools, operations, pods, logs]: [bool; 4], keys: &str, expected: &str| {
+        let answers = [pools, operations, pools, pools, pods, logs];
         let mut state = may(answers.map(Some));
         press(&mut state, keys);
         let why = |action| if state.why_not(action).is_some() { "-" } else { "+" };
@@ -90,7 +91,7 @@ fn each_action_has_its_own_need() {
 
 #[test]
 fn logs_that_may_not_be_read_are_not_asked_for() {
-    let mut state = may([Some(true), Some(true), Some(true), Some(false)]);
+    let mut state = may([Some(true), Some(true), Some(true), Some(true), Some(true), Some(false)]);
     assert!(press(&mut state, "j l").is_empty(), "on a branch the key opens it");
     let effects = press(&mut state, "j l");
     assert!(!effects.iter().any(|e| matches!(e, Effect::Follow { .. })), "{effects:?}");

@@ -105,8 +105,8 @@ fn scaling_takes_arming_a_dry_run_and_the_typed_name() {
     let mut state = state(FLEET, (120, 40));
     press(&mut state, "W");
     let effects = dialog(&mut state, "enter 'more room' enter 'gpu' enter");
-    let [Effect::Apply { ticket, change }] = effects.as_slice() else { panic!("{effects:?}") };
-    let body = change.body();
+    let [Effect::Apply { ticket, order }] = effects.as_slice() else { panic!("{effects:?}") };
+    let body = order.changes[0].body();
     assert_eq!(body["spec"]["replicas"], 8);
     assert_eq!(body["metadata"]["uid"], "uid-eu-1-gpu");
     assert_eq!(body["metadata"]["resourceVersion"], "1");
@@ -200,7 +200,7 @@ fn production_and_large_shrinks_ask_for_more() {
     press(&mut second, ": 'scale eu-1/system 1' enter");
     let Overlay::Scale(dialog) = &second.overlay else { panic!() };
     assert_eq!((dialog.level(), dialog.phrase()), (3, "system 1".into()));
-    assert_eq!(dialog.change("a").patch["metadata"]["annotations"]["quarterdeck.dev/approved-replicas"], "1");
+    assert_eq!(dialog.order("a").changes[0].patch["metadata"]["annotations"]["quarterdeck.dev/approved-replicas"], "1");
 }
 
 #[test]

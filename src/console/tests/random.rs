@@ -101,7 +101,7 @@ fn pressed(key: usize) -> Vec<&'static str> {
 fn forbidden<'a>(known: &Answers, effects: &'a [Effect]) -> Option<&'a Effect> {
     effects.iter().find(|effect| {
         let needs = match effect {
-            Effect::Apply { change, .. } | Effect::DryRun { change, .. } => vec![change.target.kind.need()],
+            Effect::Apply { order, .. } | Effect::DryRun { order, .. } => order.needs(),
             Effect::Follow { .. } => vec![Need::ListPods, Need::ReadLogs],
             _ => vec![],
         };
@@ -127,7 +127,7 @@ proptest! {
     #[test]
     fn nothing_is_sent_without_permission(
         keys in prop::collection::vec(0..KEYS.len(), 1..60),
-        answers in prop::collection::vec(prop::array::uniform4(prop::option::of(any::<bool>())), 1..8),
+        answers in prop::collection::vec(prop::array::uniform6(prop::option::of(any::<bool>())), 1..8),
         every in 2..7_usize,
     ) {
         let mut state = state(FLEET, (120, 40));
@@ -156,8 +156,8 @@ proptest! {
         press(&mut state, "W");
         let effects = play(&mut state, &keys, &[(80, 24), (160, 48), (60, 15)]);
         for effect in effects {
-            if let Effect::Apply { change, .. } = effect {
-                prop_assert!(change.patch["spec"].get("replicas").is_none());
+            if let Effect::Apply { order, .. } = effect {
+                prop_assert!(order.changes.iter().all(|c| c.patch["spec"].get("replicas").is_none()));
             }
         }
     }

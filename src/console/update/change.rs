@@ -3,10 +3,10 @@
 use super::super::{
     action::Action,
     confirm::{self, Confirmation},
+    form::TYPE_AHEAD_MILLISECONDS,
     keys::Chord,
-    message::{Change, Effect},
+    message::{Effect, Order},
     permissions,
-    scale::TYPE_AHEAD_MILLISECONDS,
     state::{Overlay, State, Subject},
 };
 use crate::api::OperationState;
@@ -28,7 +28,7 @@ pub fn arm(state: &mut State) {
 }
 
 /// True if the server lets us, and writes are armed; says what to do otherwise.
-fn may_write(state: &mut State, action: Action) -> bool {
+pub fn may_write(state: &mut State, action: Action) -> bool {
     if !permissions::allows(state, action) {
         return false;
     }
@@ -54,18 +54,18 @@ pub fn pause(state: &mut State) -> Vec<Effect> {
             state.complain("the operation is over: there is nothing to pause");
             return Vec::new();
         }
-        let (change, name, paused) =
+        let (order, name, paused) =
             (confirm::pause_operation(operation, !operation.paused), operation.name.clone(), operation.paused);
         let question = format!("Let {name} go on?");
-        return stop_or_ask(state, change, !paused, &question, "it begins the machines that wait");
+        return stop_or_ask(state, order, !paused, &question, "it begins the machines that wait");
     }
     let Some(node) = state.pool_in_reach().cloned() else { return nothing_here(state, "pause") };
     let Some(pool) = &node.row.resource else { return nothing_here(state, "pause") };
-    let change = confirm::pause_pool(pool, !node.row.paused, &state.place.user);
+    let order = confirm::pause_pool(pool, !node.row.paused, &state.place.user);
     let question = format!("Let {} go on?", node.row.name);
     stop_or_ask(
         state,
-        change,
+        order,
         !node.row.paused,
         &question,
         "its controllers act on it again, with whatever is wanted by now",
@@ -79,9 +79,9 @@ pub fn hold(state: &mut State) -> Vec<Effect> {
     }
     let Some(node) = state.pool_in_reach().cloned() else { return nothing_here(state, "hold") };
     let Some(pool) = &node.row.resource else { return nothing_here(state, "hold") };
-    let change = confirm::hold_pool(pool, !node.row.hold, &state.place.user);
+    let order = confirm::hold_pool(pool, !node.row.hold, &state.place.user);
     let question = format!("Lift the hold of {}?", node.row.name);
-    stop_or_ask(state, change, !node.row.hold, &question, "nodes may be taken away again")
+    stop_or_ask(state, order, !node.row.hold, &question, "nodes may be taken away again")
 }
 
 fn nothing_here(state: &mut State, verb: &str) -> Vec<Effect> {
@@ -89,19 +89,19 @@ fn nothing_here(state: &mut State, verb: &str) -> Vec<Effect> {
     Vec::new()
 }
 
-fn stop_or_ask(state: &mut State, change: Change, stops: bool, question: &str, meaning: &str) -> Vec<Effect> {
+fn stop_or_ask(state: &mut State, order: Order, stops: bool, question: &str, meaning: &str) -> Vec<Effect> {
     if stops {
-        return vec![state.apply(change)];
+        return vec![state.apply(order)];
     }
-    ask(state, change, question, meaning);
+    ask(state, order, question, meaning);
     Vec::new()
 }
 
-fn ask(state: &mut State, change: Change, question: &str, meaning: &str) {
+pub fn ask(state: &mut State, order: Order, question: &str, meaning: &str) {
     state.overlay = Overlay::Confirm(Box::new(Confirmation {
         question: question.to_owned(),
         meaning: meaning.to_owned(),
-        change,
+        order,
         opened_at: state.now,
         yes: false,
     }));
@@ -128,8 +128,8 @@ pub fn retry(state: &mut State) {
         "{} failed; what is done already is not done again",
         crate::console::text::plural(usize::try_from(failed).unwrap_or(1), "machine")
     );
-    let change = confirm::retry(&operation, state.now);
-    ask(state, change, &question, &meaning);
+    let order = confirm::retry(&operation, state.now);
+    ask(state, order, &question, &meaning);
 }
 
 /// Yes or no; Enter means what has the focus, and that is no.
@@ -151,12 +151,12 @@ pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         _ if action == Some(Action::Back) => false,
         _ => return Vec::new(),
     };
-    let change = confirmation.change.clone();
+    let order = confirmation.order.clone();
     state.overlay = Overlay::None;
-    match (yes, state.lacks(&[change.target.kind.need()])) {
+    match (yes, state.lacks(&order.needs())) {
         (false, _) => {}
         (true, Some(why)) => state.complain(why),
-        (true, None) if armed => return vec![state.apply(change)],
+        (true, None) if armed => return vec![state.apply(order)],
         (true, None) => say_how_to_arm(state),
     }
     Vec::new()

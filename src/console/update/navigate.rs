@@ -267,6 +267,7 @@ pub fn view(state: &mut State, view: View) {
 pub fn is_at_top(state: &State) -> bool {
     let filtered = !state.filter.is_empty() || state.problems_only;
     !state.zoom
+        && state.marks.is_empty()
         && state.log.is_none()
         && state.pane == Pane::Main
         && state.view == View::Fleet
@@ -285,6 +286,8 @@ pub fn back(state: &mut State) -> Vec<Effect> {
         return super::follow::close(state);
     } else if state.pane != Pane::Main {
         state.pane = Pane::Main;
+    } else if !state.marks.is_empty() {
+        state.marks.clear();
     } else if !state.filter.is_empty() || state.problems_only {
         super::overlay::clear_filter(state);
     } else if state.view != View::Fleet {

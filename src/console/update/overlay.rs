@@ -164,7 +164,7 @@ fn run(state: &mut State, command: Command) -> Result<Vec<Effect>, String> {
         Command::Scale { pool, replicas } => {
             go(&palette::find_pool(&snapshot, &pool)?)?;
             state.overlay = Overlay::None;
-            dialog::open(state, replicas);
+            dialog::scale(state, replicas);
             return Ok(Vec::new());
         }
         Command::Filter(text) => {
@@ -220,7 +220,7 @@ pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
             palette.line.paste(text);
             palette.complete(&state.snapshot, &state.themes);
         }
-        Overlay::Scale(_) => dialog::paste(state, text),
+        Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_) => dialog::paste(state, text),
         _ => {}
     }
     Vec::new()

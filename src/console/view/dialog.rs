@@ -1,17 +1,22 @@
-//! The scale dialog. One skeleton for what is to come: what, is it there, what will happen, what the server says, why, yes.
+//! The dialogs that ask for a change. One skeleton for all: what, is it there, what will happen, what the server says, why,
+//! yes.
 
+mod opinion;
 mod preview;
 mod question;
+mod rollout;
 
 pub use question::{confirm, export};
 
 use super::{
     super::{
-        action::Action,
+        form::{Ask, Field},
         input::Line,
-        scale::{Field, ScaleDialog},
+        rollout::RolloutDialog,
+        scale::ScaleDialog,
         state::State,
         text,
+        typed::TypedDialog,
     },
     pen::{Pen, Strip, middle, row_of},
 };
@@ -23,38 +28,73 @@ const LABEL: usize = 11;
 const SHORT: u16 = 20;
 
 pub fn scale(pen: &mut Pen, state: &State, dialog: &ScaleDialog, area: Rect) -> Option<Position> {
+    let subject = format!("{} / {}", dialog.pool.spec.cluster_name, dialog.short_name);
+    let title = Strip::of("Scale  ", Role::Title).add(text::cut(&subject, 44), Role::Accent);
+    let (width, short) = room(area);
+    let body = preview::lines(pen, state, dialog, width, short);
+    sheet(pen, state, dialog, &title, dialog.production, &body, area)
+}
+
+pub fn rollout(pen: &mut Pen, state: &State, dialog: &RolloutDialog, area: Rect) -> Option<Position> {
+    let title = Strip::of(format!("{}  ", dialog.about.verb.title()), Role::Title)
+        .add(text::cut(&dialog.subject(), 44), Role::Accent);
+    let (width, short) = room(area);
+    let body = rollout::lines(pen, state, dialog, width, short);
+    sheet(pen, state, dialog, &title, dialog.is_production(&state.snapshot), &body, area)
+}
+
+pub fn typed(pen: &mut Pen, state: &State, dialog: &TypedDialog, area: Rect) -> Option<Position> {
+    let title = Strip::of(text::cut(&dialog.title, 56), Role::Title);
+    let (width, short) = room(area);
+    let mut body = Vec::new();
+    for sentence in &dialog.meaning {
+        body.extend(rollout::marked(pen, Health::Warning, sentence, width));
+    }
+    body.push(Strip::of(pen.glyphs.rule().repeat(width), Role::Border));
+    body.extend(opinion::lines(pen, state, dialog, width, short));
+    sheet(pen, state, dialog, &title, false, &body, area)
+}
+
+/// Columns for the body, and whether every line counts.
+fn room(area: Rect) -> (usize, bool) {
+    (usize::from(area.width.saturating_sub(2).min(96)).saturating_sub(4), area.height < SHORT)
+}
+
+/// A dialog: its body, which may be longer than the screen is high, above what all of them ask for.
+fn sheet(
+    pen: &mut Pen,
+    state: &State,
+    dialog: &dyn Ask,
+    title: &Strip,
+    production: bool,
+    body: &[Strip],
+    area: Rect,
+) -> Option<Position> {
     let width = area.width.saturating_sub(2).min(96);
-    let short = area.height < SHORT;
-    let body = preview::lines(pen, state, dialog, usize::from(width) - 4, short);
+    let form = dialog.form();
     let said = status(pen, state, dialog, usize::from(width) - 4);
-    let foot = if short { 5 } else { 6 };
+    let foot = if area.height < SHORT { 5 } else { 6 };
     let height = (body.len() as u16 + foot + 2).min(area.height.saturating_sub(1));
     let area = middle(area, width, height);
-    let title = Strip::of("Scale  ", Role::Title)
-        .add(text::cut(&format!("{} / {}", dialog.pool.spec.cluster_name, dialog.short_name), 44), Role::Accent);
     let level = dialog.level();
-    let production = if dialog.production { "production · " } else { "" };
+    let production = if production { "production · " } else { "" };
     let right = Strip::of(format!("{production}level {level}"), if level > 2 { Role::Warning } else { Role::Muted });
-    let inner = pen.frame(area, true, &title, &right);
+    let inner = pen.frame(area, true, title, &right);
     let upper = Rect { height: inner.height.saturating_sub(foot), ..inner };
-    let scroll = dialog.scroll.min(body.len().saturating_sub(upper.height.into()));
+    let scroll = form.scroll.min(body.len().saturating_sub(upper.height.into()));
     pen.strips(indent(upper), &body[scroll..]);
     let lower = Rect { y: upper.bottom(), height: foot.min(inner.height), ..inner };
     rule(pen, row_of(lower, 0), body.len().saturating_sub(scroll + usize::from(upper.height)));
-    let reason = typed(
-        pen,
-        row_of(lower, 1),
-        "reason",
-        &dialog.reason,
-        dialog.focus == Field::Reason,
-        "recorded with the change",
-    );
-    let want = format!("type {}", dialog.phrase());
-    let confirm = typed(pen, row_of(lower, 2), "confirm", &dialog.confirm, dialog.focus == Field::Confirm, &want);
+    let focused = |field| form.focus == field;
+    let needed = if level >= 3 { "recorded with the change, and needed" } else { "recorded with the change" };
+    let reason = typed_line(pen, row_of(lower, 1), "reason", &form.reason, focused(Field::Reason), needed);
+    let phrase = dialog.phrase();
+    let want = if phrase.is_empty() { String::new() } else { format!("type {phrase}") };
+    let confirm = typed_line(pen, row_of(lower, 2), "confirm", &form.confirm, focused(Field::Confirm), &want);
     let rows = usize::from(foot) - 4;
     pen.strips(indent(Rect { y: lower.y + 3, height: rows as u16, ..lower }), &said[..said.len().min(rows)]);
     buttons(pen, state, dialog, row_of(lower, foot - 1));
-    match dialog.focus {
+    match form.focus {
         Field::Reason => Some(reason),
         Field::Confirm => Some(confirm),
         _ => None,
@@ -80,7 +120,7 @@ fn label(text: &str) -> Strip {
     Strip::of(text::left(text, LABEL), Role::Muted)
 }
 
-fn typed(pen: &mut Pen, area: Rect, name: &str, line: &Line, focused: bool, hint: &str) -> Position {
+fn typed_line(pen: &mut Pen, area: Rect, name: &str, line: &Line, focused: bool, hint: &str) -> Position {
     let area = indent(area);
     let room = usize::from(area.width).saturating_sub(LABEL + 34).clamp(12, 40);
     let shown = tail(line.value(), room);
@@ -105,9 +145,9 @@ fn tail(value: &str, room: usize) -> String {
 }
 
 /// Why it is refused, or what happens on Enter.
-fn status(pen: &Pen, state: &State, dialog: &ScaleDialog, width: usize) -> Vec<Strip> {
-    let (glyph, said, role) = match (&dialog.complaint, blocked(state, dialog)) {
-        _ if dialog.applying.is_some() => (pen.glyphs.health(Health::Moving), "applying …".to_owned(), Role::Moving),
+fn status(pen: &Pen, state: &State, dialog: &dyn Ask, width: usize) -> Vec<Strip> {
+    let (glyph, said, role) = match (&dialog.form().complaint, blocked(state, dialog)) {
+        _ if dialog.form().applying.is_some() => (pen.glyphs.health(Health::Moving), "applying …".to_owned(), Role::Moving),
         (Some(complaint), _) => (pen.glyphs.health(Health::Warning), complaint.clone(), Role::Warning),
         (None, Some(why)) => (pen.glyphs.dot(), why, Role::Muted),
         (None, None) => (pen.glyphs.health(Health::Good), "enter applies it".to_owned(), Role::Good),
@@ -118,15 +158,16 @@ fn status(pen: &Pen, state: &State, dialog: &ScaleDialog, width: usize) -> Vec<S
 }
 
 /// Permission comes before all that can be mended here.
-fn blocked(state: &State, dialog: &ScaleDialog) -> Option<String> {
-    state.why_not(Action::Scale).or_else(|| dialog.blocked(state.is_armed()))
+fn blocked(state: &State, dialog: &dyn Ask) -> Option<String> {
+    let lacks = dialog.order().ok().and_then(|order| state.lacks(&order.needs()));
+    lacks.or_else(|| dialog.blocked(state.is_armed()))
 }
 
-fn buttons(pen: &mut Pen, state: &State, dialog: &ScaleDialog, area: Rect) {
+fn buttons(pen: &mut Pen, state: &State, dialog: &dyn Ask, area: Rect) {
     let ready = blocked(state, dialog).is_none();
     // Until the name is typed, Cancel is what Enter would mean here.
-    let shown_focus = match dialog.focus {
-        Field::Replicas | Field::Reason => Field::Cancel,
+    let shown_focus = match dialog.form().focus {
+        Field::Value | Field::Reason => Field::Cancel,
         Field::Confirm if ready => Field::Apply,
         Field::Confirm => Field::Cancel,
         other => other,

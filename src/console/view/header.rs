@@ -4,7 +4,7 @@ use super::{
     super::{
         action::Action,
         layout::Class,
-        scale::Field,
+        form::Field,
         state::{Notice, Overlay, Pane, State, Subject, View},
         text,
     },
@@ -12,7 +12,7 @@ use super::{
     tree::role,
 };
 use crate::config::Role;
-use crate::fleet::{Health, Line};
+use crate::fleet::{Health, Line, PoolNode};
 use ratatui::layout::Rect;
 
 /// Most lines that one notice takes.
@@ -136,6 +136,9 @@ pub fn tabs(pen: &mut Pen, state: &State, area: Rect) {
         right.push(text::cut(state.filter.value(), 30), Role::Accent);
         right.push(" ", Role::Text);
     }
+    if !state.marks.is_empty() {
+        right.push(format!("{} marked ", text::number(state.marks.len())), Role::Accent);
+    }
     if state.problems_only {
         right.push(format!("{} problems only ", state.keymap.key(Action::Problems)), Role::Warning);
     }
@@ -224,7 +227,7 @@ fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> 
         }
         Overlay::Confirm(_) => Some(&[("y", "yes"), ("n", "no"), ("esc", "no")]),
         Overlay::Export(_) => Some(&[("tab", "next form"), ("w", "write file"), ("y", "copy"), ("esc", "close")]),
-        Overlay::Scale(dialog) if dialog.focus == Field::Replicas => Some(&[
+        Overlay::Scale(dialog) if dialog.form.focus == Field::Value => Some(&[
             ("up", "one more"),
             ("down", "one less"),
             ("tab", "next field"),
@@ -232,7 +235,15 @@ fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> 
             ("ctrl-x", "export"),
             ("esc", "cancel"),
         ]),
-        Overlay::Scale(_) => Some(&[
+        Overlay::Rollout(dialog) if dialog.form.focus == Field::Value => Some(&[
+            ("up", "newer"),
+            ("down", "older"),
+            ("tab", "next field"),
+            ("ctrl-o", "arm"),
+            ("ctrl-x", "export"),
+            ("esc", "cancel"),
+        ]),
+        Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_) => Some(&[
             ("tab", "next field"),
             ("shift-tab", "field before"),
             ("ctrl-o", "arm"),
@@ -242,14 +253,35 @@ fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> 
     }
 }
 
+/// While a pool rolls out, what steers that; else what begins something.
+fn of_pool(node: &PoolNode) -> Vec<Action> {
+    let rollout = node.row.resource.as_ref().and_then(|pool| pool.status.as_ref()?.rollout.as_ref());
+    if rollout.is_some() {
+        return vec![Action::Pause, Action::Hold, Action::Abort, Action::Rollback, Action::Retry, Action::Logs];
+    }
+    vec![Action::Scale, Action::Upgrade, Action::Replace, Action::Logs, Action::Pause, Action::Open]
+}
+
 /// The actions worth a hint here, the most useful first.
 fn hinted(state: &State) -> Vec<Action> {
     let mut actions = Vec::new();
     match state.pane {
         Pane::Feed if state.log.is_some() => actions.extend([Action::Follow, Action::Wrap, Action::Zoom]),
         Pane::Main | Pane::Detail | Pane::Feed => match state.subject() {
-            Subject::Pool(_) => actions.extend([Action::Scale, Action::Logs, Action::Pause, Action::Open]),
-            Subject::Machine(_) => actions.extend([Action::Open, Action::Logs, Action::Scale]),
+            _ if state.blocked_drain().is_some() => actions.extend([
+                Action::DrainWait,
+                Action::DrainSkip,
+                Action::DrainHint,
+                Action::DrainForce,
+                Action::Logs,
+            ]),
+            Subject::Cluster(_) => actions.extend([Action::Upgrade, Action::Expand]),
+            Subject::Pool(node) => actions.extend(of_pool(node)),
+            Subject::Machine(machine) => {
+                actions.extend([Action::Open, Action::Logs, Action::Mark, Action::Replace]);
+                let cordoned = machine.node.as_ref().is_some_and(|node| node.unschedulable);
+                actions.extend(machine.pool.is_some().then_some(if cordoned { Action::Uncordon } else { Action::Cordon }));
+            }
             Subject::Operation(operation) if operation.health() == Health::Bad => {
                 actions.extend([Action::Retry, Action::Logs, Action::Open]);
             }

@@ -161,7 +161,12 @@ fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -
             numbers(&mut strip, &text::number(machines.len()), "", columns);
             strip.push(format!("{} free", glyphs.health(Health::Idle)), Role::Idle);
         }
-        Row::Machine { machine, depth } => self::machine(&mut strip, pen, state, machine, depth, columns),
+        Row::Machine { machine, depth } => {
+            if state.marks.contains(&machine.uid) {
+                strip = Strip::of("*", Role::Accent);
+            }
+            self::machine(&mut strip, pen, state, machine, depth, columns);
+        }
     }
     strip
 }

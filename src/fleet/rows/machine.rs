@@ -22,6 +22,8 @@ pub struct MachineRow {
     pub namespace: Arc<str>,
     /// The version that this row was made from: a precondition for writes.
     pub resource_version: Box<str>,
+    /// Moves with every change of its spec, and not with its status.
+    pub generation: Option<i64>,
     pub created_at: Option<Timestamp>,
     pub state: MachineState,
     pub health: Health,
@@ -60,6 +62,8 @@ pub struct MachineRow {
     pub paused: bool,
     /// It leaves first when its pool shrinks.
     pub marked_for_deletion: bool,
+    /// Another one takes its place; since when that is wanted, as it was written.
+    pub marked_for_replacement: Option<Arc<str>>,
     pub deleting: bool,
     pub simulated: bool,
 }
@@ -196,10 +200,17 @@ impl MachineRow {
             drain: status.drain.filter(|d| state == MachineState::Draining || d.skipped_at.is_some()).map(Box::new),
             paused: spec.paused,
             marked_for_deletion: has(metadata.annotations.as_ref(), labels::DELETE_MACHINE),
+            marked_for_replacement: metadata
+                .annotations
+                .as_ref()
+                .and_then(|a| a.get(labels::REPLACE_MACHINE))
+                .filter(|value| *value != "false")
+                .map(|value| interner.share(value)),
             deleting: metadata.deletion_timestamp.is_some(),
             simulated: has(metadata.labels.as_ref(), labels::SIMULATED)
                 || has(metadata.annotations.as_ref(), labels::SIMULATED),
             created_at: instant(metadata.creation_timestamp.as_ref()),
+            generation: metadata.generation,
             namespace: interner.share(metadata.namespace.as_deref().unwrap_or_default()),
             uid: metadata.uid.unwrap_or_default().into(),
             name: metadata.name.unwrap_or_default().into(),
@@ -252,17 +263,21 @@ impl MachineRow {
     pub fn to_machine(&self) -> Machine {
         let labels: BTreeMap<String, String> =
             self.labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
-        let marks = self.marked_for_deletion.then(|| [(labels::DELETE_MACHINE.to_owned(), "true".to_owned())].into());
+        let deletion = self.marked_for_deletion.then(|| (labels::DELETE_MACHINE.to_owned(), "true".to_owned()));
+        let replacement =
+            self.marked_for_replacement.as_ref().map(|at| (labels::REPLACE_MACHINE.to_owned(), at.to_string()));
+        let marks: BTreeMap<String, String> = deletion.into_iter().chain(replacement).collect();
         Machine {
             metadata: ObjectMeta {
                 name: Some(self.name.to_string()),
                 namespace: Some(self.namespace.to_string()),
                 uid: Some(self.uid.to_string()),
                 resource_version: Some(self.resource_version.to_string()),
+                generation: self.generation,
                 creation_timestamp: self.created_at.map(Time),
                 deletion_timestamp: self.deleting.then(|| Time(self.created_at.unwrap_or_default())),
                 labels: Some(labels),
-                annotations: marks,
+                annotations: (!marks.is_empty()).then_some(marks),
                 ..ObjectMeta::default()
             },
             spec: MachineSpec {

@@ -3,13 +3,14 @@
 use super::{
     super::{
         super::{
-            scale::{Field, Opinion, ScaleDialog},
+            form::Field,
+            scale::ScaleDialog,
             state::State,
             text,
         },
         pen::{Pen, Strip},
     },
-    LABEL, label,
+    LABEL, label, opinion,
 };
 use crate::{api::MachineReference, config::Role, fleet::Health};
 
@@ -30,13 +31,13 @@ pub fn lines(pen: &Pen, state: &State, dialog: &ScaleDialog, width: usize, short
     if !short {
         lines.push(Strip::of(pen.glyphs.rule().repeat(width), Role::Border));
     }
-    lines.extend(opinion(pen, state, dialog, width, short));
+    lines.extend(opinion::lines(pen, state, dialog, width, short));
     lines
 }
 
 fn stepper(pen: &Pen, dialog: &ScaleDialog, width: usize) -> Strip {
     let difference = dialog.replicas - dialog.from();
-    let focus = dialog.focus == Field::Replicas;
+    let focus = dialog.form.focus == Field::Value;
     let mut strip = label("replicas")
         .add(format!("{} {} ", dialog.from(), pen.glyphs.arrow()), Role::Text)
         .add(format!("[ {} ]", dialog.replicas), if focus { Role::Cursor } else { Role::Title });
@@ -148,41 +149,5 @@ fn listed(names: &[String], room: usize) -> String {
     match names {
         [first, .., last] if text::width(&all) > room => format!("{first} … {last}"),
         _ => all,
-    }
-}
-
-/// What the server says, as a diff.
-fn opinion(pen: &Pen, state: &State, dialog: &ScaleDialog, width: usize, short: bool) -> Vec<Strip> {
-    let stale = |replicas: i32| replicas != dialog.replicas;
-    match &dialog.opinion {
-        _ if dialog.replicas == dialog.from() => {
-            vec![Strip::of("server dry run: asked as soon as there is a change", Role::Muted)]
-        }
-        _ if !state.is_armed() => {
-            vec![Strip::of("server dry run: not asked while read-only", Role::Muted)]
-        }
-        Opinion::NotAsked => vec![Strip::of("server dry run …", Role::Muted)],
-        Opinion::Waiting { .. } => vec![Strip::of("server dry run: asking …", Role::Muted)],
-        Opinion::Refused { message, .. } => {
-            let mut lines = vec![Strip::of(format!("server dry run {}", pen.glyphs.health(Health::Bad)), Role::Bad)];
-            lines.extend(text::wrap(message, width).into_iter().map(|part| Strip::of(part, Role::Bad)));
-            lines
-        }
-        Opinion::Given { replicas, answer } => {
-            let word = if stale(*replicas) { " …" } else { "" };
-            let mut lines = vec![
-                Strip::of("server dry run ", Role::Text)
-                    .add(format!("{}{word}", pen.glyphs.health(Health::Good)), Role::Good),
-            ];
-            lines.extend(answer.diff.iter().filter(|line| !short || line.sign != ' ').map(|line| {
-                let role = match line.sign {
-                    '+' => Role::Added,
-                    '-' => Role::Removed,
-                    _ => Role::Muted,
-                };
-                Strip::of(format!("{} {}", line.sign, text::cut(&line.text, width.saturating_sub(2))), role)
-            }));
-            lines
-        }
     }
 }

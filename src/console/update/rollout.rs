@@ -1,0 +1,92 @@
+//! Upgrade, replace, roll back, abort, retry: from a key to the dialog, or to the question.
+
+use std::sync::Arc;
+
+use super::super::{
+    action::Action,
+    permissions,
+    rollout::{About, RolloutDialog, Verb},
+    state::{Overlay, State, Subject},
+};
+use crate::{api, fleet::PoolNode};
+
+/// The dialog of an upgrade: of the pool under the cursor, or of a whole cluster.
+pub fn upgrade(state: &mut State) {
+    if !permissions::allows(state, Action::Upgrade) {
+        return;
+    }
+    let about = match (state.subject(), state.pool_in_reach()) {
+        (Subject::Cluster(node), _) => Some((node.row.uid.clone(), None)),
+        (_, Some(pool)) => cluster_of(state, pool).map(|cluster| {
+            // A control plane has one version: that of its cluster.
+            (cluster, (pool.row.role == api::Role::Worker).then(|| pool.row.name.clone()))
+        }),
+        _ => None,
+    };
+    match about {
+        Some((cluster, pool)) => open(state, About { verb: Verb::Upgrade, cluster, pool, machines: Vec::new() }),
+        None => state.complain("nothing to upgrade here: put the cursor on a cluster or a pool"),
+    }
+}
+
+/// The dialog of a replacement: of the marked machines, of the machine under the cursor, or of all of the pool.
+pub fn replace(state: &mut State) {
+    if !permissions::allows(state, Action::Replace) {
+        return;
+    }
+    let machines = match state.chosen_machines() {
+        machines if machines.is_empty() => None,
+        machines => Some(machines),
+    };
+    let pool = match &machines {
+        Some(machines) => {
+            let name = machines[0].pool.clone();
+            if machines.iter().any(|m| m.pool != name) {
+                return state.complain("the marked machines are of several pools: mark those of one, esc takes marks away");
+            }
+            name.and_then(|name| state.snapshot.pool(&name).cloned())
+        }
+        None => state.pool_in_reach().cloned(),
+    };
+    let names = machines.unwrap_or_default().iter().map(|m| m.name.to_string()).collect();
+    of_pool(state, Verb::Replace, pool.as_ref(), names);
+}
+
+pub fn rollback(state: &mut State) {
+    if permissions::allows(state, Action::Rollback) {
+        let pool = state.pool_in_reach().cloned();
+        of_pool(state, Verb::Rollback, pool.as_ref(), Vec::new());
+    }
+}
+
+pub fn abort(state: &mut State) {
+    if permissions::allows(state, Action::Abort) {
+        let pool = state.pool_in_reach().cloned();
+        of_pool(state, Verb::Abort, pool.as_ref(), Vec::new());
+    }
+}
+
+fn of_pool(state: &mut State, verb: Verb, pool: Option<&Arc<PoolNode>>, machines: Vec<String>) {
+    let about = pool.and_then(|pool| {
+        let cluster = cluster_of(state, pool)?;
+        Some(About { verb, cluster, pool: Some(pool.row.name.clone()), machines })
+    });
+    match about {
+        Some(about) => open(state, about),
+        None => {
+            let what = verb.title().to_lowercase();
+            state.complain(format!("nothing to {what} here: put the cursor on a pool or one of its machines"));
+        }
+    }
+}
+
+fn cluster_of(state: &State, pool: &PoolNode) -> Option<Arc<str>> {
+    state.snapshot.cluster(&pool.row.cluster).map(|node| node.row.uid.clone())
+}
+
+fn open(state: &mut State, about: About) {
+    match RolloutDialog::open(about, &state.snapshot, &state.place.user, state.now) {
+        Some(dialog) => state.overlay = Overlay::Rollout(Box::new(dialog)),
+        None => state.complain("there is no ClusterDeployment of this cluster: nothing is planned without one"),
+    }
+}
