@@ -165,23 +165,72 @@ pub const ACTIONS: &[Entry] = &[
     entry(Action::Wrap, "wrap", "wrap", "break long lines of the log, or cut them", Group::Look, false),
     entry(Action::Zoom, "zoom", "zoom", "give the focused pane the whole screen", Group::Look, false),
     entry(Action::Copy, "copy", "copy", "copy the name to the clipboard of your terminal", Group::Look, false),
-    entry(Action::Mark, "mark", "mark", "mark the machine for what comes next, or take the mark away", Group::Change, false),
+    entry(
+        Action::Mark,
+        "mark",
+        "mark",
+        "mark the machine for what comes next, or take the mark away",
+        Group::Change,
+        false,
+    ),
     entry(Action::Scale, "scale", "scale", "scale the pool: preview, dry run, then confirm", Group::Change, true),
-    entry(Action::Upgrade, "upgrade", "upgrade", "upgrade the cluster or the pool to another version", Group::Change, true),
-    entry(Action::Replace, "replace", "replace", "replace the marked machines, this one, or all of the pool", Group::Change, true),
+    entry(
+        Action::Upgrade,
+        "upgrade",
+        "upgrade",
+        "upgrade the cluster or the pool to another version",
+        Group::Change,
+        true,
+    ),
+    entry(
+        Action::Replace,
+        "replace",
+        "replace",
+        "replace the marked machines, this one, or all of the pool",
+        Group::Change,
+        true,
+    ),
     entry(Action::Rollback, "rollback", "roll back", "take the pool back to the revision before", Group::Change, true),
     entry(Action::Abort, "abort", "abort", "end the rollout of the pool where it is", Group::Change, true),
     entry(Action::Cordon, "cordon", "cordon", "cordon the marked machines, or this one", Group::Change, true),
     entry(Action::Uncordon, "uncordon", "uncordon", "give nodes that we cordoned back", Group::Change, true),
     entry(Action::Drain, "drain", "drain", "cordon and empty the marked machines, or this one", Group::Change, true),
-    entry(Action::DrainWait, "drain-wait", "wait", "where a drain is blocked: wait past its deadline", Group::Change, true)
-        .on(Layer::BlockedDrain),
-    entry(Action::DrainSkip, "drain-skip", "skip", "where a drain is blocked: leave the node in quarantine", Group::Change, true)
-        .on(Layer::BlockedDrain),
-    entry(Action::DrainHint, "drain-hint", "hint", "where a drain is blocked: by what, and what would help", Group::Change, false)
-        .on(Layer::BlockedDrain),
-    entry(Action::DrainForce, "drain-force", "force", "where a drain is blocked: delete what is left there", Group::Change, true)
-        .on(Layer::BlockedDrain),
+    entry(
+        Action::DrainWait,
+        "drain-wait",
+        "wait",
+        "where a drain is blocked: wait past its deadline",
+        Group::Change,
+        true,
+    )
+    .on(Layer::BlockedDrain),
+    entry(
+        Action::DrainSkip,
+        "drain-skip",
+        "skip",
+        "where a drain is blocked: leave the node in quarantine",
+        Group::Change,
+        true,
+    )
+    .on(Layer::BlockedDrain),
+    entry(
+        Action::DrainHint,
+        "drain-hint",
+        "hint",
+        "where a drain is blocked: by what, and what would help",
+        Group::Change,
+        false,
+    )
+    .on(Layer::BlockedDrain),
+    entry(
+        Action::DrainForce,
+        "drain-force",
+        "force",
+        "where a drain is blocked: delete what is left there",
+        Group::Change,
+        true,
+    )
+    .on(Layer::BlockedDrain),
     entry(Action::Pause, "pause", "pause", "pause or resume the pool or the operation", Group::Change, true),
     entry(Action::Hold, "hold", "hold", "hold the pool: finish what runs, begin nothing new", Group::Change, true),
     entry(Action::Retry, "retry", "retry", "try again what failed in the operation", Group::Change, true),

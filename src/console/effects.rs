@@ -156,7 +156,8 @@ fn midway(order: &Order, made: usize, refusal: Refusal) -> Refusal {
         names.join(", ")
     };
     let (written, open) = order.changes.split_at(made);
-    let written = if written.is_empty() { "nothing is written".to_owned() } else { format!("written: {}", names(written)) };
+    let written =
+        if written.is_empty() { "nothing is written".to_owned() } else { format!("written: {}", names(written)) };
     Refusal { message: format!("{}. {written}; not written: {}", refusal.message, names(open)), ..refusal }
 }
 

@@ -4,10 +4,7 @@ use super::{
     message::{Change, Kind, Order, Target},
     text,
 };
-use crate::{
-    api::labels,
-    fleet::MachineRow,
-};
+use crate::{api::labels, fleet::MachineRow};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -33,7 +30,9 @@ impl Care {
         match self {
             Self::Cordon => "nothing new is scheduled there until it is uncordoned; what runs goes on",
             Self::Uncordon => "nodes that we cordoned are given back; a drain that was asked for by hand ends",
-            Self::Drain => "nodes are cordoned and emptied within the disruption budgets, and stay so until they are uncordoned",
+            Self::Drain => {
+                "nodes are cordoned and emptied within the disruption budgets, and stay so until they are uncordoned"
+            }
         }
     }
 

@@ -264,8 +264,7 @@ impl Order {
     }
 
     pub fn is_same(&self, other: &Self) -> bool {
-        self.changes.len() == other.changes.len()
-            && self.changes.iter().zip(&other.changes).all(|(a, b)| a.is_same(b))
+        self.changes.len() == other.changes.len() && self.changes.iter().zip(&other.changes).all(|(a, b)| a.is_same(b))
     }
 }
 

@@ -70,7 +70,10 @@ mod tests {
 
     #[tokio::test]
     async fn each_need_is_asked_for_and_silence_is_no_answer() {
-        assert_eq!(review(&server(201), "fleet").await, [Some(false), Some(false), Some(false), Some(false), Some(true), None]);
+        assert_eq!(
+            review(&server(201), "fleet").await,
+            [Some(false), Some(false), Some(false), Some(false), Some(true), None]
+        );
         assert_eq!(review(&server(404), "fleet").await, Answers::default());
         assert_eq!(review(&server(403), "fleet").await, Answers::default());
     }

@@ -194,9 +194,9 @@ fn meaning(state: &State, chord: Chord) -> Option<Action> {
 pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     use Action::{
         Abort, Arm, Back, Collapse, Command, Copy, Cordon, Down, Drain, DrainForce, DrainHint, DrainSkip, DrainWait,
-        Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, Hold, Last, Logs, Mark, NextPane, Open, PageDown,
-        PageUp, Pause, PreviousPane, Problems, Quit, Redraw, Replace, Retry, Rollback, Scale, Suspend, Uncordon, Up,
-        Upgrade, ViewEvents, ViewFleet, ViewOperations, Wrap, Zoom,
+        Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, Hold, Last, Logs, Mark, NextPane, Open,
+        PageDown, PageUp, Pause, PreviousPane, Problems, Quit, Redraw, Replace, Retry, Rollback, Scale, Suspend,
+        Uncordon, Up, Upgrade, ViewEvents, ViewFleet, ViewOperations, Wrap, Zoom,
     };
     match action {
         Down | Up | First | Last | HalfPageDown | HalfPageUp | PageDown | PageUp => navigate::travel(state, action),

@@ -101,7 +101,10 @@ impl Seen {
             let to = rollout.version.as_deref().unwrap_or(&rollout.revision);
             let total = rollout.outdated + rollout.updated;
             (left > 0 || rollout.in_flight > 0).then(|| {
-                format!("{name} is under way to {to}: {} of {total} done, {} in flight", rollout.updated, rollout.in_flight)
+                format!(
+                    "{name} is under way to {to}: {} of {total} done, {} in flight",
+                    rollout.updated, rollout.in_flight
+                )
             })
         };
         self.pools.iter().filter(mine).filter_map(sentence).collect()

@@ -120,7 +120,7 @@ fn a_dry_run_that_is_refused_makes_it_ask_again_and_what_it_learns_counts_in_the
     let effects = press(&mut state, "up enter enter 'gpu' enter");
     assert!(effects.iter().all(|e| !matches!(e, Effect::Apply { .. } | Effect::DryRun { .. })), "{effects:?}");
     let Overlay::Scale(dialog) = &state.overlay else { panic!("{:?}", state.overlay) };
-    assert_eq!(dialog.complaint.as_deref(), Some(SENTENCE));
+    assert_eq!(dialog.form.complaint.as_deref(), Some(SENTENCE));
 }
 
 #[test]

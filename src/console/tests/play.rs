@@ -3,6 +3,7 @@
 use super::{FLEET, agree, press, send, state, with};
 use crate::{
     console::{
+        form::Ask,
         message::{Effect, Event, Msg, Refusal, Why},
         state::{Overlay, Pane, State, Subject, View},
         update::update,
@@ -200,7 +201,10 @@ fn production_and_large_shrinks_ask_for_more() {
     press(&mut second, ": 'scale eu-1/system 1' enter");
     let Overlay::Scale(dialog) = &second.overlay else { panic!() };
     assert_eq!((dialog.level(), dialog.phrase()), (3, "system 1".into()));
-    assert_eq!(dialog.order("a").changes[0].patch["metadata"]["annotations"]["quarterdeck.dev/approved-replicas"], "1");
+    assert_eq!(
+        dialog.order().unwrap().changes[0].patch["metadata"]["annotations"]["quarterdeck.dev/approved-replicas"],
+        "1"
+    );
 }
 
 #[test]
@@ -212,7 +216,7 @@ fn a_refusal_stays_in_the_dialog() {
     let refusal = Refusal { message: "you may not patch nodepools".into(), why: Why::Forbidden };
     send(&mut state, Event::Applied { ticket: *ticket, outcome: Err(refusal) });
     let Overlay::Scale(dialog) = &state.overlay else { panic!() };
-    assert_eq!(dialog.complaint.as_deref(), Some("you may not patch nodepools"));
+    assert_eq!(dialog.form.complaint.as_deref(), Some("you may not patch nodepools"));
 }
 
 #[test]

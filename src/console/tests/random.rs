@@ -56,6 +56,14 @@ const KEYS: &[&str] = &[
     "e",
     "u",
     "space",
+    "U",
+    "R",
+    "A",
+    "c",
+    "r",
+    "w",
+    "h",
+    "Z",
 ];
 
 const OTHER: &str = r#"

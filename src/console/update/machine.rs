@@ -44,7 +44,11 @@ pub fn care(state: &mut State, action: Action, care: Care) {
         return state.complain(format!("nothing to {} here: put the cursor on a machine", care.verb().to_lowercase()));
     };
     if let Some(without) = machines.iter().find(|m| m.pool.is_none() || m.node.is_none()) {
-        return state.complain(format!("{} has no node: there is nothing to {}", without.name, care.verb().to_lowercase()));
+        return state.complain(format!(
+            "{} has no node: there is nothing to {}",
+            without.name,
+            care.verb().to_lowercase()
+        ));
     }
     let who = match machines.len() {
         1 => first.name.to_string(),
@@ -101,7 +105,9 @@ pub fn hint(state: &mut State) {
 
 fn advice(blocker: &crate::api::DrainBlocker) -> String {
     let way_out = match &blocker.pdb {
-        Some(pdb) => format!("{pdb} has to allow it: let its pods become healthy, add one more, or lower what it asks for"),
+        Some(pdb) => {
+            format!("{pdb} has to allow it: let its pods become healthy, add one more, or lower what it asks for")
+        }
         None => "look at the pod".to_owned(),
     };
     format!("{}: {}. {way_out}", blocker.pod, blocker.message)

@@ -42,7 +42,8 @@ pub fn replace(state: &mut State) {
         Some(machines) => {
             let name = machines[0].pool.clone();
             if machines.iter().any(|m| m.pool != name) {
-                return state.complain("the marked machines are of several pools: mark those of one, esc takes marks away");
+                return state
+                    .complain("the marked machines are of several pools: mark those of one, esc takes marks away");
             }
             name.and_then(|name| state.snapshot.pool(&name).cloned())
         }

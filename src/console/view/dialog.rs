@@ -147,7 +147,9 @@ fn tail(value: &str, room: usize) -> String {
 /// Why it is refused, or what happens on Enter.
 fn status(pen: &Pen, state: &State, dialog: &dyn Ask, width: usize) -> Vec<Strip> {
     let (glyph, said, role) = match (&dialog.form().complaint, blocked(state, dialog)) {
-        _ if dialog.form().applying.is_some() => (pen.glyphs.health(Health::Moving), "applying …".to_owned(), Role::Moving),
+        _ if dialog.form().applying.is_some() => {
+            (pen.glyphs.health(Health::Moving), "applying …".to_owned(), Role::Moving)
+        }
         (Some(complaint), _) => (pen.glyphs.health(Health::Warning), complaint.clone(), Role::Warning),
         (None, Some(why)) => (pen.glyphs.dot(), why, Role::Muted),
         (None, None) => (pen.glyphs.health(Health::Good), "enter applies it".to_owned(), Role::Good),

@@ -3,8 +3,8 @@
 use super::{
     super::{
         action::Action,
-        layout::Class,
         form::Field,
+        layout::Class,
         state::{Notice, Overlay, Pane, State, Subject, View},
         text,
     },
@@ -280,7 +280,11 @@ fn hinted(state: &State) -> Vec<Action> {
             Subject::Machine(machine) => {
                 actions.extend([Action::Open, Action::Logs, Action::Mark, Action::Replace]);
                 let cordoned = machine.node.as_ref().is_some_and(|node| node.unschedulable);
-                actions.extend(machine.pool.is_some().then_some(if cordoned { Action::Uncordon } else { Action::Cordon }));
+                actions.extend(machine.pool.is_some().then_some(if cordoned {
+                    Action::Uncordon
+                } else {
+                    Action::Cordon
+                }));
             }
             Subject::Operation(operation) if operation.health() == Health::Bad => {
                 actions.extend([Action::Retry, Action::Logs, Action::Open]);

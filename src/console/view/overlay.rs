@@ -25,9 +25,9 @@ const FILTER: &[&str] = &[
 ];
 const LEVELS: &[&str] = &[
     "0  at once: pausing and holding",
-    "1  yes or no: going on, trying again",
-    "2  preview, server dry run, the typed name: scaling",
-    "3  the same with the number and a reason: production, or more than a tenth of a pool leaves",
+    "1  yes or no: going on, trying again, cordon and drain of machines",
+    "2  preview, server dry run, the typed name: scale, upgrade, replace, roll back",
+    "3  the same and a reason: abort, production, or more than a tenth of a pool leaves",
 ];
 
 /// The help page, made from the table of actions and the keymap.

@@ -33,8 +33,7 @@ pub fn lines(pen: &Pen, state: &State, dialog: &dyn Ask, width: usize, short: bo
 
 fn given(pen: &Pen, answer: &DryRun, stale: &str, width: usize, short: bool) -> Vec<Strip> {
     let mut lines = vec![
-        Strip::of("server dry run ", Role::Text)
-            .add(format!("{}{stale}", pen.glyphs.health(Health::Good)), Role::Good),
+        Strip::of("server dry run ", Role::Text).add(format!("{}{stale}", pen.glyphs.health(Health::Good)), Role::Good),
     ];
     lines.extend(answer.diff.iter().filter(|line| !short || line.sign != ' ').map(|line| {
         let role = match line.sign {

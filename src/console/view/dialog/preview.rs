@@ -2,12 +2,7 @@
 
 use super::{
     super::{
-        super::{
-            form::Field,
-            scale::ScaleDialog,
-            state::State,
-            text,
-        },
+        super::{form::Field, scale::ScaleDialog, state::State, text},
         pen::{Pen, Strip},
     },
     LABEL, label, opinion,

@@ -2,7 +2,12 @@
 
 use super::{
     super::{
-        super::{form::Field, rollout::{RolloutDialog, Verb}, state::State, text},
+        super::{
+            form::Field,
+            rollout::{RolloutDialog, Verb},
+            state::State,
+            text,
+        },
         pen::{Pen, Strip},
     },
     LABEL, label, opinion,
@@ -129,7 +134,8 @@ fn batches(pen: &Pen, pool: &PoolPreview, width: usize, short: bool) -> Vec<Stri
     let words: Vec<String> =
         runs.into_iter().map(|(word, count)| if count > 1 { format!("{word} {times}{count}") } else { word }).collect();
     let more = if pool.is_cut { ", and more" } else { "" };
-    let all = format!("{}: {}", text::plural(pool.batches.len(), "batch").replace("batchs", "batches"), words.join(", "));
+    let all =
+        format!("{}: {}", text::plural(pool.batches.len(), "batch").replace("batchs", "batches"), words.join(", "));
     let mut lines = vec![label("").add(text::cut(&format!("{all}{more}"), width - LABEL), Role::Text)];
     let least = pool.batches.iter().map(|b| b.available).min().unwrap_or(0);
     let mut worst = format!("at least {least} serve");
