@@ -104,11 +104,7 @@ pub fn hint(state: &mut State) {
 }
 
 fn advice(blocker: &crate::api::DrainBlocker) -> String {
-    let way_out = match &blocker.pdb {
-        Some(pdb) => {
-            format!("{pdb} has to allow it: let its pods become healthy, add one more, or lower what it asks for")
-        }
-        None => "look at the pod".to_owned(),
-    };
-    format!("{}: {}. {way_out}", blocker.pod, blocker.message)
+    let owner = blocker.owner.as_deref().map(|owner| format!(" ({owner})")).unwrap_or_default();
+    let hint = blocker.hint.as_deref().map(|hint| format!(". {hint}")).unwrap_or_default();
+    format!("{}{owner}: {}{hint}", blocker.pod, blocker.message)
 }
