@@ -22,8 +22,8 @@ pub use condition::{ConditionStatus, condition, condition_status, find_condition
 pub use disruption::{BudgetOverlap, BudgetStanding, Disruption, NeverSatisfiable, NodeDisruption};
 pub use drain::{BlockerKind, DrainBlocker, DrainDecision, DrainLoss, DrainStatus, LossKind};
 pub use machine::{
-    Capacity, ClaimReference, Machine, MachineSpec, MachineState, MachineStatus, NodeReference, NodeStatus, PhaseState,
-    PhaseStatus,
+    Capacity, ClaimReference, Machine, MachineSpec, MachineState, MachineStatus, Maintenance, NodeReference,
+    NodeStatus, PhaseState, PhaseStatus,
 };
 pub use machine_set::{MachineSet, MachineSetSpec, MachineSetStatus};
 pub use node_pool::{

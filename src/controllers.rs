@@ -16,6 +16,7 @@ pub mod lease;
 pub mod machine;
 mod machine_claim;
 pub mod machine_set;
+mod maintenance;
 pub mod metrics;
 pub mod node_health;
 pub mod node_pool;

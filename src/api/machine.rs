@@ -55,6 +55,9 @@ pub struct MachineSpec {
     /// The set that it belongs to. Set only while empty, under the resourceVersion that was read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_ref: Option<ClaimReference>,
+    /// A person wants its node cordoned, or drained as well, until this is taken away again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
     /// Keeps an idle machine from being claimed, and stops every controller from acting on it.
     #[serde(default)]
     pub paused: bool,
@@ -65,6 +68,26 @@ impl MachineSpec {
     pub fn port(&self) -> u16 {
         self.port.and_then(|p| u16::try_from(p).ok()).unwrap_or(22)
     }
+}
+
+/// What a person wants of the node of a machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Maintenance {
+    /// Not only cordoned: its pods are asked to leave, as budgets allow.
+    #[serde(default)]
+    pub drain: bool,
+    /// Who wants it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub by: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub reason: Option<String>,
+    /// When it was asked for; another moment is another drain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
 }
 
 /// What the host offers.
@@ -273,6 +296,9 @@ pub struct NodeStatus {
     pub reason: Option<String>,
     #[serde(default)]
     pub unschedulable: bool,
+    /// What we cordoned it for; absent if a person did, or nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cordoned_by: Option<String>,
     /// kubelet's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubelet_version: Option<String>,

@@ -91,6 +91,8 @@ pub enum OperationType {
     Addon,
     Verify,
     Reset,
+    /// Empties nodes, which stay cordoned and in their cluster.
+    Drain,
 }
 
 impl OperationType {
@@ -101,7 +103,7 @@ impl OperationType {
 
     /// The nodes of its machines are emptied before work on hosts begins.
     pub fn drains(self) -> bool {
-        self.takes_away() || self == Self::Upgrade
+        self.takes_away() || matches!(self, Self::Upgrade | Self::Drain)
     }
 
     pub fn as_str(self) -> &'static str {
@@ -115,6 +117,7 @@ impl OperationType {
             Self::Addon => "Addon",
             Self::Verify => "Verify",
             Self::Reset => "Reset",
+            Self::Drain => "Drain",
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::{
 use super::{
     Context, Error, Name, belonging,
     context::{drive, watched},
-    drain, machine_claim, node_pool, write,
+    drain, machine_claim, maintenance, node_pool, write,
 };
 
 pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
@@ -175,6 +175,9 @@ async fn report(
 async fn act(context: &Context, machine: &Machine, operation: Option<&Operation>) -> Result<Action, Error> {
     let status = machine.status.clone().unwrap_or_default();
     let Some(claim) = &machine.spec.claim_ref else { return Ok(Action::await_change()) };
+    if let Some(action) = maintenance::step(context, machine, operation).await? {
+        return Ok(action);
+    }
     let drains = operation.filter(|o| state_of(o) == OperationState::Draining);
     match (status.state.unwrap_or_default(), drains) {
         (MachineState::Draining, Some(operation)) => {

@@ -369,6 +369,7 @@ fn describe(node: &Node, before: Option<&NodeStatus>, now: jiff::Timestamp) -> N
         ready,
         reason,
         unschedulable: is_cordoned(node),
+        cordoned_by: node.annotations().get(crate::api::labels::CORDONED_BY).cloned(),
         kubelet_version: node
             .status
             .as_ref()

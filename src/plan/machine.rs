@@ -36,6 +36,7 @@ pub fn next_state(machine: &Machine, operation: Option<&Operation>) -> Next {
         None => without_operation(machine),
         Some(operation) if operation.spec.type_.takes_away() => leaving(machine, operation),
         Some(operation) if operation.spec.type_ == OperationType::Upgrade => upgrading(machine, operation),
+        Some(operation) if operation.spec.type_ == OperationType::Drain => emptying(machine, operation),
         Some(operation) => joining(machine, operation),
     }
 }
@@ -81,10 +82,11 @@ pub fn is_drain_obsolete(machine: &Machine, operation: Option<&Operation>) -> bo
     let serves =
         matches!(machine_state(machine), MachineState::Deployed | MachineState::Ready | MachineState::NotReady);
     let wanted = operation.is_some_and(|o| {
-        let over = if o.spec.type_ == OperationType::Upgrade {
-            state(o).is_final() || machine.status.as_ref().is_some_and(phases_done)
-        } else {
-            state(o) == OperationState::Cancelled
+        let over = match o.spec.type_ {
+            OperationType::Upgrade => state(o).is_final() || machine.status.as_ref().is_some_and(phases_done),
+            // As long as a person wants it.
+            OperationType::Drain => machine.spec.maintenance.is_none(),
+            _ => state(o) == OperationState::Cancelled,
         };
         o.spec.type_.drains() && !over
     });
@@ -147,6 +149,15 @@ fn leaving(machine: &Machine, operation: &Operation) -> Next {
         OperationState::Failed if done && drained(machine, operation) => MachineState::Releasing.into(),
         OperationState::Failed => failure(machine, operation),
         OperationState::Cancelled => health(machine),
+    }
+}
+
+/// It is emptied because a person wants it, and serves on: the node stays cordoned until they do not.
+fn emptying(machine: &Machine, operation: &Operation) -> Next {
+    match state(operation) {
+        OperationState::Draining if !drain_skipped(machine, operation) => MachineState::Draining.into(),
+        OperationState::Pending if machine_state(machine) == MachineState::Failed => keep(machine),
+        _ => health(machine),
     }
 }
 
@@ -277,6 +288,17 @@ mod tests {
         check("draining@1#op,node", "Upgrade:Cancelled", "Ready");
         check("draining@1#op,skipped", "Upgrade:Draining", "Failed");
         check("failed@1#op,failed", "Upgrade:Pending", "Draining");
+    }
+
+    #[test]
+    fn a_drain_that_a_person_wants() {
+        check("ready@1#op", "Drain:Pending", "Ready");
+        check("ready@1#op", "Drain:Draining", "Draining");
+        check("draining@1#op,drained", "Drain:Draining", "Draining");
+        check("draining@1#op,drained", "Drain:Succeeded", "Ready");
+        check("draining@1#op,skipped", "Drain:Draining", "Ready");
+        check("draining@1#op,skipped", "Drain:Failed", "Ready");
+        check("ready@1^#op,drained", "Drain:Succeeded", "NotReady");
     }
 
     #[test]

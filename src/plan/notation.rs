@@ -94,6 +94,7 @@ pub fn operation(word: &str) -> Operation {
         "ScaleDown" => OperationType::ScaleDown,
         "Replace" => OperationType::Replace,
         "Upgrade" => OperationType::Upgrade,
+        "Drain" => OperationType::Drain,
         other => panic!("type {other}"),
     };
     operation.spec.cluster_name = "blue".to_owned();

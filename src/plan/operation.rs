@@ -76,6 +76,10 @@ impl Situation<'_> {
         self.operation.spec.type_.drains()
     }
 
+    fn only_drains(&self) -> bool {
+        self.operation.spec.type_ == OperationType::Drain
+    }
+
     fn is_upgrade(&self) -> bool {
         self.operation.spec.type_ == OperationType::Upgrade
     }
@@ -102,6 +106,9 @@ impl Situation<'_> {
 
     /// The operation has nothing more to do on the machine.
     fn is_done(&self, machine: &Machine) -> bool {
+        if self.only_drains() {
+            return reservation(machine) == Some(self.name()) && drained(machine, self.operation);
+        }
         if self.drains() {
             // After an upgrade the node is given back, and its drain forgotten.
             return reservation(machine) == Some(self.name())
@@ -164,7 +171,8 @@ impl Situation<'_> {
         }
         let empty: Vec<_> = todo.into_iter().filter(|m| empty(m)).map(reference).collect();
         match empty {
-            empty if empty.is_empty() => self.verdict(),
+            // What is empty is done, if nothing follows.
+            empty if empty.is_empty() || self.only_drains() => self.verdict(),
             _ if self.paused => Step::Wait("paused".to_owned()),
             _ if !self.may_reset => {
                 Step::Wait("drained: the old machines stand until the new ones have soaked".to_owned())
@@ -203,6 +211,7 @@ impl Situation<'_> {
             let word = match () {
                 () if self.takes_away() => "released",
                 () if self.is_upgrade() => "upgraded",
+                () if self.only_drains() => "drained",
                 () => "deployed",
             };
             return Step::Finish {
@@ -337,6 +346,14 @@ mod tests {
         check_with(ended, "op:Upgrade:Running=a", "a:ready@1#op,done", "Succeeded");
         check_with(ended, "op:Upgrade:Running=a", "a:updating@1#op,drained,begun", "Failed");
         check_with(ended, "op:Upgrade:Running=a+b", "a:ready@1#op,done", "Failed");
+    }
+
+    #[test]
+    fn a_drain_ends_with_its_receipts() {
+        check("op:Drain:Pending=a", "a:ready@1#op", "drain");
+        check("op:Drain:Draining=a", "a:draining@1#op", "wait");
+        check("op:Drain:Draining=a", "a:draining@1#op,drained", "Succeeded");
+        check("op:Drain:Draining=a", "a:ready@1#op,skipped", "Failed");
     }
 
     #[test]

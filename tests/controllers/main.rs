@@ -4,6 +4,7 @@ mod blocked;
 mod compared;
 mod deleting;
 mod draining;
+mod maintenance;
 #[allow(dead_code, reason = "the tests of commands use more of it")]
 mod meta;
 #[path = "../needs/program.rs"]

@@ -8,8 +8,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use super::{Health, instant};
 use crate::{
     api::{
-        Capacity, ClaimReference, DrainStatus, Machine, MachineSpec, MachineState, MachineStatus, NodeStatus,
-        PhaseState, PhaseStatus, labels,
+        Capacity, ClaimReference, DrainStatus, Machine, MachineSpec, MachineState, MachineStatus, Maintenance,
+        NodeStatus, PhaseState, PhaseStatus, labels,
     },
     fleet::Interner,
 };
@@ -60,6 +60,8 @@ pub struct MachineRow {
     /// The drain under way, or one that ended in quarantine.
     pub drain: Option<Box<DrainStatus>>,
     pub paused: bool,
+    /// What a person wants of its node.
+    pub maintenance: Option<Box<Maintenance>>,
     /// It leaves first when its pool shrinks.
     pub marked_for_deletion: bool,
     /// Another one takes its place; since when that is wanted, as it was written.
@@ -77,6 +79,8 @@ pub struct NodeRow {
     pub ready: Option<bool>,
     pub reason: Option<Arc<str>>,
     pub unschedulable: bool,
+    /// What we cordoned it for.
+    pub cordoned_by: Option<Arc<str>>,
     /// kubelet's version.
     pub version: Option<Arc<str>>,
     pub since: Option<Timestamp>,
@@ -142,6 +146,7 @@ impl NodeRow {
             },
             reason: interner.share_some(node.reason.as_deref()),
             unschedulable: node.unschedulable,
+            cordoned_by: interner.share_some(node.cordoned_by.as_deref()),
             version: interner.share_some(node.kubelet_version.as_deref().map(|v| v.trim_start_matches('v'))),
             since: instant(node.since.as_ref()),
         }
@@ -159,6 +164,7 @@ impl NodeRow {
             ready: ready.to_owned(),
             reason: self.reason.as_deref().map(Into::into),
             unschedulable: self.unschedulable,
+            cordoned_by: self.cordoned_by.as_deref().map(Into::into),
             kubelet_version: self.version.as_deref().map(Into::into),
             since: self.since.map(Time),
         }
@@ -199,6 +205,7 @@ impl MachineRow {
             phases: status.phases.into_iter().map(|p| PhaseRow::project(p, interner)).collect(),
             drain: status.drain.filter(|d| state == MachineState::Draining || d.skipped_at.is_some()).map(Box::new),
             paused: spec.paused,
+            maintenance: spec.maintenance.map(Box::new),
             marked_for_deletion: has(metadata.annotations.as_ref(), labels::DELETE_MACHINE),
             marked_for_replacement: metadata
                 .annotations
@@ -286,6 +293,7 @@ impl MachineRow {
                 user: self.user.as_deref().map(Into::into),
                 capacity: self.capacity.as_deref().cloned(),
                 claim_ref: self.claim(),
+                maintenance: self.maintenance.as_deref().cloned(),
                 paused: self.paused,
             },
             status: Some(MachineStatus {
