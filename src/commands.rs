@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+pub mod change;
 pub mod completions;
 pub mod connect;
 pub mod console;
@@ -12,10 +13,12 @@ pub mod crds;
 pub mod demo;
 pub mod executor;
 pub mod exit;
+mod follow;
 pub mod get;
 pub mod install;
 pub mod lines;
 pub mod logs;
+pub mod rollout;
 pub mod runbook;
 pub mod scale;
 mod stop;
@@ -54,6 +57,24 @@ pub enum Command {
     Get(get::Args),
     /// Change the number of replicas of a node pool.
     Scale(scale::Args),
+    /// Bring a cluster or a pool to another Kubernetes version.
+    Upgrade(rollout::Upgrade),
+    /// Replace the machines of a pool, or some of them, by others.
+    Replace(rollout::Replace),
+    /// Bring a pool back to what its machines were made like before.
+    Rollback(rollout::OfPool),
+    /// Stop everything in a pool at once.
+    Pause(rollout::OfPool),
+    /// Let a paused pool go on.
+    Resume(rollout::OfPool),
+    /// Finish what is under way in a pool, and take nothing more away.
+    Hold(rollout::OfPool),
+    /// Let a pool on hold go on.
+    Unhold(rollout::OfPool),
+    /// Try again what failed in a pool.
+    Retry(rollout::OfPool),
+    /// End the rollout of a pool where it is.
+    Abort(rollout::OfPool),
     /// Show the log of an operation.
     Logs(logs::Args),
     /// Run the controllers against a meta cluster.
@@ -74,12 +95,23 @@ pub enum Command {
     Completions(completions::Args),
 }
 
+use rollout::Verb;
+
 /// Carries out what was typed.
 pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
     match arguments.command {
         None => console::run(&arguments.globals).await,
         Some(Command::Get(args)) => get::run(args, &arguments.globals).await,
         Some(Command::Scale(args)) => scale::run(args, &arguments.globals).await,
+        Some(Command::Upgrade(args)) => rollout::upgrade(args, &arguments.globals).await,
+        Some(Command::Replace(args)) => rollout::replace(args, &arguments.globals).await,
+        Some(Command::Rollback(args)) => rollout::of_pool(Verb::Rollback, args, &arguments.globals).await,
+        Some(Command::Pause(args)) => rollout::of_pool(Verb::Pause, args, &arguments.globals).await,
+        Some(Command::Resume(args)) => rollout::of_pool(Verb::Resume, args, &arguments.globals).await,
+        Some(Command::Hold(args)) => rollout::of_pool(Verb::Hold, args, &arguments.globals).await,
+        Some(Command::Unhold(args)) => rollout::of_pool(Verb::Unhold, args, &arguments.globals).await,
+        Some(Command::Retry(args)) => rollout::of_pool(Verb::Retry, args, &arguments.globals).await,
+        Some(Command::Abort(args)) => rollout::of_pool(Verb::Abort, args, &arguments.globals).await,
         Some(Command::Logs(args)) => logs::run(args, &arguments.globals).await,
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,
         Some(Command::Executor(args)) => executor::run(args, &arguments.globals).await,

@@ -19,6 +19,8 @@ pub enum Exit {
     /// Nobody confirmed it, or something stands in the way; nothing was changed.
     Declined = 6,
     TimedOut = 124,
+    /// Somebody ended the wait; what was asked for goes on.
+    Interrupted = 130,
 }
 
 /// Printed below `--help`.
@@ -30,7 +32,8 @@ pub const HELP: &str = "Exit codes:
   4  no permission
   5  the meta cluster cannot be reached, lacks Quarterdeck's kinds, or is too old
   6  declined or blocked; nothing was changed
-  124  timed out";
+  124  timed out
+  130  the wait was interrupted; what was asked for goes on";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

@@ -1,0 +1,160 @@
+//! `quarterdeck upgrade`, `replace`, `rollback`, and what steers a rollout: `pause`, `resume`, `hold`, `unhold`, `retry`
+//! and `abort`. What they mean the planner says (`plan::lifecycle`); it is the one that dialogs ask.
+
+mod follow;
+mod goal;
+mod look;
+mod target;
+
+use std::process::ExitCode;
+
+use jiff::Timestamp;
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+
+use super::{
+    Globals,
+    change::{
+        Options, Planned, carry_out,
+        output::say,
+        scene::{OfCluster, Scene},
+        write::{Seen, Writer},
+    },
+    connect,
+    console::user,
+    exit::{Ended, Exit},
+    follow::until_done,
+};
+use crate::plan::lifecycle::{Author, Change, Refusal, Wish, changes, preview};
+use follow::Rollout;
+use goal::Goal;
+pub use target::Verb;
+use target::Asked;
+
+/// Brings a cluster, or one of its pools, to another Kubernetes version.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "The control plane goes first, one minor version at a time, then the pools that are behind.
+
+  quarterdeck upgrade eu-west-1 1.34.2 --dry-run
+  quarterdeck upgrade eu-west-1 1.34.2 --reason CHG-1234 --yes --wait
+  quarterdeck upgrade eu-west-1/gpu 1.34.2")]
+pub struct Upgrade {
+    /// The cluster, or one of its pools as in `eu-west-1/general`.
+    #[arg(value_name = "CLUSTER[/POOL]")]
+    pub target: String,
+    /// The Kubernetes version, as in 1.34.2.
+    #[arg(value_name = "VERSION")]
+    pub version: String,
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// Replaces machines by others: each is drained and reset once another has joined.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "  quarterdeck replace eu-west-1/general --dry-run
+  quarterdeck replace --machines m-17,m-18 --reason 'r12 PSU'")]
+pub struct Replace {
+    /// The pool: all of its machines, unless some are named.
+    #[arg(value_name = "CLUSTER/POOL", required_unless_present = "machines")]
+    pub pool: Option<String>,
+    /// Only these machines, all of one pool.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub machines: Vec<String>,
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// One pool.
+#[derive(Debug, clap::Args)]
+pub struct OfPool {
+    /// The pool, as in `eu-west-1/general`.
+    #[arg(value_name = "CLUSTER/POOL")]
+    pub pool: String,
+    #[command(flatten)]
+    pub options: Options,
+}
+
+pub async fn upgrade(args: Upgrade, globals: &Globals) -> color_eyre::Result<ExitCode> {
+    let asked = Asked::upgrade(&args.target, args.version)?;
+    run(&asked, &args.options, globals).await
+}
+
+pub async fn replace(args: Replace, globals: &Globals) -> color_eyre::Result<ExitCode> {
+    let asked = Asked::replace(args.pool.as_deref(), args.machines)?;
+    run(&asked, &args.options, globals).await
+}
+
+pub async fn of_pool(verb: Verb, args: OfPool, globals: &Globals) -> color_eyre::Result<ExitCode> {
+    let asked = Asked::of_pool(verb, &args.pool)?;
+    run(&asked, &args.options, globals).await
+}
+
+async fn run(asked: &Asked, options: &Options, globals: &Globals) -> color_eyre::Result<ExitCode> {
+    let (client, namespace) = connect::writer(globals).await?;
+    let writer = Writer { client, namespace };
+    let (by, now) = (user(), Timestamp::now());
+    let author = Author { by: &by, reason: options.reason.as_deref() };
+    let plan = async || {
+        let scene = Scene::look(&writer.client, &writer.namespace).await?;
+        let (cluster, wish) = asked.choose(&scene)?;
+        planned(&scene.of_cluster(scene.deployment(&cluster)?), wish, &author, now)
+    };
+    let Some((planned, written)) = carry_out(options, &writer, plan).await? else { return Ok(Exit::Success.into()) };
+    let goal = Goal::of(&planned, &written);
+    if !options.wait {
+        say(options.output, &format!("{}\n", goal.hint()));
+        return Ok(Exit::Success.into());
+    }
+    let message = until_done(&mut Rollout::new(&writer, goal), &writer.namespace, options.timeout).await?;
+    say(options.output, &format!("{message}\n"));
+    Ok(Exit::Success.into())
+}
+
+/// What a plan is about.
+struct Subject {
+    cluster: String,
+    wish: Wish,
+    /// All pools of the cluster.
+    pools: Vec<String>,
+}
+
+fn planned(of: &OfCluster, wish: Wish, author: &Author, now: Timestamp) -> Result<Planned<Subject>, Ended> {
+    let scene = of.scene(now);
+    let subject = |wish| Subject {
+        cluster: of.deployment.name_any(),
+        wish,
+        pools: of.pools.iter().map(ResourceExt::name_any).collect(),
+    };
+    match preview(&scene, &wish).and_then(|preview| Ok((preview, changes(&scene, &wish, author)?))) {
+        Ok((preview, changes)) => Ok(Planned::new(preview, changes, |change| seen(of, change), subject(wish))),
+        Err(refusal) if is_so_already(&refusal) => Ok(Planned::nothing(refusal.to_string(), subject(wish))),
+        Err(refusal) => Err(Ended::new(exit_of(&refusal), format!("{refusal}; nothing was changed"))),
+    }
+}
+
+fn seen(of: &OfCluster, change: &Change) -> Seen {
+    fn named<K: Resource + Serialize>(all: &[K], name: &str) -> Seen {
+        all.iter().find(|o| o.meta().name.as_deref() == Some(name)).map(Seen::of).unwrap_or_default()
+    }
+    match change.kind {
+        "ClusterDeployment" => Seen::of(&of.deployment),
+        "Machine" => named(&of.machines, &change.name),
+        "Operation" => named(&of.operations, &change.name),
+        _ => named(&of.pools, &change.name),
+    }
+}
+
+/// Whoever asks twice gets what they asked for.
+fn is_so_already(refusal: &Refusal) -> bool {
+    use Refusal as R;
+    matches!(refusal, R::SameVersion(_) | R::Paused(_) | R::NotPaused(_) | R::Held(_) | R::NotHeld(_))
+}
+
+fn exit_of(refusal: &Refusal) -> Exit {
+    use Refusal as R;
+    match refusal {
+        R::Version(_) | R::Upgrade(_) | R::ControlPlanePool(_) | R::BackInPlace(_) => Exit::BadInput,
+        R::NoPool(_) | R::NotAMember { .. } => Exit::NotFound,
+        _ => Exit::Declined,
+    }
+}
