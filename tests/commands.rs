@@ -14,6 +14,8 @@ mod logs;
 mod meta;
 #[path = "commands/pty.rs"]
 mod pty;
+#[path = "commands/rollout.rs"]
+mod rollout;
 #[path = "commands/scale.rs"]
 mod scale;
 #[path = "controllers/world.rs"]

@@ -28,8 +28,8 @@ use super::{
 use crate::plan::lifecycle::{Author, Change, Refusal, Wish, changes, preview};
 use follow::Rollout;
 use goal::Goal;
-pub use target::Verb;
 use target::Asked;
+pub use target::Verb;
 
 /// Brings a cluster, or one of its pools, to another Kubernetes version.
 #[derive(Debug, clap::Args)]

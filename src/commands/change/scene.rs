@@ -1,11 +1,7 @@
 //! What there is in a namespace, and the things in it that were named.
 
 use jiff::Timestamp;
-use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::ListParams,
-    core::NamespaceResourceScope,
-};
+use kube::{Api, Client, Resource, ResourceExt, api::ListParams, core::NamespaceResourceScope};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -149,7 +145,8 @@ mod tests {
 
     fn check(known: &str, wanted: &str, expected: &str) {
         let known = pools(known);
-        let said = pool_words(wanted).and_then(|(cluster, pool)| find(&known, cluster, pool).map(ResourceExt::name_any));
+        let said =
+            pool_words(wanted).and_then(|(cluster, pool)| find(&known, cluster, pool).map(ResourceExt::name_any));
         assert_eq!(said.unwrap_or_else(|ended| format!("{}: {}", ended.exit as u8, ended.message)), expected);
     }
 

@@ -109,9 +109,11 @@ fn step(from: usize, to: usize, batch: &Batch) -> String {
         part(batch.upgrade, "is drained and upgraded", "are drained and upgraded"),
     ];
     let mut words = format!("{number} {}", moves.into_iter().flatten().collect::<Vec<_>>().join(", "));
-    let _ = write!(words, "; {} new, {} old after it, {} serve meanwhile", batch.updated, batch.outdated, batch.available);
+    let _ =
+        write!(words, "; {} new, {} old after it, {} serve meanwhile", batch.updated, batch.outdated, batch.available);
     if let Some(skew @ 1..) = batch.skew {
-        let _ = write!(words, ", {skew} minor behind the control plane");
+        let versions = if skew == 1 { "version" } else { "versions" };
+        let _ = write!(words, ", {skew} minor {versions} behind the control plane");
     }
     if let Some(quorum) = &batch.quorum {
         let _ = write!(words, "; {quorum}");

@@ -31,7 +31,7 @@ pub(super) fn columns(resource: Listed) -> (&'static [&'static str], &'static [&
     match resource {
         Listed::Clusters => (&["NAME", "PHASE", "VERSION", "NODES", "READY", "AGE"], &["ENDPOINT", "MESSAGE"]),
         Listed::Pools => (
-            &["NAME", "CLUSTER", "ROLE", "DESIRED", "REPLICAS", "READY", "PHASE", "VERSION", "AGE"],
+            &["NAME", "CLUSTER", "ROLE", "DESIRED", "REPLICAS", "READY", "UPDATED", "PHASE", "VERSION", "AGE"],
             &["SELECTOR", "MESSAGE"],
         ),
         Listed::Machines => (
@@ -40,7 +40,7 @@ pub(super) fn columns(resource: Listed) -> (&'static [&'static str], &'static [&
         ),
         Listed::Operations => (
             &["NAME", "TYPE", "CLUSTER", "POOL", "STATE", "DONE", "FAILED", "BY", "AGE"],
-            &["RUN", "REASON", "MESSAGE"],
+            &["RUN", "VERSION", "REASON", "MESSAGE"],
         ),
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn spare(resource: Listed) -> &'static [&'static str] {
 
 /// Columns of numbers, which are aligned to the right.
 pub(super) fn is_number(column: &str) -> bool {
-    matches!(column, "READY" | "NODES" | "DESIRED" | "REPLICAS" | "DONE" | "FAILED" | "AGE" | "RUN")
+    matches!(column, "READY" | "NODES" | "DESIRED" | "REPLICAS" | "DONE" | "FAILED" | "UPDATED" | "AGE" | "RUN")
 }
 
 /// The column that is painted.
@@ -71,7 +71,7 @@ pub(super) fn longest(column: &str) -> usize {
     match column {
         "STATE" => "Provisioning".len(),
         "PHASE" => "ContainerRuntime".len(),
-        "DONE" => "100/100".len(),
+        "DONE" | "UPDATED" => "100/100".len(),
         _ => 0,
     }
 }
@@ -160,6 +160,7 @@ impl Row {
                 p.desired.to_string(),
                 p.replicas.to_string(),
                 p.ready.to_string(),
+                updated(p),
                 debug(p.phase.as_ref().map(|p| p as _)),
                 text(p.version.as_deref()),
                 age,
@@ -191,11 +192,18 @@ impl Row {
                 text(o.by.as_deref()),
                 age,
                 o.run.to_string(),
+                text(o.resource.spec.version.as_deref()),
                 text(o.reason.as_deref()),
                 text(o.message.as_deref()),
             ],
         }
     }
+}
+
+/// Machines of the current revision, of those that are wanted.
+fn updated(pool: &PoolRow) -> String {
+    let status = pool.resource.as_ref().and_then(|r| r.status.as_ref());
+    status.map_or_else(|| "-".to_owned(), |s| format!("{}/{}", s.updated_replicas, pool.desired))
 }
 
 fn selector(pool: &PoolRow) -> String {

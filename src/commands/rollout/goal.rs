@@ -49,7 +49,9 @@ impl Goal {
         let last = |name: &str| stages.clone().find(|s| s.pools.iter().any(|p| p.pool == name)).map(|s| s.to.clone());
         let is_upgrade = matches!(wish, Wish::Upgrade { .. });
         let names: Vec<&String> = match wish {
-            Wish::Upgrade { pool: None, .. } => pools.iter().filter(|p| written.is_empty() || last(p).is_some()).collect(),
+            Wish::Upgrade { pool: None, .. } => {
+                pools.iter().filter(|p| written.is_empty() || last(p).is_some()).collect()
+            }
             other => pools.iter().filter(|p| other.pool() == Some(p)).collect(),
         };
         let goal = |name: &String| PoolGoal {
@@ -109,7 +111,12 @@ impl Goal {
         let is_over = status.rollout.as_ref().is_none_or(is_over);
         let ended = match self.end {
             End::Paused => is(pool, "Paused", "True"),
-            End::Still => is_over || (status.rollout.as_ref().is_some_and(|r| r.in_flight == 0) && pool.spec.hold && !look.drains(&goal.name)),
+            End::Still => {
+                is_over
+                    || (status.rollout.as_ref().is_some_and(|r| r.in_flight == 0)
+                        && pool.spec.hold
+                        && !look.drains(&goal.name))
+            }
             End::UpToDate => {
                 let kept = status.rollout.as_ref().is_some_and(|r| r.kept > 0);
                 (is(pool, "UpToDate", "True") && !is(pool, "RollingOut", "True")) || (kept && is_over)

@@ -10,7 +10,6 @@ use super::goal::{Goal, PoolGoal};
 use crate::{
     api::{Machine, MachineState, NodePool, Operation, OperationState, find_condition, labels},
     commands::change::{show::clock, write::Writer},
-    plan::work::{machine_state, state},
 };
 
 /// Machines of one kind that are named.
@@ -102,7 +101,9 @@ impl Look {
 
     /// What stands in the way of a pool while nothing at all is under way.
     pub(super) fn held_up(&self, goal: &Goal) -> Option<String> {
-        if self.operations.iter().any(|o| !state(o).is_final()) || self.machines.iter().any(|m| machine_state(m).is_moving()) {
+        if self.operations.iter().any(|o| !state(o).is_final())
+            || self.machines.iter().any(|m| machine_state(m).is_moving())
+        {
             return None;
         }
         let open = goal.pools.iter().filter(|g| !goal.is_there(g, self)).filter_map(|g| self.pool(&g.name));
@@ -135,7 +136,9 @@ impl Look {
         let rollout = pool.status.as_ref().and_then(|s| s.rollout.as_ref());
         let progress = match (rollout, goal.marked.len()) {
             (_, marked @ 1..) => format!("{}/{marked} replaced", marked - goal.left(self)),
-            (Some(r), 0) => format!("{}/{} updated", r.updated_available.min(pool.spec.replicas), pool.spec.replicas - r.kept),
+            (Some(r), 0) => {
+                format!("{}/{} updated", r.updated_available.min(pool.spec.replicas), pool.spec.replicas - r.kept)
+            }
             (None, 0) => waits.map_or_else(|| "begins".to_owned(), |c| c.message.clone()),
         };
         let (mut line, mut face) = (format!("{name}: {progress}"), format!("{name}: {progress}"));
@@ -199,4 +202,12 @@ fn key(operation: &Operation) -> String {
 
 fn condition<'a>(pool: &'a NodePool, type_: &str) -> Option<&'a Condition> {
     find_condition(pool.status.as_ref().map(|s| s.conditions.as_slice())?, type_)
+}
+
+fn state(operation: &Operation) -> OperationState {
+    operation.status.as_ref().and_then(|s| s.state).unwrap_or_default()
+}
+
+fn machine_state(machine: &Machine) -> MachineState {
+    machine.status.as_ref().and_then(|s| s.state).unwrap_or_default()
 }

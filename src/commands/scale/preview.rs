@@ -3,11 +3,10 @@
 use std::fmt::Write;
 
 use kube::ResourceExt;
-use serde_json::json;
-use similar::TextDiff;
 
 use crate::{
     api::{MachineReference, NodePool},
+    commands::change::{show::diff, write::Seen},
     plan::{estimate::Estimate, scale::Plan},
 };
 
@@ -20,15 +19,8 @@ pub fn text(before: &NodePool, plan: &Plan, after: &NodePool) -> String {
     for line in sentences(plan) {
         let _ = writeln!(text, "  {line}");
     }
-    let (old, new) = (shown(before), shown(after));
-    if old != new {
-        let diff = TextDiff::from_lines(&old, &new)
-            .unified_diff()
-            .context_radius(2)
-            .header("now", "server dry run")
-            .to_string();
-        text.push_str(&diff);
-    }
+    let after = serde_json::to_value(after).unwrap_or_default();
+    text.push_str(&diff(&before.name_any(), &Seen::of(before), &after));
     text
 }
 
@@ -95,10 +87,4 @@ fn names(all: &[MachineReference]) -> String {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
     }
-}
-
-/// What people change, as YAML.
-fn shown(pool: &NodePool) -> String {
-    let value = json!({ "metadata": { "annotations": pool.metadata.annotations }, "spec": pool.spec });
-    serde_saphyr::to_string(&value).unwrap_or_else(|_| value.to_string())
 }

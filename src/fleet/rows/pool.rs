@@ -94,7 +94,9 @@ impl PoolRow {
         let own = match self.phase {
             _ if self.resource.is_none() => Health::Warning,
             Some(PoolPhase::Blocked | PoolPhase::Degraded) => Health::Warning,
-            Some(PoolPhase::ScalingUp | PoolPhase::ScalingDown | PoolPhase::Deleting) => Health::Moving,
+            Some(PoolPhase::ScalingUp | PoolPhase::ScalingDown | PoolPhase::RollingOut | PoolPhase::Deleting) => {
+                Health::Moving
+            }
             None if self.desired != self.replicas => Health::Moving,
             _ => Health::Good,
         };
@@ -109,7 +111,7 @@ fn short_name<'a>(name: &'a str, cluster: &str) -> &'a str {
 /// The message of the first condition that explains why the pool is not simply Ready.
 fn pool_message(pool: &NodePool) -> Option<String> {
     let conditions = &pool.status.as_ref()?.conditions;
-    let active = ["Paused", "ScalingUp", "ScalingDown"];
+    let active = ["Paused", "RollingOut", "ScalingUp", "ScalingDown"];
     let explained = |c: &str| find_condition(conditions, c).map(|c| c.message.clone()).filter(|m| !m.is_empty());
     let blocked = conditions.iter().find(|c| {
         c.type_.starts_with("Scaling") && c.status == "False" && c.reason.ends_with("Exceeded") && !c.message.is_empty()
