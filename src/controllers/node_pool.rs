@@ -316,13 +316,14 @@ fn phase(
         PoolPhase::Paused
     } else if blocked("ScalingUp") || blocked("ScalingDown") {
         PoolPhase::Blocked
-    // The set may not have looked yet.
-    } else if (is("ScalingDown") && !is("RollingOut")) || replicas > pool.spec.replicas {
-        PoolPhase::ScalingDown
-    } else if (is("ScalingUp") && !is("RollingOut")) || replicas < pool.spec.replicas {
-        PoolPhase::ScalingUp
+    // A surge is no change of size.
     } else if is("RollingOut") {
         PoolPhase::RollingOut
+    // The set may not have looked yet.
+    } else if is("ScalingDown") || replicas > pool.spec.replicas {
+        PoolPhase::ScalingDown
+    } else if is("ScalingUp") || replicas < pool.spec.replicas {
+        PoolPhase::ScalingUp
     } else if is("Ready") {
         PoolPhase::Ready
     } else if failed > 0 || !is("Available") {

@@ -61,10 +61,10 @@ async fn a_pool_shows_the_version_of_its_nodes() {
     let deployments: kube::Api<quarterdeck::api::ClusterDeployment> = world.api();
     let newer = kube::api::Patch::Merge(json!({"spec": {"version": "1.35.0"}}));
     deployments.patch("blue", &kube::api::PatchParams::default(), &newer).await.expect("patched");
-    world.scale(2, json!({})).await;
-    world.settled(2).await;
+    world.until("it is being rolled out", async || world.condition("RollingOut").await.0 == "True").await;
     let (_, out, _) = door.run("get pools").await;
-    assert!(out.contains("  1.34.2  "), "nodes are made as before until an upgrade is started: {out}");
+    let row = out.lines().nth(1).unwrap_or_default();
+    assert!(row.contains("  1.35.0  ") && row.contains("  RollingOut  "), "that of its newest machines: {out}");
 }
 
 /// A watch that prints to us.
