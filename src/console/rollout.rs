@@ -102,7 +102,7 @@ impl RolloutDialog {
         };
         if has_version {
             dialog.offered = look::offered(&dialog.seen, &dialog.versions);
-            let first = dialog.first_choice().map(|v| v.to_string()).unwrap_or_default();
+            let first = dialog.first_choice().map(ToString::to_string).unwrap_or_default();
             dialog.version = Line::with(&first);
         }
         dialog.plan();

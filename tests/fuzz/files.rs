@@ -224,7 +224,7 @@ fn a_long_context_is_cut() {
     fs::write(&path, KUBECONFIG.replace("t-context: one", &format!("t-context: \"\\e{}\"", "one".repeat(1_000))))
         .expect("a file");
     let globals = Globals { kubeconfig: Some(path), context: None, namespace: None };
-    let ended = runtime.block_on(resolved(&globals)).err().expect("there is no such context");
+    let ended = runtime.block_on(resolved(&globals)).expect_err("there is no such context");
     sentence(&ended.message).expect("one sentence");
 }
 

@@ -99,7 +99,7 @@ pub fn hint(state: &mut State) {
         return state.complain("no drain is blocked here: put the cursor on a machine whose drain is");
     };
     let blockers = machine.drain.as_deref().map(|d| d.blockers.as_slice()).unwrap_or_default();
-    let said: Vec<String> = blockers.iter().take(4).map(|b| advice(b)).collect();
+    let said: Vec<String> = blockers.iter().take(4).map(advice).collect();
     state.complain(said.join("\n"));
 }
 

@@ -187,7 +187,7 @@ fn rolling(counts: &Counts, bounds: &Bounds, keep: i32) -> Moves {
     let left = total - remove_unavailable;
     let spare = (counts.available() - least).max(0);
     let remove_available = spare.min(left).min(counts.outdated_available).min(deletions - remove_unavailable);
-    let mut moves = Moves { claim, missing, remove_unavailable, remove_available, ..Moves::default() };
+    let mut moves = Moves { claim, remove_unavailable, remove_available, missing, ..Moves::default() };
     if bounds.one_at_a_time {
         one_member(counts, &mut moves);
     }
@@ -283,7 +283,7 @@ fn in_place(counts: &Counts, bounds: &Bounds, keep: i32) -> Moves {
             Brake::Limit
         }
     });
-    Moves { claim, missing, upgrade, brake, ..Moves::default() }
+    Moves { claim, upgrade, missing, brake, ..Moves::default() }
 }
 
 /// The pool after a step of which everything has gone well: what was claimed serves, what left is idle again.
