@@ -18,6 +18,7 @@ pub mod get;
 pub mod install;
 pub mod lines;
 pub mod logs;
+pub mod maintain;
 pub mod rollout;
 pub mod runbook;
 pub mod scale;
@@ -75,6 +76,12 @@ pub enum Command {
     Retry(rollout::OfPool),
     /// End the rollout of a pool where it is.
     Abort(rollout::OfPool),
+    /// Let no more pods onto the nodes of machines.
+    Cordon(maintain::OfMachines),
+    /// Give the nodes of machines back that were cordoned or drained here.
+    Uncordon(maintain::OfMachines),
+    /// Cordon the nodes of machines, and ask their pods to leave as budgets allow.
+    Drain(maintain::OfMachines),
     /// Show the log of an operation.
     Logs(logs::Args),
     /// Run the controllers against a meta cluster.
@@ -95,8 +102,6 @@ pub enum Command {
     Completions(completions::Args),
 }
 
-use rollout::Verb;
-
 /// Carries out what was typed.
 pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
     match arguments.command {
@@ -105,13 +110,16 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Scale(args)) => scale::run(args, &arguments.globals).await,
         Some(Command::Upgrade(args)) => rollout::upgrade(args, &arguments.globals).await,
         Some(Command::Replace(args)) => rollout::replace(args, &arguments.globals).await,
-        Some(Command::Rollback(args)) => rollout::of_pool(Verb::Rollback, args, &arguments.globals).await,
-        Some(Command::Pause(args)) => rollout::of_pool(Verb::Pause, args, &arguments.globals).await,
-        Some(Command::Resume(args)) => rollout::of_pool(Verb::Resume, args, &arguments.globals).await,
-        Some(Command::Hold(args)) => rollout::of_pool(Verb::Hold, args, &arguments.globals).await,
-        Some(Command::Unhold(args)) => rollout::of_pool(Verb::Unhold, args, &arguments.globals).await,
-        Some(Command::Retry(args)) => rollout::of_pool(Verb::Retry, args, &arguments.globals).await,
-        Some(Command::Abort(args)) => rollout::of_pool(Verb::Abort, args, &arguments.globals).await,
+        Some(Command::Rollback(args)) => rollout::of_pool(rollout::Verb::Rollback, args, &arguments.globals).await,
+        Some(Command::Pause(args)) => rollout::of_pool(rollout::Verb::Pause, args, &arguments.globals).await,
+        Some(Command::Resume(args)) => rollout::of_pool(rollout::Verb::Resume, args, &arguments.globals).await,
+        Some(Command::Hold(args)) => rollout::of_pool(rollout::Verb::Hold, args, &arguments.globals).await,
+        Some(Command::Unhold(args)) => rollout::of_pool(rollout::Verb::Unhold, args, &arguments.globals).await,
+        Some(Command::Retry(args)) => rollout::of_pool(rollout::Verb::Retry, args, &arguments.globals).await,
+        Some(Command::Abort(args)) => rollout::of_pool(rollout::Verb::Abort, args, &arguments.globals).await,
+        Some(Command::Cordon(args)) => maintain::run(maintain::Verb::Cordon, args, &arguments.globals).await,
+        Some(Command::Uncordon(args)) => maintain::run(maintain::Verb::Uncordon, args, &arguments.globals).await,
+        Some(Command::Drain(args)) => maintain::run(maintain::Verb::Drain, args, &arguments.globals).await,
         Some(Command::Logs(args)) => logs::run(args, &arguments.globals).await,
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,
         Some(Command::Executor(args)) => executor::run(args, &arguments.globals).await,

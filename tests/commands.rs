@@ -10,6 +10,8 @@ mod door;
 mod get;
 #[path = "commands/logs.rs"]
 mod logs;
+#[path = "commands/maintain.rs"]
+mod maintain;
 #[path = "controllers/meta.rs"]
 mod meta;
 #[path = "commands/pty.rs"]

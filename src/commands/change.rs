@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod nearest;
+pub mod obstacle;
 pub mod output;
 pub mod scene;
 pub mod show;

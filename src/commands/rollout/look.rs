@@ -9,7 +9,7 @@ use kube::{Api, ResourceExt, api::ListParams};
 use super::goal::{Goal, PoolGoal};
 use crate::{
     api::{Machine, MachineState, NodePool, Operation, OperationState, find_condition, labels},
-    commands::change::{show::clock, write::Writer},
+    commands::change::{obstacle::obstacle, write::Writer},
 };
 
 /// Machines of one kind that are named.
@@ -89,7 +89,7 @@ impl Look {
         if let Some(machine) = self.quarantined().find(|m| !old.contains(&m.uid().unwrap_or_default())) {
             let pool = machine.spec.claim_ref.as_ref().map(|c| c.pool_name.clone()).unwrap_or_default();
             let name = machine.name_any();
-            return Some(format!("{name} is in quarantine, {}: {}", self.in_the_way(machine).0, way_out(&pool)));
+            return Some(format!("{name} is in quarantine, {}: {}", obstacle(machine, self.now).0, way_out(&pool)));
         }
         self.pools.iter().find_map(|pool| {
             let late = condition(pool, "RollingOut").filter(|c| c.reason == "ProgressDeadlineExceeded");
@@ -165,26 +165,13 @@ impl Look {
     /// A machine and what stands in its way; the same without the time.
     fn words(&self, machine: &Machine) -> (String, String) {
         let name = machine.name_any();
-        let (with, without) = self.in_the_way(machine);
+        let (with, without) = obstacle(machine, self.now);
         if with.is_empty() {
             let phase = machine.status.as_ref().and_then(|s| s.current_phase.clone());
             let name = phase.map_or(name.clone(), |phase| format!("{name} ({phase})"));
             return (name.clone(), name);
         }
         (format!("{name} {with}"), format!("{name} {without}"))
-    }
-
-    /// `blocked by PDB shop/db since 4m`, and the same without the time.
-    fn in_the_way(&self, machine: &Machine) -> (String, String) {
-        let drain = machine.status.as_ref().and_then(|s| s.drain.as_ref()).filter(|d| d.completed_at.is_none());
-        let Some(blocker) = drain.and_then(|d| d.blockers.first()) else { return Default::default() };
-        let what = match &blocker.pdb {
-            Some(budget) => format!("blocked by PDB {budget}"),
-            None => format!("blocked by pod {}: {}", blocker.pod, blocker.message),
-        };
-        let since = blocker.since.as_ref().map(|t| self.now.duration_since(t.0).as_secs().max(0));
-        let with = since.map_or_else(|| what.clone(), |secs| format!("{what} since {}", clock(secs)));
-        (with, what)
     }
 }
 
