@@ -73,7 +73,8 @@ async fn sweep(server: &ApiServer) -> bool {
     let mut failed = false;
     for item in items.iter().filter(|(_, object)| object.index.deleting) {
         let owned = dependents.get(&*item.1.index.uid).map(Vec::as_slice).unwrap_or_default();
-        failed |= finish(server, item, owned).await.is_err();
+        let is_owner = |uid: &str| dependents.contains_key(uid);
+        failed |= finish(server, item, owned, is_owner).await.is_err();
     }
     for item in &items {
         let suspect = item.1.index.owners.iter().any(|owner| !present.contains(&**owner));
@@ -85,7 +86,14 @@ async fn sweep(server: &ApiServer) -> bool {
 }
 
 /// Takes an owner that is being deleted on its way: deletes or releases its dependents, then its finalizer.
-async fn finish(server: &ApiServer, (kind, owner): &Item, dependents: &[&Item]) -> Result<(), Refusal> {
+///
+/// Only a dependent that others depend on is itself deleted in the foreground, as the garbage collector of Kubernetes does.
+async fn finish(
+    server: &ApiServer,
+    (kind, owner): &Item,
+    dependents: &[&Item],
+    is_owner: impl Fn(&str) -> bool,
+) -> Result<(), Refusal> {
     let value = owner.value();
     let holds = |name: &str| value["metadata"]["finalizers"].as_array().is_some_and(|all| all.contains(&name.into()));
     if holds(ORPHAN) {
@@ -103,7 +111,8 @@ async fn finish(server: &ApiServer, (kind, owner): &Item, dependents: &[&Item]) 
         let mut references = value["metadata"]["ownerReferences"].as_array().into_iter().flatten();
         blocked |= references.any(|r| r["uid"] == *owner.index.uid && r["blockOwnerDeletion"] == true);
         if !dependent.index.deleting {
-            delete(server, kind, dependent, Some(Propagation::Foreground)).await?;
+            let policy = is_owner(&dependent.index.uid).then_some(Propagation::Foreground);
+            delete(server, kind, dependent, policy).await?;
             // It may have gone at once; the sweep that its going causes sees whether it did.
         }
     }

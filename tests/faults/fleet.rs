@@ -27,8 +27,9 @@ const KUBECONFIG: &str = "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
     users: [{name: u, user: {token: t}}]\ncontexts: [{name: c, context: {cluster: c, user: u}}]\n";
 /// Longest that anything may take, on the clock of the test.
 const PATIENCE: Duration = Duration::from_mins(60);
-/// For what is still on its way when everything looks settled, and how long nothing happens afterwards.
-const SETTLING: Duration = Duration::from_secs(60);
+/// For what is still on its way when everything looks settled (a minute after a drain its pods are no longer counted), and how
+/// long nothing happens afterwards.
+const SETTLING: Duration = Duration::from_mins(3);
 const REST: Duration = Duration::from_mins(3);
 
 pub struct Fleet {

@@ -1,0 +1,109 @@
+//! Starts operations. Their names follow from the machines in them, so that a crash between deciding and writing cannot
+//! make two.
+
+use std::collections::BTreeMap;
+
+use kube::{Api, ResourceExt, api::PostParams};
+use sha2::{Digest, Sha256};
+
+use super::Observed;
+use crate::{
+    api::{MachineReference, MachineSet, Operation, OperationSpec, OperationType, labels},
+    controllers::{Context, Error, cluster_deployment::created, node_pool},
+    plan::state_of,
+};
+
+/// Creates the operation for these machines, unless it is there.
+pub(super) async fn start(
+    context: &Context,
+    set: &MachineSet,
+    observed: &Observed,
+    type_: OperationType,
+    machines: &[MachineReference],
+) -> Result<(), Error> {
+    let operation = operation(set, observed, type_, machines);
+    let api: Api<Operation> = context.api(&set.namespace().unwrap_or_default());
+    if created(api.create(&PostParams::default(), &operation).await)? {
+        let verb = match type_ {
+            OperationType::ScaleUp => "joining",
+            OperationType::Upgrade => "upgrading",
+            _ => "releasing",
+        };
+        let note = format!("{}: {verb} {}", operation.name_any(), some_names(machines));
+        context.events.normal(&observed.pool, type_.as_str(), note).await;
+    }
+    Ok(())
+}
+
+fn operation(set: &MachineSet, observed: &Observed, type_: OperationType, machines: &[MachineReference]) -> Operation {
+    let annotation = |key: &str| observed.pool.annotations().get(key).cloned();
+    let runbooks = observed.deployment.as_ref().map(|d| d.spec.executor.runbooks.clone()).unwrap_or_default();
+    let runbook = match type_ {
+        OperationType::ScaleDown | OperationType::Replace => runbooks.reset.unwrap_or_else(|| "node-reset".to_owned()),
+        OperationType::Upgrade => runbooks.upgrade.unwrap_or_else(|| "node-upgrade".to_owned()),
+        _ => runbooks.join.unwrap_or_else(|| "node-join".to_owned()),
+    };
+    let mut operation = Operation::new(
+        &name(set, observed, type_, machines),
+        OperationSpec {
+            type_,
+            cluster_name: set.spec.cluster_name.clone(),
+            pool_name: Some(set.spec.pool_name.clone()),
+            machine_set: Some(set.name_any()),
+            machines: machines.to_vec(),
+            runbook,
+            requested_by: annotation(labels::REQUESTED_BY),
+            reason: annotation(labels::REASON),
+            from_replicas: set.status.as_ref().map(|s| s.replicas),
+            to_replicas: Some(node_pool::wanted_replicas(&observed.pool)),
+            version: set.spec.version.clone().filter(|_| !type_.takes_away()),
+            ..OperationSpec::default()
+        },
+    );
+    // No owner: the record outlives the pool.
+    operation.metadata.labels = Some(BTreeMap::from([
+        (labels::CLUSTER.to_owned(), set.spec.cluster_name.clone()),
+        (labels::POOL.to_owned(), set.spec.pool_name.clone()),
+    ]));
+    for key in [labels::SIMULATED, labels::ENVIRONMENT] {
+        let value = observed.deployment.as_ref().and_then(|d| d.labels().get(key)).cloned();
+        operation.labels_mut().extend(value.map(|v| (key.to_owned(), v)));
+    }
+    operation
+}
+
+/// The name follows from the machines and their claims: whoever decides the same again finds it there.
+///
+/// If an operation of that name is over, the next one is numbered.
+fn name(set: &MachineSet, observed: &Observed, type_: OperationType, machines: &[MachineReference]) -> String {
+    let mut claims: Vec<String> = machines
+        .iter()
+        .map(|reference| {
+            let claim = observed.machine(reference).and_then(|m| m.spec.claim_ref.as_ref());
+            let since = claim.and_then(|c| c.claimed_at.as_ref()).map_or(0, |t| t.0.as_second());
+            format!("{}@{since}", reference.uid)
+        })
+        .collect();
+    claims.sort();
+    let digest = node_pool::short(&Sha256::digest(claims.join(",")));
+    let verb = match type_ {
+        OperationType::ScaleDown => "down",
+        OperationType::Replace => "replace",
+        OperationType::Upgrade => "upgrade",
+        _ => "up",
+    };
+    // It becomes part of the name of a Job, which is a label value: 63 characters, with `op-` and a run.
+    let pool: String = set.spec.pool_name.chars().take(31).collect();
+    let base = format!("{}-{verb}-{digest}", pool.trim_end_matches(['-', '.']));
+    let over = |name: &str| observed.operations.iter().any(|o| o.name_any() == name && state_of(o).is_final());
+    let numbered = (2..).map(|n| format!("{base}-{n}"));
+    std::iter::once(base.clone()).chain(numbered).find(|name| !over(name)).unwrap_or(base)
+}
+
+fn some_names(machines: &[MachineReference]) -> String {
+    let named: Vec<_> = machines.iter().take(5).map(|m| m.name.as_str()).collect();
+    match machines.len() - named.len() {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
+}
