@@ -25,6 +25,7 @@ mod rollout;
 pub mod run;
 mod scale;
 mod sift;
+mod standing;
 pub mod state;
 pub mod terminal;
 #[cfg(test)]

@@ -10,8 +10,10 @@ use super::{
     message::Order,
 };
 use crate::{
+    api::Machine,
     fleet::{ClusterNode, Snapshot},
     plan::{
+        forecast::Finding,
         lifecycle::{self, Author, Preview, Wish},
         version::Version,
     },
@@ -71,6 +73,8 @@ pub struct RolloutDialog {
     pub versions: BTreeMap<Version, usize>,
     /// What will happen, or why it will not.
     pub preview: Result<Preview, String>,
+    /// What the drains would run into.
+    pub findings: Vec<Finding>,
     /// What would be written, or why nothing would.
     planned: Result<Vec<lifecycle::Change>, String>,
     seen: Seen,
@@ -93,6 +97,7 @@ impl RolloutDialog {
             offered: Vec::new(),
             versions: look::versions(node, about.pool.as_deref()),
             preview: Err(String::new()),
+            findings: Vec::new(),
             planned: Err(String::new()),
             targets: Vec::new(),
             decided_at: now,
@@ -140,6 +145,7 @@ impl RolloutDialog {
     fn plan(&mut self) {
         let (wish, scene) = (self.wish(), self.seen.scene(self.decided_at));
         self.preview = lifecycle::preview(&scene, &wish).map_err(|refusal| refusal.to_string());
+        self.findings = self.forecast();
         self.write();
         self.form.complaint = None;
     }
@@ -156,6 +162,33 @@ impl RolloutDialog {
     /// What is under way already on the pools that it is about, in sentences.
     pub fn under_way(&self) -> Vec<String> {
         self.seen.under_way(self.about.pool.as_deref())
+    }
+
+    /// What stands in the way of the drains, what is lost with them, what slows them down; worst first.
+    fn forecast(&self) -> Vec<Finding> {
+        let Ok(preview) = &self.preview else { return Vec::new() };
+        if preview.machines == 0 {
+            return Vec::new();
+        }
+        let width = preview.stages.iter().flat_map(|s| &s.pools).map(|p| p.unavailable.max(1)).max().unwrap_or(1);
+        let to = self.version.value().trim();
+        let drained = |machine: &Machine| {
+            let version = machine.status.as_ref().and_then(|s| s.node.as_ref()?.kubelet_version.as_deref());
+            let named = machine.metadata.name.as_ref().is_some_and(|name| self.about.machines.contains(name));
+            match self.about.verb {
+                Verb::Upgrade => version.is_some_and(|v| v.trim_start_matches('v') != to),
+                _ => named || self.about.machines.is_empty(),
+            }
+        };
+        let pool = self.about.pool.as_deref();
+        let width = usize::try_from(width).unwrap_or(1);
+        self.seen.forecast(pool, width, drained).map(|forecast| forecast.findings).unwrap_or_default()
+    }
+
+    /// Budgets that never allow a drain, as far as the forecast does not name them already.
+    pub fn never_satisfiable(&self) -> Vec<String> {
+        let named: Vec<&str> = self.findings.iter().filter_map(|f| f.budget.as_deref()).collect();
+        self.seen.never_satisfiable().into_iter().filter(|budget| !named.contains(&budget.as_str())).collect()
     }
 
     /// The cluster, or the pool with its cluster.

@@ -21,6 +21,7 @@ mod docs;
 mod permissions;
 mod play;
 mod random;
+mod rollout;
 mod screens;
 
 const FLEET: &str = r#"

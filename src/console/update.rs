@@ -1,7 +1,7 @@
 //! The only place where the console's state changes. No IO, no clock, no spawn: messages in, effects out.
 
 mod change;
-mod dialog;
+pub(super) mod dialog;
 mod follow;
 mod machine;
 mod navigate;

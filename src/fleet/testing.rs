@@ -15,6 +15,10 @@
 //! offline "the server does not answer"
 //! ```
 //!
+//! A cluster may offer `versions=1.33.6,1.34.2`; a pool may be `to=1.34.2 from=1.33.6` with `updated=2 outdated=4`, and then
+//! `rev=new` marks the machines that are there; `previous=1.33.6` is what it goes back to; `blocked=web/api` names the budget
+//! that holds a drain up.
+//!
 //! The UID of an object is `uid-` and its name. The time is [`NOW`]; `since`, `ago` and the numbers of phases are
 //! seconds, the last phase that has begun ends (or runs) at [`NOW`].
 
@@ -30,9 +34,10 @@ use super::{
     Change, Connection, Contact, EventRow, Index, Interner, Kind, Line, MachineRow, OperationRow, PoolRow, Snapshot,
 };
 use crate::api::{
-    ClaimReference, Cluster, ClusterDeployment, ClusterDeploymentSpec, ClusterSpec, ClusterStatus, Machine,
-    MachineReference, MachineSpec, MachineState, MachineStatus, NodePool, NodePoolSpec, NodePoolStatus, NodeStatus,
-    Operation, OperationProgress, OperationSpec, OperationStatus, PhaseState, PhaseStatus, Role, labels,
+    ArtifactsSpec, ClaimReference, Cluster, ClusterDeployment, ClusterDeploymentSpec, ClusterSpec, ClusterStatus,
+    DrainBlocker, DrainStatus, Machine, MachineReference, MachineSpec, MachineState, MachineStatus, NodePool,
+    NodePoolSpec, NodePoolStatus, NodeReference, NodeStatus, Operation, OperationProgress, OperationSpec,
+    OperationStatus, PhaseState, PhaseStatus, PreviousRevision, Role, RolloutStatus, labels,
 };
 
 /// What time it is in such a fleet.
@@ -166,8 +171,14 @@ impl Builder {
         }
         meta.labels = Some(marks);
         let version = words.take("version").unwrap_or_else(|| "1.34.2".to_owned());
-        let spec =
-            ClusterDeploymentSpec { version: version.clone(), paused: words.flag("paused"), ..Default::default() };
+        let versions = words.take("versions").unwrap_or_default();
+        let versions = versions.split(',').filter(|v| !v.is_empty()).map(ToOwned::to_owned).collect();
+        let spec = ClusterDeploymentSpec {
+            version: version.clone(),
+            paused: words.flag("paused"),
+            artifacts: ArtifactsSpec { versions },
+            ..Default::default()
+        };
         let phase = words.take("phase").unwrap_or_else(|| "Running".to_owned());
         let status = ClusterStatus {
             phase: Some(parsed(&phase)?),
@@ -203,7 +214,15 @@ impl Builder {
             ..NodePoolSpec::default()
         };
         let phase = words.take("phase").map_or(Some(None), |p| parsed(&p).map(Some))?;
-        let status = NodePoolStatus { replicas, phase, ..NodePoolStatus::default() };
+        let previous_revision = words.take("previous").map(|version| PreviousRevision {
+            revision: "before".to_owned(),
+            version: Some(version),
+            ..PreviousRevision::default()
+        });
+        let rollout = words.take("to").map(|version| rollout(words, version));
+        let version = rollout.as_ref().and_then(|r| r.version.clone());
+        let status =
+            NodePoolStatus { replicas, phase, previous_revision, rollout, version, ..NodePoolStatus::default() };
         let pool = NodePool { metadata: metadata(&self.pool), spec, status: Some(status) };
         self.index.apply(Change::Pool(Arc::new(PoolRow::project(pool, &mut self.interner))));
         Some(())
@@ -242,8 +261,10 @@ impl Builder {
                 kubelet_version: Some(kubelet),
                 ..NodeStatus::default()
             }),
+            drain: words.take("blocked").map(|pdb| blocked(&pdb)),
             ..MachineStatus::default()
         };
+        let revision = words.take("rev");
         let mut machine = host(&words.at(1)?, std::mem::take(&mut words.values));
         machine.spec.claim_ref = (state != MachineState::Idle).then(|| ClaimReference {
             name: format!("{}-abc12", self.pool),
@@ -251,6 +272,7 @@ impl Builder {
             cluster_name: self.cluster.clone(),
             pool_name: self.pool.clone(),
             claimed_at: Some(ago(600)),
+            revision,
             ..ClaimReference::default()
         });
         machine.spec.paused = words.flag("paused");
@@ -339,6 +361,43 @@ impl Builder {
         }
         self.index
     }
+}
+
+/// A rollout on its way, ten minutes old.
+fn rollout(words: &mut Words, version: String) -> RolloutStatus {
+    let mut number = |key: &str| words.take(key).and_then(|n| n.parse().ok()).unwrap_or(0);
+    let (updated, outdated, in_flight) = (number("updated"), number("outdated"), number("inflight"));
+    let (kept, quarantined) = (number("kept"), number("quarantined"));
+    RolloutStatus {
+        revision: "new".to_owned(),
+        version: Some(version),
+        from_versions: words.take("from").into_iter().collect(),
+        outdated,
+        updated,
+        kept,
+        quarantined,
+        updated_available: updated,
+        in_flight,
+        message: words.take("why"),
+        started_at: Some(ago(600)),
+        ..RolloutStatus::default()
+    }
+}
+
+/// A drain that this budget holds up, five minutes old.
+fn blocked(pdb: &str) -> DrainStatus {
+    let node = NodeReference { name: "node".to_owned(), uid: "uid-node".to_owned() };
+    let blocker = DrainBlocker {
+        pod: format!("{pdb}-0"),
+        pdb: Some(pdb.to_owned()),
+        disruptions_allowed: Some(0),
+        message: format!("PDB {pdb} allows 0 disruptions: it needs 2 healthy of 2"),
+        hint: Some("scale Deployment/api to 3 (now 2)".to_owned()),
+        since: Some(ago(252)),
+        ..DrainBlocker::default()
+    };
+    let drain = DrainStatus::new("drain-1", 1, node, ago(300), ago(-600));
+    DrainStatus { pods_total: 9, pods_left: 1, blockers: vec![blocker], ..drain }
 }
 
 fn host(name: &str, labels: BTreeMap<String, String>) -> Machine {

@@ -117,6 +117,16 @@ fn forbidden<'a>(known: &Answers, effects: &'a [Effect]) -> Option<&'a Effect> {
     })
 }
 
+/// It takes a typed phrase: versions, rollouts, replacements, cancelling, pods deleted past their budget.
+fn is_heavy(patch: &serde_json::Value) -> bool {
+    let spec = &patch["spec"];
+    let annotations = &patch["metadata"]["annotations"];
+    let choice = annotations[crate::api::labels::DRAIN_CHOICE].as_str().unwrap_or_default();
+    ["version", "rollout", "template", "replicas", "cancelled"].iter().any(|field| spec.get(field).is_some())
+        || annotations.get(crate::api::labels::REPLACE_MACHINE).is_some()
+        || choice.ends_with("=force")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -129,6 +139,32 @@ proptest! {
         let effects = play(&mut state, &keys, &sizes);
         let sent = effects.iter().any(|e| matches!(e, Effect::Apply { .. } | Effect::DryRun { .. }));
         prop_assert!(!sent);
+    }
+
+    /// Armed, on a pool that rolls out, and nobody types a phrase: nothing of level 2 or 3 is sent.
+    #[test]
+    fn nothing_is_rolled_out_without_the_phrase(
+        keys in prop::collection::vec(0..KEYS.len(), 1..60),
+        sizes in prop::collection::vec((1u16..200, 1u16..60), 1..8),
+        blocked in any::<bool>(),
+    ) {
+        let mut state = state(super::rollout::ROLLING, (120, 40));
+        let place = if blocked { "machine eu-1-g3" } else { "pool eu-1/general" };
+        press(&mut state, &format!("W : '{place}' enter"));
+        for (i, key) in keys.iter().enumerate() {
+            let effects = press(&mut state, KEYS[*key]);
+            agree(&mut state, &effects);
+            for effect in &effects {
+                let Effect::Apply { order, .. } = effect else { continue };
+                let heavy = order.changes.iter().find(|c| is_heavy(&c.patch));
+                prop_assert!(heavy.is_none(), "{:?}", heavy);
+            }
+            if i % 5 == 0 {
+                let (width, height) = sizes[i % sizes.len()];
+                send(&mut state, Event::Resize(width, height));
+            }
+            draw(&state);
+        }
     }
 
     /// Whatever the server says of us, and whenever it says so: what it forbids is not sent.

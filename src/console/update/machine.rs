@@ -80,9 +80,9 @@ pub fn choose(state: &mut State, action: Action, choice: Choice) -> Vec<Effect> 
         }
         Choice::Force => {
             let node = machine.node_name().unwrap_or(&machine.name).to_owned();
-            let left = machine.drain.as_deref().map_or(0, |d| d.pods_left);
+            let left = machine.drain.as_deref().map_or(0, |d| usize::try_from(d.pods_left).unwrap_or(0));
             let meaning = vec![
-                format!("{left} pods that are left on {node} are deleted, whatever their budgets allow"),
+                format!("{} left on {node}: deleted, whatever budgets allow", text::plural(left, "pod")),
                 "what only they hold is lost, and what they serve may stop".to_owned(),
             ];
             let title = format!("Force the drain of {}", machine.name);

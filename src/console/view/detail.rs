@@ -3,6 +3,7 @@
 mod machine;
 mod operation;
 mod pool;
+mod rollout;
 mod scope;
 
 use super::{

@@ -86,7 +86,7 @@ fn sheet(
     let lower = Rect { y: upper.bottom(), height: foot.min(inner.height), ..inner };
     rule(pen, row_of(lower, 0), body.len().saturating_sub(scroll + usize::from(upper.height)));
     let focused = |field| form.focus == field;
-    let needed = if level >= 3 { "recorded with the change, and needed" } else { "recorded with the change" };
+    let needed = if level >= 3 { "needed, and recorded" } else { "recorded with the change" };
     let reason = typed_line(pen, row_of(lower, 1), "reason", &form.reason, focused(Field::Reason), needed);
     let phrase = dialog.phrase();
     let want = if phrase.is_empty() { String::new() } else { format!("type {phrase}") };

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        standing,
         state::{Pane, State},
         text,
         tree::Row,
@@ -256,14 +257,15 @@ fn pool(strip: &mut Strip, pen: &Pen, state: &State, node: &PoolNode, open: bool
         strip.push(format!("{} {word}", pen.glyphs.pause()), Role::Warning);
         return;
     }
+    let rolling = standing::rollout(row.resource.as_ref()).map(standing::fraction);
     let working = state.snapshot.operations_of(&row.name).next().filter(|o| !o.is_final());
-    if let Some(operation) = working.filter(|_| node.health >= Health::Moving) {
+    if let Some(fraction) = rolling.or(working.map(|o| o.fraction())).filter(|_| node.health >= Health::Moving) {
         let room = columns.state.saturating_sub(7).min(12);
-        let (done, rest) = text::bar(operation.fraction(), room, pen.glyphs.is_ascii());
+        let (done, rest) = text::bar(fraction, room, pen.glyphs.is_ascii());
         strip.push(format!("{} ", pen.glyphs.health(Health::Moving)), Role::Moving);
         strip.push(done, Role::Moving);
         strip.push(rest, Role::Muted);
-        strip.push(format!(" {:>3.0}%", operation.fraction() * 100.0), Role::Moving);
+        strip.push(format!(" {:>3.0}%", fraction * 100.0), Role::Moving);
         return;
     }
     if node.health < Health::Moving && node.counts.worst() >= Health::Moving {

@@ -66,6 +66,12 @@ fn facts(glyphs: Glyphs, state: &State, machine: &MachineRow, resource: Option<&
         if let Some(at) = machine.claimed_at {
             claim = claim.fact("since", text::duration(text::seconds_between(at, state.now)), Role::Text);
         }
+        if let Some(revision) = &machine.revision {
+            claim = claim.fact("revision", revision, Role::Text);
+        }
+        if machine.marked_for_replacement.is_some() {
+            claim = claim.fact("to be", "replaced", Role::Moving);
+        }
         lines.push(claim);
         let labels: Vec<String> = machine.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
         lines.push(Strip::new().fact("labels", text::cut(&labels.join(" "), room.width.saturating_sub(8)), Role::Text));
@@ -124,7 +130,10 @@ fn next_step(state: &State, machine: &MachineRow) -> Option<String> {
         }
         MachineState::NotReady => "its node does not answer: look at the kubelet on the host".to_owned(),
         MachineState::Draining if machine.health == Health::Warning => {
-            "a disruption budget holds it: let the workload recover, or wait for the deadline".to_owned()
+            let choices = [Action::DrainWait, Action::DrainSkip, Action::DrainHint, Action::DrainForce];
+            let words: Vec<String> =
+                choices.into_iter().map(|choice| format!("`{}` {}", key(choice), choice.entry().hint)).collect();
+            format!("its drain is blocked: {}", words.join(", "))
         }
         _ if machine.is_stuck(state.now) => {
             format!("longer in {} than that should take: `{}` shows its log", machine.state.as_str(), key(Action::Logs))
@@ -153,7 +162,9 @@ fn drain_panel(glyphs: Glyphs, state: &State, drain: &DrainStatus, room: Room) -
             ),
             Role::Warning,
         ));
-        lines.push(Strip::of(format!("  {}", text::cut(&blocker.message, room.width.saturating_sub(2))), Role::Muted));
+        let hint = blocker.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let why = format!("{}{hint}", blocker.message);
+        lines.push(Strip::of(format!("  {}", text::cut(&why, room.width.saturating_sub(2))), Role::Muted));
     }
     Panel::new(format!("Drain {}", if drain.blockers.is_empty() { "" } else { "blocked" }), lines)
 }

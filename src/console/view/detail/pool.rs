@@ -2,12 +2,18 @@
 
 use super::{
     super::{gantt, pen::Strip, tree::role},
-    Panel, Room, scope,
+    Panel, Room, rollout, scope,
 };
 use crate::{
     api::MachineState,
     config::Role,
-    console::{action::Action, glyphs::Glyphs, state::State, text},
+    console::{
+        action::Action,
+        glyphs::Glyphs,
+        standing::{self, Place},
+        state::State,
+        text,
+    },
     fleet::{Health, OperationRow, PoolNode},
 };
 
@@ -63,7 +69,9 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
     if !room.tight {
         lines.extend(second.flow(room.width));
     }
-    if let Some(operation) = state.snapshot.operations_of(&row.name).next() {
+    if let Some(rollout) = standing::rollout(row.resource.as_ref()) {
+        lines.extend(rollout::lines(glyphs, state, node, rollout, room));
+    } else if let Some(operation) = state.snapshot.operations_of(&row.name).next() {
         lines.push(operation_bar(glyphs, state, node, operation, room.width));
         if !room.tight {
             lines.extend(who(operation).flow(room.width));
@@ -72,7 +80,8 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
         let key = state.keymap.key(Action::Scale);
         lines.push(Strip::of(format!("no operation has worked here yet: `{key}` scales the pool"), Role::Muted));
     }
-    if let Some(message) = row.message.as_deref() {
+    let is_said = standing::rollout(row.resource.as_ref()).is_some() && room.tight;
+    if let Some(message) = row.message.as_deref().filter(|_| !is_said) {
         let role = if node.health.is_problem() { Role::Warning } else { Role::Muted };
         lines.extend(text::wrap(message, room.width).into_iter().take(2).map(|part| Strip::of(part, role)));
     }
@@ -136,6 +145,9 @@ fn who(operation: &OperationRow) -> Strip {
     if let (Some(from), Some(to)) = (operation.from_replicas, operation.to_replicas) {
         strip = strip.fact("replicas", format!("{from} to {to}"), Role::Text);
     }
+    if let Some(version) = &operation.resource.spec.version {
+        strip = strip.fact("to", version, Role::Text);
+    }
     strip = strip.fact("by", operation.by.as_deref().unwrap_or("–"), Role::Text);
     if let Some(reason) = &operation.reason {
         strip = strip.fact("reason", text::cut(reason, 40), Role::Text);
@@ -146,23 +158,52 @@ fn who(operation: &OperationRow) -> Strip {
     strip
 }
 
-/// Every machine as one cell, in the order of the tree; several to a cell where there are too many.
+/// Every machine as one cell; several to a cell where there are too many.
 fn grid(glyphs: Glyphs, node: &PoolNode, width: usize, rows: usize) -> Panel {
     let total = node.machines.len();
-    let capacity = (width * rows).max(1);
-    let per_cell = total.div_ceil(capacity).max(1);
+    let per_cell = total.div_ceil((width * rows).max(1)).max(1);
+    let (runs, legend) = match standing::rollout(node.row.resource.as_ref()) {
+        Some(rollout) => {
+            let places = standing::places(node, rollout);
+            (
+                places.map(|(place, count)| (place.health(), count)),
+                Place::ALL.map(|p| (p.health(), p.as_str())).to_vec(),
+            )
+        }
+        // The order of the tree is by health, so runs say it all: no machine is looked at.
+        None => (
+            Health::ALL.map(|health| (health, node.counts.health(health))),
+            vec![
+                (Health::Good, "ready"),
+                (Health::Moving, "moving"),
+                (Health::Warning, "blocked"),
+                (Health::Bad, "failed"),
+            ],
+        ),
+    };
+    let mut strip = Strip::new();
+    for (health, word) in legend {
+        strip.push(format!("{} ", glyphs.cell(health)), role(health));
+        strip.push(format!("{word} "), Role::Muted);
+    }
+    if per_cell > 1 {
+        strip.push(format!("1 cell = {per_cell}"), Role::Muted);
+    }
+    Panel::new(format!("Machines {}", text::number(total)), cells(glyphs, &runs, width, per_cell)).right(strip)
+}
+
+/// Runs of equal cells, broken into lines.
+fn cells(glyphs: Glyphs, runs: &[(Health, usize)], width: usize, per_cell: usize) -> Vec<Strip> {
     let mut lines = Vec::new();
     let mut strip = Strip::new();
     let mut before = 0;
-    let counts = Health::ALL.map(|health| (health, node.counts.health(health)));
-    // The order is by health, so runs say it all: no machine is looked at.
-    for (health, count) in counts {
+    for (health, count) in runs {
         let until = before + count;
         let mut cells = until.div_ceil(per_cell) - before.div_ceil(per_cell);
         before = until;
         while cells > 0 {
             let fits = cells.min(width - strip.width().min(width));
-            strip.push(glyphs.cell(health).repeat(fits), role(health));
+            strip.push(glyphs.cell(*health).repeat(fits), role(*health));
             cells -= fits;
             if strip.width() >= width {
                 lines.push(std::mem::take(&mut strip));
@@ -175,17 +216,7 @@ fn grid(glyphs: Glyphs, node: &PoolNode, width: usize, rows: usize) -> Panel {
     if lines.is_empty() {
         lines.push(Strip::of("no machines yet", Role::Muted));
     }
-    let mut legend = Strip::new();
-    for (health, word) in
-        [(Health::Good, "ready"), (Health::Moving, "moving"), (Health::Warning, "blocked"), (Health::Bad, "failed")]
-    {
-        legend.push(format!("{} ", glyphs.cell(health)), role(health));
-        legend.push(format!("{word} "), Role::Muted);
-    }
-    if per_cell > 1 {
-        legend.push(format!("1 cell = {per_cell}"), Role::Muted);
-    }
-    Panel::new(format!("Machines {}", text::number(total)), lines).right(legend)
+    lines
 }
 
 fn progress(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room, height: usize) -> Panel {

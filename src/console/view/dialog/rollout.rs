@@ -16,6 +16,7 @@ use crate::{
     config::Role,
     fleet::Health,
     plan::{
+        forecast::Severity,
         lifecycle::{PoolPreview, Preview, StagePreview},
         rollout::preview::Batch,
     },
@@ -38,7 +39,10 @@ pub fn lines(pen: &Pen, state: &State, dialog: &RolloutDialog, width: usize, sho
     }
     match &dialog.preview {
         Err(refusal) => lines.extend(marked(pen, Health::Bad, refusal, width)),
-        Ok(preview) => lines.extend(plan(pen, preview, width, short)),
+        Ok(preview) => {
+            lines.extend(plan(pen, preview, width, short));
+            lines.extend(drains(pen, dialog, width));
+        }
     }
     if !short {
         lines.push(Strip::of(pen.glyphs.rule().repeat(width), Role::Border));
@@ -160,6 +164,25 @@ fn moves(batch: &Batch, ascii: bool) -> String {
         part(if ascii { "^" } else { "↑" }, batch.upgrade),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
+/// What the drains would run into, worst first.
+fn drains(pen: &Pen, dialog: &RolloutDialog, width: usize) -> Vec<Strip> {
+    let mut lines = Vec::new();
+    for finding in &dialog.findings {
+        let health = match finding.severity {
+            Severity::Blocks => Health::Bad,
+            Severity::Loses | Severity::Slows => Health::Warning,
+            Severity::Notes => Health::Idle,
+        };
+        lines.extend(marked(pen, health, &finding.sentence, width));
+    }
+    let never = dialog.never_satisfiable();
+    if !never.is_empty() && dialog.preview.as_ref().is_ok_and(|preview| preview.machines > 0) {
+        let sentence = format!("PDB {} can never be satisfied: its pods do not leave a node", never.join(", "));
+        lines.extend(marked(pen, Health::Warning, &sentence, width));
+    }
+    lines
 }
 
 fn time(pen: &Pen, preview: &Preview) -> Strip {

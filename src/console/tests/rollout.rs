@@ -1,0 +1,255 @@
+//! Upgrade, replace, roll back, abort; machines by hand; the pool while it rolls out.
+
+use super::{agree, press, screen, send, state, with};
+use crate::{
+    console::{
+        form::Ask,
+        glyphs::Glyphs,
+        message::{Effect, Event, Refusal, Why},
+        state::{Overlay, State},
+    },
+    fleet::testing,
+};
+use serde_json::Value;
+
+/// A cluster at rest but for one pool, whose rollout is held up by a budget.
+pub const ROLLING: &str = r#"
+    cluster eu-1 version=1.33.6 versions=1.33.6,1.33.9,1.34.2,1.35.0
+    pool control replicas=3 role=ControlPlane
+    machine eu-1-c1 Ready kubelet=1.33.6
+    machine eu-1-c2 Ready kubelet=1.33.6
+    machine eu-1-c3 Ready kubelet=1.33.6
+    pool general replicas=5 to=1.33.6 from=1.32.4 updated=2 outdated=3 inflight=1 why="1 machine is drained, and no more may be missing" previous=1.32.4
+    machine eu-1-g1 Ready kubelet=1.33.6 rev=new
+    machine eu-1-g2 Ready kubelet=1.33.6 rev=new
+    machine eu-1-g3 Draining kubelet=1.32.4 rev=old blocked=web/api op=drain-1 phases=Drain:run:252
+    machine eu-1-g4 Ready kubelet=1.32.4 rev=old
+    machine eu-1-g5 Ready kubelet=1.32.4 rev=old
+    operation drain-1 Replace Draining 0/1 by=bob reason="new kernel" machines=eu-1-g3
+    pool gpu replicas=4 selector.gpu=h100 previous=1.32.4
+    machine eu-1-m1 Ready kubelet=1.33.6
+    machine eu-1-m2 Ready kubelet=1.33.6
+    machine eu-1-m3 Ready kubelet=1.33.6
+    machine eu-1-m4 Ready kubelet=1.33.6
+    idle 2 spare- gpu=h100
+"#;
+
+fn rolling(size: (u16, u16)) -> State {
+    state(ROLLING, size)
+}
+
+/// The cursor on something, writes armed, then keys; the server has no objection.
+fn play(state: &mut State, place: &str, keys: &str) -> Vec<Effect> {
+    press(state, &format!(": '{place}' enter"));
+    let mut sent = Vec::new();
+    for (i, part) in keys.split('\'').enumerate() {
+        let parts =
+            if i % 2 == 1 { vec![format!("'{part}'")] } else { part.split_whitespace().map(Into::into).collect() };
+        for key in parts {
+            let effects = press(state, &key);
+            sent.extend(agree(state, &effects));
+            sent.extend(effects);
+        }
+    }
+    sent.retain(Effect::is_mutation);
+    sent
+}
+
+/// `Kind name patch` of all that was sent at once.
+fn written(effects: &[Effect]) -> Vec<(String, Value)> {
+    let [Effect::Apply { order, .. }] = effects else { panic!("{effects:?}") };
+    order.changes.iter().map(|change| (change.what(), change.patch.clone())).collect()
+}
+
+fn said(state: &State) -> &str {
+    state.notice.as_ref().map_or("", |notice| &notice.text)
+}
+
+/// Why the dialog does not let it through.
+fn blocked(state: &mut State) -> String {
+    let dialog = crate::console::update::dialog::current(&mut state.overlay).expect("a dialog is open");
+    dialog.blocked(true).unwrap_or_default()
+}
+
+#[test]
+fn a_cluster_is_upgraded_with_a_reason_and_its_name() {
+    let mut state = rolling((120, 40));
+    // Its rollout of another version is in the way of that; without it the way is free.
+    let calm = ROLLING.replace(" to=1.33.6 from=1.32.4 updated=2 outdated=3 inflight=1", "");
+    with(&mut state, testing::snapshot(&calm));
+    let sent = play(&mut state, "cluster eu-1", "W U enter 'CHG-1' enter 'eu-1' enter");
+    let [(what, patch)] = written(&sent).try_into().expect("one change");
+    assert_eq!(what, "ClusterDeployment eu-1");
+    assert_eq!(patch["spec"]["version"], "1.34.2", "the newest of the next minor version is offered first");
+    assert_eq!(patch["metadata"]["annotations"]["quarterdeck.dev/reason"], "CHG-1");
+    assert_eq!(patch["metadata"]["annotations"]["quarterdeck.dev/requested-by"], "alice");
+}
+
+#[test]
+fn versions_are_chosen_typed_and_refused_with_the_way_out() {
+    let mut state = rolling((120, 40));
+    press(&mut state, ": 'cluster eu-1' enter U");
+    let version = |state: &State| {
+        let Overlay::Rollout(dialog) = &state.overlay else { panic!() };
+        dialog.version.value().to_owned()
+    };
+    assert_eq!(version(&state), "1.34.2");
+    press(&mut state, "up");
+    assert_eq!(version(&state), "1.35.0");
+    press(&mut state, "down down");
+    assert_eq!(version(&state), "1.33.9");
+    press(&mut state, "'1.32.1'");
+    assert_eq!(version(&state), "1.32.1");
+    assert!(blocked(&mut state).contains("not among the versions"), "{}", blocked(&mut state));
+    press(&mut state, "backspace backspace backspace backspace backspace backspace 'x'");
+    assert!(blocked(&mut state).contains("is not a version"), "{}", blocked(&mut state));
+}
+
+#[test]
+fn a_second_rollout_is_refused_and_says_what_is_under_way() {
+    let mut state = rolling((120, 40));
+    assert!(play(&mut state, "pool eu-1/general", "W R tab enter 'eu-1-general' enter").is_empty());
+    assert!(blocked(&mut state).contains("is being rolled out to 1.33.6 already"), "{}", blocked(&mut state));
+    assert!(screen(&state).contains("2 of 5 done, 1 in flight"), "{}", screen(&state));
+}
+
+#[test]
+fn a_pool_is_replaced_and_so_are_marked_machines() {
+    let mut state = rolling((120, 40));
+    let sent = play(&mut state, "pool eu-1/gpu", "W R enter 'eu-1-gpu' enter");
+    let [(what, patch)] = written(&sent).try_into().expect("one change");
+    assert_eq!(what, "NodePool eu-1-gpu");
+    assert!(patch["spec"]["rollout"]["after"].is_string(), "{patch}");
+    let mut marked = rolling((120, 40));
+    let sent = play(&mut marked, "machine eu-1-m2", "W space space R enter 'replace 2' enter");
+    let names: Vec<String> = written(&sent).into_iter().map(|(what, _)| what).collect();
+    assert_eq!(names, ["Machine eu-1-m2", "Machine eu-1-m3"]);
+    press(&mut marked, "esc");
+    assert_eq!(marked.marks.len(), 2);
+    press(&mut marked, "esc");
+    assert!(marked.marks.is_empty(), "esc takes marks away");
+}
+
+#[test]
+fn what_was_changed_or_is_gone_is_not_written() {
+    let mut state = rolling((120, 40));
+    press(&mut state, ": 'machine eu-1-m2' enter W space space R");
+    let gone: String = ROLLING.lines().filter(|l| !l.contains("eu-1-m3")).collect::<Vec<_>>().join("\n");
+    with(&mut state, testing::snapshot(&gone));
+    assert_eq!(blocked(&mut state), "eu-1-m3 is gone since you opened this: ctrl-r plans it anew");
+    press(&mut state, "ctrl-r");
+    assert!(blocked(&mut state).contains("eu-1-m3 is no machine of eu-1-gpu any more"), "{}", blocked(&mut state));
+}
+
+#[test]
+fn a_rollout_is_aborted_at_level_three_and_rolled_back_at_level_two() {
+    let mut state = rolling((120, 40));
+    assert!(play(&mut state, "pool eu-1/general", "W A enter 'eu-1-general' enter").is_empty(), "a reason is needed");
+    press(&mut state, "esc A");
+    let Overlay::Rollout(dialog) = &state.overlay else { panic!("{}", said(&state)) };
+    let phrase = dialog.phrase();
+    assert_eq!(dialog.level(), 3);
+    press(&mut state, "esc");
+    let sent = play(&mut state, "pool eu-1/general", &format!("A 'bad image' enter '{phrase}' enter"));
+    let all = written(&sent);
+    assert_eq!((all[0].0.as_str(), &all[0].1["spec"]["rollout"]["partition"]), ("NodePool eu-1-general", &3.into()));
+    assert_eq!((all[1].0.as_str(), &all[1].1["spec"]["cancelled"]), ("Operation drain-1", &true.into()));
+
+    let mut state = rolling((120, 40));
+    press(&mut state, ": 'pool eu-1/general' enter z");
+    let Overlay::Rollout(dialog) = &state.overlay else { panic!("{}", said(&state)) };
+    let (phrase, level) = (dialog.phrase(), dialog.level());
+    assert_eq!(level, 2);
+    press(&mut state, "esc");
+    let sent = play(&mut state, "pool eu-1/general", &format!("W z enter '{phrase}' enter"));
+    assert_eq!(written(&sent)[0].1["spec"]["version"], "1.32.4");
+}
+
+#[test]
+fn machines_are_cared_for_after_a_yes_each_with_its_change() {
+    for (key, expected) in [("c", Some(false)), ("r", Some(true)), ("u", None)] {
+        let mut state = rolling((120, 40));
+        assert!(
+            play(&mut state, "machine eu-1-m2", &format!("W space space {key} enter")).is_empty(),
+            "no is the default"
+        );
+        let sent = play(&mut state, "machine eu-1-m2", &format!("{key} y"));
+        let all = written(&sent);
+        assert_eq!(all.len(), 2, "{key}");
+        let wish = &all[0].1["spec"]["maintenance"];
+        assert_eq!(wish.get("drain").and_then(Value::as_bool), expected, "{key} {wish}");
+    }
+    let mut idle = rolling((120, 40));
+    press(&mut idle, ": 'machine spare-1' enter W c");
+    assert!(said(&idle).contains("has no node"), "{}", said(&idle));
+}
+
+#[test]
+fn a_blocked_drain_is_decided_with_one_key() {
+    let on_it = |keys: &str| {
+        let mut state = rolling((120, 40));
+        let sent = play(&mut state, "machine eu-1-g3", keys);
+        (state, sent)
+    };
+    let choice = |sent: &[Effect]| {
+        let value = &written(sent)[0].1["metadata"]["annotations"]["quarterdeck.dev/drain-choice"];
+        value.as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(choice(&on_it("W w").1), "drain-1=wait");
+    assert!(on_it("W s").1.is_empty());
+    assert_eq!(choice(&on_it("W s y").1), "drain-1=skip");
+    assert!(on_it("W f enter 'eu-1-g3' enter").1.is_empty(), "the node's name is typed, not the machine's");
+    assert_eq!(choice(&on_it("W f enter 'eu-1-g3-node' enter").1), "drain-1=force");
+    let (state, sent) = on_it("h");
+    assert!(sent.is_empty() && said(&state).contains("scale Deployment/api to 3"), "{}", said(&state));
+    assert!(on_it("w").1.is_empty(), "read-only");
+    // Elsewhere the same keys mean what they always do.
+    let mut elsewhere = rolling((120, 40));
+    press(&mut elsewhere, ": 'machine eu-1-g4' enter s");
+    assert!(matches!(elsewhere.overlay, Overlay::Scale(_)));
+}
+
+#[test]
+fn a_failure_stays_in_the_dialog() {
+    let mut state = rolling((120, 40));
+    let sent = play(&mut state, "pool eu-1/gpu", "W R enter 'eu-1-gpu' enter");
+    let Some(Effect::Apply { ticket, .. }) = sent.last() else { panic!("{sent:?}") };
+    let message = "written: NodePool a; not written: Operation b".to_owned();
+    send(&mut state, Event::Applied { ticket: *ticket, outcome: Err(Refusal { message, why: Why::Other }) });
+    assert!(screen(&state).contains("not written: Operation b"), "{}", screen(&state));
+}
+
+fn check(name: &str, state: &State) {
+    let (width, height) = state.size;
+    insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen(state));
+}
+
+#[test]
+fn what_dialogs_and_a_rollout_look_like() {
+    let calm = ROLLING.replace(" to=1.33.6 from=1.32.4 updated=2 outdated=3 inflight=1", "");
+    for size in [(80, 24), (160, 48)] {
+        for (name, fleet, keys) in [
+            ("upgrade", calm.as_str(), ": 'cluster eu-1' enter W U"),
+            ("replace", ROLLING, ": 'machine eu-1-m2' enter W space space R"),
+            ("replace_under_way", ROLLING, ": 'pool eu-1/general' enter R"),
+            ("abort", ROLLING, ": 'pool eu-1/general' enter W A"),
+            ("rollback", ROLLING, ": 'pool eu-1/general' enter W z"),
+            ("force", ROLLING, ": 'machine eu-1-g3' enter W f"),
+            ("rolling", ROLLING, ": 'pool eu-1/general' enter"),
+            ("blocked", ROLLING, ": 'machine eu-1-g3' enter"),
+        ] {
+            let mut state = state(fleet, size);
+            let effects = press(&mut state, keys);
+            agree(&mut state, &effects);
+            check(name, &state);
+        }
+    }
+    let mut state = state(ROLLING, (80, 24));
+    state.glyphs = Glyphs::Ascii;
+    for (name, keys) in [("ascii_rolling", ": 'pool eu-1/general' enter"), ("ascii_abort", "A")] {
+        press(&mut state, keys);
+        check(name, &state);
+        let beyond: Vec<char> = screen(&state).chars().filter(|c| !c.is_ascii()).collect();
+        assert!(beyond.is_empty(), "{name} {beyond:?}");
+    }
+}
