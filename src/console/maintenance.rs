@@ -48,7 +48,7 @@ impl Care {
         match self {
             Self::Uncordon => Value::Null,
             Self::Cordon | Self::Drain => {
-                json!({"cordon": true, "drain": self == Self::Drain, "by": user, "since": now.to_string()})
+                json!({"drain": self == Self::Drain, "by": user, "since": now.to_string()})
             }
         }
     }

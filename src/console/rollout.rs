@@ -33,6 +33,8 @@ pub enum Verb {
     Replace,
     Rollback,
     Abort,
+    /// What failed is tried again: asked about with yes or no, not in the dialog.
+    Retry,
 }
 
 impl Verb {
@@ -42,6 +44,7 @@ impl Verb {
             Self::Replace => "Replace",
             Self::Rollback => "Roll back",
             Self::Abort => "Abort",
+            Self::Retry => "Retry",
         }
     }
 }
@@ -138,6 +141,7 @@ impl RolloutDialog {
             Verb::Replace => Wish::ReplaceMachines { pool: named(), machines: self.about.machines.clone() },
             Verb::Rollback => Wish::Rollback { pool: named() },
             Verb::Abort => Wish::Abort { pool: named() },
+            Verb::Retry => Wish::Retry { pool: named() },
         }
     }
 
@@ -254,6 +258,7 @@ impl Ask for RolloutDialog {
         let changes = planned.iter().zip(&self.targets).map(|(change, target)| target.bind(change)).collect();
         let done = match self.about.verb {
             Verb::Abort => format!("{} stops where it is", self.subject()),
+            Verb::Retry => format!("{} tries again what failed", self.subject()),
             _ => format!("{} is under way", preview.title),
         };
         Ok(Order { changes, done })

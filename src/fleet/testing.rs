@@ -17,7 +17,7 @@
 //!
 //! A cluster may offer `versions=1.33.6,1.34.2`; a pool may be `to=1.34.2 from=1.33.6` with `updated=2 outdated=4`, and then
 //! `rev=new` marks the machines that are there; `previous=1.33.6` is what it goes back to; `blocked=web/api` names the budget
-//! that holds a drain up.
+//! that holds a drain up, and `maintained` is a machine that somebody cordoned by hand.
 //!
 //! The UID of an object is `uid-` and its name. The time is [`NOW`]; `since`, `ago` and the numbers of phases are
 //! seconds, the last phase that has begun ends (or runs) at [`NOW`].
@@ -35,8 +35,8 @@ use super::{
 };
 use crate::api::{
     ArtifactsSpec, ClaimReference, Cluster, ClusterDeployment, ClusterDeploymentSpec, ClusterSpec, ClusterStatus,
-    DrainBlocker, DrainStatus, Machine, MachineReference, MachineSpec, MachineState, MachineStatus, NodePool,
-    NodePoolSpec, NodePoolStatus, NodeReference, NodeStatus, Operation, OperationProgress, OperationSpec,
+    DrainBlocker, DrainStatus, Machine, MachineReference, MachineSpec, MachineState, MachineStatus, Maintenance,
+    NodePool, NodePoolSpec, NodePoolStatus, NodeReference, NodeStatus, Operation, OperationProgress, OperationSpec,
     OperationStatus, PhaseState, PhaseStatus, PreviousRevision, Role, RolloutStatus, labels,
 };
 
@@ -276,6 +276,7 @@ impl Builder {
             ..ClaimReference::default()
         });
         machine.spec.paused = words.flag("paused");
+        machine.spec.maintenance = words.flag("maintained").then(Maintenance::default);
         machine.status = Some(status);
         self.put(machine);
         Some(())

@@ -168,17 +168,24 @@ fn a_rollout_is_aborted_at_level_three_and_rolled_back_at_level_two() {
 #[test]
 fn machines_are_cared_for_after_a_yes_each_with_its_change() {
     for (key, expected) in [("c", Some(false)), ("r", Some(true)), ("u", None)] {
-        let mut state = rolling((120, 40));
+        let by_hand = ["eu-1-m2", "eu-1-m3"].iter().fold(ROLLING.to_owned(), |fleet, name| {
+            fleet.replace(&format!("machine {name} Ready"), &format!("machine {name} Ready maintained"))
+        });
+        let mut state = state(if key == "u" { &by_hand } else { ROLLING }, (120, 40));
         assert!(
             play(&mut state, "machine eu-1-m2", &format!("W space space {key} enter")).is_empty(),
             "no is the default"
         );
         let sent = play(&mut state, "machine eu-1-m2", &format!("{key} y"));
+        assert_eq!(sent.len(), 1, "{key}: {}", said(&state));
         let all = written(&sent);
         assert_eq!(all.len(), 2, "{key}");
         let wish = &all[0].1["spec"]["maintenance"];
         assert_eq!(wish.get("drain").and_then(Value::as_bool), expected, "{key} {wish}");
     }
+    let mut other = rolling((120, 40));
+    press(&mut other, ": 'machine eu-1-m2' enter W u");
+    assert!(said(&other).contains("was not cordoned from here"), "{}", said(&other));
     let mut idle = rolling((120, 40));
     press(&mut idle, ": 'machine spare-1' enter W c");
     assert!(said(&idle).contains("has no node"), "{}", said(&idle));
@@ -207,6 +214,14 @@ fn a_blocked_drain_is_decided_with_one_key() {
     let mut elsewhere = rolling((120, 40));
     press(&mut elsewhere, ": 'machine eu-1-g4' enter s");
     assert!(matches!(elsewhere.overlay, Overlay::Scale(_)));
+}
+
+#[test]
+fn what_failed_in_a_pool_is_tried_again_after_a_yes() {
+    let failed = ROLLING.replace("Replace Draining 0/1", "Replace Failed 0/1 failed=1");
+    let mut state = state(&failed, (120, 40));
+    assert!(play(&mut state, "pool eu-1/gpu", "W t").is_empty());
+    assert!(said(&state).contains("nothing of eu-1-gpu has failed"), "{}", said(&state));
 }
 
 #[test]

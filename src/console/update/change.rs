@@ -112,6 +112,9 @@ pub fn retry(state: &mut State) {
     if !may_write(state, Action::Retry) {
         return;
     }
+    if matches!(state.subject(), Subject::Pool(_)) {
+        return super::rollout::retry(state);
+    }
     let Some(operation) = state.operation_in_reach().cloned() else {
         return state.complain("no operation has worked here yet: there is nothing to retry");
     };

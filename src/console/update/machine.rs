@@ -50,6 +50,9 @@ pub fn care(state: &mut State, action: Action, care: Care) {
             care.verb().to_lowercase()
         ));
     }
+    if let Some(not_ours) = machines.iter().find(|m| care == Care::Uncordon && m.maintenance.is_none()) {
+        return state.complain(format!("{} was not cordoned from here: whoever did that gives it back", not_ours.name));
+    }
     let who = match machines.len() {
         1 => first.name.to_string(),
         many => text::plural(many, "machine"),

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use super::super::{
-    action::Action,
-    permissions,
-    rollout::{About, RolloutDialog, Verb},
-    state::{Overlay, State, Subject},
+use super::{
+    super::{
+        action::Action,
+        form::Ask,
+        permissions,
+        rollout::{About, RolloutDialog, Verb},
+        state::{Overlay, State, Subject},
+        text,
+    },
+    change,
 };
 use crate::{api, fleet::PoolNode};
 
@@ -64,6 +69,27 @@ pub fn abort(state: &mut State) {
     if permissions::allows(state, Action::Abort) {
         let pool = state.pool_in_reach().cloned();
         of_pool(state, Verb::Abort, pool.as_ref(), Vec::new());
+    }
+}
+
+/// Asks whether all that failed in the pool is tried again.
+pub fn retry(state: &mut State) {
+    let about = state.pool_in_reach().and_then(|pool| {
+        let (cluster, pool) = (cluster_of(state, pool)?, Some(pool.row.name.clone()));
+        Some(About { verb: Verb::Retry, cluster, pool, machines: Vec::new() })
+    });
+    let dialog = about.and_then(|about| RolloutDialog::open(about, &state.snapshot, &state.place.user, state.now));
+    let Some(dialog) = dialog else {
+        return state.complain("nothing is planned for this pool: it has no ClusterDeployment");
+    };
+    match dialog.order() {
+        Ok(order) => {
+            let question = format!("Try again what failed in {}?", dialog.subject());
+            let meaning =
+                format!("{}; what is done already is not done again", text::plural(order.changes.len(), "operation"));
+            change::ask(state, order, &question, &meaning);
+        }
+        Err(why) => state.complain(why),
     }
 }
 

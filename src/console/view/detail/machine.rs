@@ -72,6 +72,10 @@ fn facts(glyphs: Glyphs, state: &State, machine: &MachineRow, resource: Option<&
         if machine.marked_for_replacement.is_some() {
             claim = claim.fact("to be", "replaced", Role::Moving);
         }
+        if let Some(care) = &machine.maintenance {
+            let what = if care.drain { "drained" } else { "cordoned" };
+            claim = claim.fact(what, format!("by {}", care.by.as_deref().unwrap_or("somebody")), Role::Warning);
+        }
         lines.push(claim);
         let labels: Vec<String> = machine.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
         lines.push(Strip::new().fact("labels", text::cut(&labels.join(" "), room.width.saturating_sub(8)), Role::Text));
