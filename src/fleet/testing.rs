@@ -222,7 +222,7 @@ impl Builder {
         let rollout = words.take("to").map(|version| rollout(words, version));
         let version = rollout.as_ref().and_then(|r| r.version.clone());
         let status =
-            NodePoolStatus { replicas, phase, previous_revision, rollout, version, ..NodePoolStatus::default() };
+            NodePoolStatus { replicas, phase, version, previous_revision, rollout, ..NodePoolStatus::default() };
         let pool = NodePool { metadata: metadata(&self.pool), spec, status: Some(status) };
         self.index.apply(Change::Pool(Arc::new(PoolRow::project(pool, &mut self.interner))));
         Some(())
