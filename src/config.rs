@@ -14,7 +14,7 @@ mod style;
 mod theme;
 mod themes;
 
-pub use keymap::Binding;
+pub use keymap::{Binding, Known};
 pub use mistake::Mistake;
 pub(crate) use mistake::plain;
 pub use nearest::nearest;
@@ -38,9 +38,9 @@ pub struct Config {
 }
 
 impl Config {
-    /// Reads the user's files. `actions` are the names that a keymap may use; `key` brings a key into its one form, or
+    /// Reads the user's files. `actions` are those that a keymap may name; `key` brings a key into its one form, or
     /// says what is wrong with it.
-    pub fn load(paths: &Paths, actions: &[&str], key: impl Fn(&str) -> Result<String, String>) -> Self {
+    pub fn load(paths: &Paths, actions: &[Known], key: impl Fn(&str) -> Result<String, String>) -> Self {
         let mut mistakes = Vec::new();
         let settings = match read(&paths.settings()).transpose() {
             Ok(None) => Settings::default(),

@@ -115,7 +115,8 @@ impl Environment {
 
 /// Reads the user's configuration with the console's own actions and keys.
 pub fn configure(paths: &Paths) -> Config {
-    let actions: Vec<&str> = action::ACTIONS.iter().map(|entry| entry.name).collect();
+    let known = |entry: &action::Entry| config::Known { action: entry.name, place: entry.layer.place() };
+    let actions: Vec<_> = action::ACTIONS.iter().map(known).collect();
     Config::load(paths, &actions, |key| key.parse::<Chord>().map(|chord| chord.to_string()))
 }
 

@@ -6,7 +6,7 @@
 //! retry: []         # no key
 //! ```
 //!
-//! A user's file names only what it changes; an action in it loses its built-in keys. A key has one meaning.
+//! A user's file names only what it changes; an action in it loses its built-in keys. A key has one meaning in a place.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,6 +29,13 @@ const BUILT_IN: &str = include_str!("../../config/keymap.yaml");
 pub struct Binding {
     pub action: String,
     pub keys: Vec<String>,
+}
+
+/// An action that a keymap may name, and where its keys go for it: keys of two places may be the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    pub action: &'a str,
+    pub place: &'a str,
 }
 
 /// One key, or a list of them. Not an untagged enum: that would lose the positions.
@@ -78,6 +85,9 @@ impl<'de> Deserialize<'de> for Keys {
     }
 }
 
+/// The action that a key means in a place.
+type Taken<'a> = HashMap<(&'a str, String), &'a str>;
+
 type Row = (String, Vec<Spanned<String>>, Location);
 
 /// The built-in keys.
@@ -91,24 +101,24 @@ pub fn built_in() -> Vec<Binding> {
 pub fn with_user(
     text: &str,
     file: &Path,
-    actions: &[&str],
+    actions: &[Known],
     key: impl Fn(&str) -> Result<String, String>,
 ) -> Result<Vec<Binding>, Vec<Mistake>> {
     let rows = rows(text, file).map_err(|m| vec![m])?;
     let mut mistakes = Vec::new();
     let mut bindings = built_in();
-    let mut taken: HashMap<String, &str> = HashMap::new();
+    let mut taken: Taken = HashMap::new();
     for (action, keys, at) in &rows {
-        if !actions.contains(&action.as_str()) {
-            let advice = advice(action, actions.iter().copied());
+        let Some(Known { place, .. }) = actions.iter().find(|k| k.action == action) else {
+            let advice = advice(action, actions.iter().map(|k| k.action));
             mistakes.push(Mistake::at(file, *at, format!("there is no action `{action}`{advice}")));
             continue;
-        }
+        };
         let mut read = Vec::new();
         for typed in keys {
             match key(&typed.value) {
                 Err(message) => mistakes.push(Mistake::at(file, typed.referenced, message)),
-                Ok(key) => match taken.insert(key.clone(), action) {
+                Ok(key) => match taken.insert((place, key.clone()), action) {
                     Some(other) if other != action => {
                         let message =
                             format!("the key `{key}` is both `{other}` and `{action}`: a key has one meaning");
@@ -123,23 +133,25 @@ pub fn with_user(
             None => bindings.push(Binding { action: action.clone(), keys: read }),
         }
     }
-    mistakes.extend(clashes(&rows, &bindings, &taken, file, &key));
+    let place = |action: &str| actions.iter().find(|k| k.action == action).map_or("", |k| k.place);
+    mistakes.extend(clashes(&rows, &bindings, &taken, file, &place, &key));
     if mistakes.is_empty() { Ok(bindings) } else { Err(mistakes) }
 }
 
 /// Keys of the user that a built-in action still has.
-fn clashes(
+fn clashes<'a>(
     rows: &[Row],
     bindings: &[Binding],
-    taken: &HashMap<String, &str>,
+    taken: &Taken,
     file: &Path,
+    place: impl Fn(&str) -> &'a str,
     key: impl Fn(&str) -> Result<String, String>,
 ) -> Vec<Mistake> {
     let own = |action: &str| rows.iter().find(|(a, ..)| a == action);
     let mut found = Vec::new();
     for binding in bindings.iter().filter(|b| own(&b.action).is_none()) {
         for built_in in binding.keys.iter().filter_map(|k| key(k).ok()) {
-            let Some(action) = taken.get(&built_in) else { continue };
+            let Some(action) = taken.get(&(place(&binding.action), built_in.clone())) else { continue };
             let at = own(action).map_or(Location::UNKNOWN, |(.., at)| *at);
             let message = format!(
                 "the key `{built_in}` of `{action}` is built in for `{0}`: give `{0}` another key too, or none: `{0}: []`",

@@ -2,10 +2,21 @@
 
 use super::*;
 
-const ACTIONS: &[&str] = &["down", "up", "scale", "quit", "half-page-down"];
+const ACTIONS: &[Known] = &[
+    everywhere("down"),
+    everywhere("up"),
+    everywhere("scale"),
+    everywhere("quit"),
+    everywhere("half-page-down"),
+    Known { action: "drain-skip", place: "a blocked drain" },
+];
+
+const fn everywhere(action: &str) -> Known<'_> {
+    Known { action, place: "" }
+}
 
 fn key(text: &str) -> Result<String, String> {
-    let good = text.chars().count() == 1 || ["enter", "down", "ctrl-d"].contains(&text);
+    let good = text.chars().count() == 1 || ["enter", "down", "up", "ctrl-d"].contains(&text);
     if good { Ok(text.to_owned()) } else { Err(format!("`{text}` is not a key")) }
 }
 
@@ -55,16 +66,6 @@ fn the_built_in_themes_are_right_and_set_every_role_that_matters() {
     }
     let none = themes.find("none").unwrap();
     assert!(Role::ALL.iter().all(|r| none.style(*r).fg.is_none() && none.style(*r).bg.is_none()));
-}
-
-#[test]
-fn no_key_of_the_built_in_map_has_two_meanings() {
-    let mut seen = std::collections::HashMap::new();
-    for binding in keymap::built_in() {
-        for key in binding.keys {
-            assert_eq!(seen.insert(key.clone(), binding.action.clone()), None, "{key}");
-        }
-    }
 }
 
 #[test]
@@ -125,6 +126,15 @@ fn a_users_files_are_laid_over_what_is_built_in() {
     assert_eq!((keys("down"), keys("up"), keys("scale")), (vec!["x".into(), "down".into()], vec!["j".into()], vec![]));
     assert_eq!(config.settings.theme(false, true), "mine");
     assert_eq!(config.settings.theme(true, true), "none");
+}
+
+#[test]
+fn a_key_may_mean_something_else_in_a_place_of_its_own() {
+    let (config, said) = load(&[("keymap.yaml", "scale: s\ndrain-skip: s\nup: [up]\n")]);
+    assert!(said.is_empty(), "{said:?}");
+    assert!(["scale", "drain-skip"].iter().all(|a| config.bindings.iter().any(|b| b.action == *a && b.keys == ["s"])));
+    let (_, said) = load(&[("keymap.yaml", "up: s\n")]);
+    assert!(said.len() == 1 && said[0].contains("built in for `scale`"), "{said:?}");
 }
 
 #[test]

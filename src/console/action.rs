@@ -62,6 +62,16 @@ pub enum Layer {
     BlockedDrain,
 }
 
+impl Layer {
+    /// Its name for the keymap file: keys of two places may be the same.
+    pub const fn place(self) -> &'static str {
+        match self {
+            Self::Everywhere => "",
+            Self::BlockedDrain => "a blocked drain",
+        }
+    }
+}
+
 /// Where an action belongs on the help page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {

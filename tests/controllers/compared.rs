@@ -55,8 +55,10 @@ impl Kubectl {
                 env::var_os("QUARTERDECK_REAL_KUBECONFIG").expect("a real one needs QUARTERDECK_REAL_KUBECONFIG");
             std::fs::copy(&real, &kubeconfig).expect("a kubeconfig");
             let config = Kubeconfig::read_from(&real).expect("a kubeconfig");
-            let config =
+            let mut config =
                 Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await.expect("a context");
+            // As the one that we make of a kubeconfig: a refused eviction is an answer, not a hiccup.
+            config.default_retry = false;
             (Tenant::elsewhere(Client::try_from(config).expect("a client")), None)
         } else {
             let tenant = Tenant::embedded();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use quarterdeck::api::{MachineState, OperationState, labels};
+use quarterdeck::api::{Cluster, MachineState, OperationState, labels};
 use serde_json::json;
 
 use crate::world::World;
@@ -58,6 +58,11 @@ async fn at_rest_nothing_is_written() {
     world.start("one");
     world.settled(2).await;
     world.until("the pool is Ready", async || world.condition("Ready").await.0 == "True").await;
+    let counted = async || {
+        let cluster: Option<Cluster> = world.api().get_opt("blue").await.expect("an answer");
+        cluster.and_then(|c| c.status).is_some_and(|s| s.disruption.is_some())
+    };
+    world.until("its budgets are counted", counted).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let before = world.writes.load(Ordering::SeqCst);
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;

@@ -314,6 +314,11 @@ impl World {
                 s.message
             );
         }
+        let events: Api<k8s_openapi::api::events::v1::Event> = self.meta.api();
+        for event in events.list(&ListParams::default()).await.expect("events").items {
+            let about = event.regarding.and_then(|r| r.name).unwrap_or_default();
+            eprintln!("{about}: {} {}", event.reason.unwrap_or_default(), event.note.unwrap_or_default());
+        }
         eprintln!("{:#?}", self.pool().await.status);
     }
 
