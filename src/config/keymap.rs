@@ -134,7 +134,7 @@ pub fn with_user(
         }
     }
     let place = |action: &str| actions.iter().find(|k| k.action == action).map_or("", |k| k.place);
-    mistakes.extend(clashes(&rows, &bindings, &taken, file, &place, &key));
+    mistakes.extend(clashes(&rows, &bindings, &taken, file, place, &key));
     if mistakes.is_empty() { Ok(bindings) } else { Err(mistakes) }
 }
 
