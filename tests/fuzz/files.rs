@@ -4,8 +4,8 @@ use std::{fs, path::PathBuf};
 
 use quarterdeck::{
     commands::{Globals, connect::resolved},
-    config::{Config, Paths},
-    console::{action::ACTIONS, keys::Chord},
+    config::Paths,
+    console::{self, keys::Chord},
     runbook::{self, Facts, Level, MachineFacts, Renderer, Runbook, builtin, builtin_names},
 };
 
@@ -138,9 +138,7 @@ fn load(name: &str, bytes: &[u8]) -> Result<(), String> {
     let file = folder.path().join(name);
     fs::create_dir_all(file.parent().expect("it is below the folder")).expect("a folder");
     fs::write(&file, bytes).expect("a file");
-    let actions: Vec<&str> = ACTIONS.iter().map(|entry| entry.name).collect();
-    let key = |text: &str| text.parse::<Chord>().map(|chord| chord.to_string());
-    let config = Config::load(&Paths::below(folder.path()), &actions, key);
+    let config = console::configure(&Paths::below(folder.path()));
     for mistake in &config.mistakes {
         sentence(&mistake.to_string())?;
         let lines = String::from_utf8_lossy(bytes).lines().count() as u64;
