@@ -35,7 +35,8 @@ pub use operation::{
     OperationStatus, OperationType, PhaseDuration,
 };
 pub use rollout::{
-    BlueGreen, RemediationPolicy, RollingUpdate, RolloutPolicy, RolloutStatus, RolloutStrategy, StrategyType,
+    BlueGreen, RemediationPolicy, RemediationStatus, RollingUpdate, RolloutPolicy, RolloutStatus, RolloutStrategy,
+    StrategyType,
 };
 
 use kube::CustomResourceExt;

@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod machine;
 pub mod operation;
 pub mod quorum;
+pub mod remediation;
 pub mod rollout;
 pub mod scale;
 pub mod skew;

@@ -194,10 +194,11 @@ pub struct PoolSpec {
     pub machine_selector: BTreeMap<String, String>,
     #[serde(default)]
     pub template: NodeTemplate,
-    /// How it gets from one revision to the next.
+    /// How it gets from one revision to the next; the pool's own policy is left alone when left out. `partition` and
+    /// `after` are for a new pool: later they are changed on the `NodePool`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutPolicy>,
-    /// What is done about machines that fall ill by themselves.
+    /// What is done about machines that fall ill by themselves; the pool's own policy is left alone when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remediation: Option<RemediationPolicy>,
     #[serde(default)]

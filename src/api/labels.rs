@@ -27,6 +27,8 @@ pub const DELETE_MACHINE: &str = "quarterdeck.dev/delete-machine";
 /// On a machine: replace it by another one, which joins first where the rollout of the pool has room; the value says when
 /// it was asked for.
 pub const REPLACE_MACHINE: &str = "quarterdeck.dev/replace-machine";
+/// On a machine that is marked so: the remediation of its pool did it, not a person; the value says why.
+pub const REMEDIATION: &str = "quarterdeck.dev/remediation";
 /// Taint of nodes that are to be replaced: what leaves one of them is not to land on another, if it can be helped.
 pub const OUTDATED_TAINT: &str = "quarterdeck.dev/outdated-revision";
 /// On a node in a business cluster: we cordoned it, for this operation. Only such nodes are uncordoned by us.

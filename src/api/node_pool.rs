@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-use super::rollout::{RemediationPolicy, RolloutPolicy, RolloutStatus, StrategyType};
+use super::rollout::{RemediationPolicy, RemediationStatus, RolloutPolicy, RolloutStatus, StrategyType};
 
 /// A number of equal nodes of one cluster.
 #[derive(kube::CustomResource, KubeSchema, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -266,9 +266,12 @@ pub struct NodePoolStatus {
     /// Where the rollout to the current revision stands, while there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,
+    /// What is known of machines that fell ill by themselves, where there is a policy for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation: Option<RemediationStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Available`, `Ready`, `UpToDate`, `RollingOut`, `ScalingUp`, `ScalingDown`, `Paused`.
+    /// `Available`, `Ready`, `UpToDate`, `RollingOut`, `ScalingUp`, `ScalingDown`, `Remediating`, `Paused`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

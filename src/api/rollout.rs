@@ -176,6 +176,11 @@ pub struct RemediationPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 30, max = 604_800))]
     pub timeout_seconds: Option<i32>,
+    /// Seconds that the cluster has not heard of a node (Ready is Unknown) before its machine is replaced. Never when left
+    /// out: silence is no verdict, and what still runs there cannot be asked to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 30, max = 604_800))]
+    pub silent_timeout_seconds: Option<i32>,
     /// Nothing is replaced while more machines than these are unhealthy: many at once are one cause. 40 % by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minimum" = 0, "pattern" = "^[0-9]+%$"))]
@@ -190,9 +195,32 @@ pub struct RemediationPolicy {
     pub max_retry: Option<i32>,
 }
 
+/// What is known of machines that fell ill by themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RemediationStatus {
+    /// Machines that are not known to be well, for whatever reason.
+    #[serde(default)]
+    pub unhealthy: i32,
+    /// Machines that are being replaced for it.
+    #[serde(default)]
+    pub in_flight: i32,
+    /// Replacements in a row that did not become Ready.
+    #[serde(default)]
+    pub retries: i32,
+}
+
 impl RemediationPolicy {
     pub fn timeout_seconds(&self) -> i64 {
         i64::from(self.timeout_seconds.unwrap_or(600))
+    }
+
+    pub fn silent_timeout_seconds(&self) -> Option<i64> {
+        self.silent_timeout_seconds.map(i64::from)
+    }
+
+    pub fn unhealthy_less_than_or_equal_to(&self) -> IntOrString {
+        self.unhealthy_less_than_or_equal_to.clone().unwrap_or_else(|| IntOrString::String("40%".to_owned()))
     }
 
     pub fn max_in_flight(&self) -> i32 {

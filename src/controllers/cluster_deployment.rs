@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{
     Cluster, ClusterDeployment, ClusterDeploymentStatus, ClusterSpec, ConditionStatus, NodePool, NodePoolSpec,
-    PoolSpec, condition, labels, set_condition,
+    PoolSpec, RolloutPolicy, condition, labels, set_condition,
 };
 
 use super::{
@@ -104,6 +104,8 @@ fn new_pool(deployment: &ClusterDeployment, pool: &PoolSpec, name: &str) -> Node
             machine_selector: pool.machine_selector.clone(),
             template: pool.template.clone(),
             drain: pool.drain.clone(),
+            rollout: pool.rollout.clone().unwrap_or_default(),
+            remediation: pool.remediation.clone(),
             ..NodePoolSpec::default()
         },
     );
@@ -125,8 +127,47 @@ fn inherited(deployment: &ClusterDeployment) -> BTreeMap<String, String> {
     inherited
 }
 
-/// What the deployment says otherwise than the pool, `replicas` aside.
+/// What the deployment says otherwise than the pool.
+///
+/// How many there are, what a partition keeps and from when on all are to be new is for a new pool only: afterwards those
+/// are changed on the pool. And where it says nothing of rollouts or ill machines, the pool has its own mind.
 fn difference(wanted: &PoolSpec, pool: &NodePoolSpec) -> Option<Value> {
+    let mut spec = made_like(wanted, pool).unwrap_or_else(|| json!({}));
+    if let Some(rollout) = wanted.rollout.as_ref().filter(|r| {
+        let of = |r: &RolloutPolicy| (r.strategy.clone(), r.min_ready_seconds, r.progress_deadline_seconds);
+        of(r) != of(&pool.rollout)
+    }) {
+        let strategy = &rollout.strategy;
+        let (rolling, blue_green) = (strategy.rolling_update.clone(), strategy.blue_green.clone());
+        spec["rollout"] = json!({
+            "strategy": {
+                "type": strategy.type_,
+                "rollingUpdate": rolling.map(|r| json!({ "maxSurge": r.max_surge, "maxUnavailable": r.max_unavailable })),
+                "blueGreen": blue_green.map(|b| json!({
+                    "batchSize": b.batch_size,
+                    "batchSoakSeconds": b.batch_soak_seconds,
+                    "poolSoakSeconds": b.pool_soak_seconds,
+                })),
+            },
+            "minReadySeconds": rollout.min_ready_seconds,
+            "progressDeadlineSeconds": rollout.progress_deadline_seconds,
+        });
+    }
+    if let Some(policy) = wanted.remediation.as_ref().filter(|r| Some(*r) != pool.remediation.as_ref()) {
+        spec["remediation"] = json!({
+            "timeoutSeconds": policy.timeout_seconds,
+            "silentTimeoutSeconds": policy.silent_timeout_seconds,
+            "unhealthyLessThanOrEqualTo": policy.unhealthy_less_than_or_equal_to,
+            "maxInFlight": policy.max_in_flight,
+            "maxRetry": policy.max_retry,
+        });
+    }
+    let differs = spec.as_object().is_some_and(|s| !s.is_empty());
+    differs.then(|| json!({ "spec": spec }))
+}
+
+/// What machines are, what they are made like and how they are emptied, where the pool has it otherwise.
+fn made_like(wanted: &PoolSpec, pool: &NodePoolSpec) -> Option<Value> {
     let equal = wanted.machine_selector == pool.machine_selector
         && wanted.template == pool.template
         && wanted.drain == pool.drain;
@@ -148,7 +189,7 @@ fn difference(wanted: &PoolSpec, pool: &NodePoolSpec) -> Option<Value> {
             "emptyDirData": wanted.drain.empty_dir_data,
             "volumeDetachTimeoutSeconds": wanted.drain.volume_detach_timeout_seconds,
         });
-        json!({ "spec": { "machineSelector": selector, "template": template, "drain": drain } })
+        json!({ "machineSelector": selector, "template": template, "drain": drain })
     })
 }
 
@@ -249,4 +290,52 @@ async fn report(
     set_condition(&mut after.conditions, ready);
     write::status(&context.api(&deployment.namespace().unwrap_or_default()), deployment, &before, &after).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written, and that nothing is left to write afterwards.
+    fn check(deployment: Value, pool: Value, expected: Option<Value>) {
+        let mut wanted = json!({ "name": "pool" });
+        json_patch::merge(&mut wanted, &deployment);
+        let wanted: PoolSpec = serde_json::from_value(wanted).expect("a pool of a deployment");
+        let mut after = json!({ "clusterName": "blue" });
+        json_patch::merge(&mut after, &pool);
+        let spec = |value: &Value| serde_json::from_value::<NodePoolSpec>(value.clone()).expect("a pool");
+        let patch = difference(&wanted, &spec(&after));
+        json_patch::merge(&mut after, &patch.as_ref().map_or(json!({}), |p| p["spec"].clone()));
+        assert_eq!(difference(&wanted, &spec(&after)), None, "it is in line");
+        let written = expected.map(|e| {
+            serde_json::to_value(spec(&{
+                let mut value = json!({ "clusterName": "blue" });
+                json_patch::merge(&mut value, &e);
+                value
+            }))
+        });
+        if let Some(written) = written {
+            assert_eq!(serde_json::to_value(spec(&after)).ok(), written.ok());
+        } else {
+            assert_eq!(patch, None);
+        }
+    }
+
+    #[test]
+    fn what_a_deployment_says_of_rollouts_and_ill_machines_goes_to_its_pools() {
+        check(json!({}), json!({ "remediation": {}, "rollout": { "minReadySeconds": 5 } }), None);
+        let in_place = json!({ "rollout": { "strategy": { "type": "InPlace" } } });
+        check(in_place.clone(), json!({}), Some(in_place.clone()));
+        check(in_place.clone(), in_place.clone(), None);
+        let surge = json!({ "rollout": { "strategy": { "rollingUpdate": { "maxSurge": "10%" } } } });
+        check(surge.clone(), in_place, Some(surge));
+        let ill = json!({ "remediation": { "timeoutSeconds": 300 } });
+        check(ill.clone(), json!({ "remediation": { "maxRetry": 1 } }), Some(ill));
+    }
+
+    #[test]
+    fn what_was_done_on_the_pool_stays() {
+        let kept = json!({ "rollout": { "partition": 3, "strategy": { "type": "InPlace" } } });
+        check(json!({ "rollout": { "partition": 1, "strategy": { "type": "InPlace" } } }), kept, None);
+    }
 }

@@ -23,11 +23,7 @@ pub async fn claim(api: &Api<Machine>, machine: &Machine, claim: &ClaimReference
 pub async fn pass_on(api: &Api<Machine>, machine: &Machine, set: &ClaimReference) -> Result<Machine, Error> {
     let since = machine.spec.claim_ref.as_ref().and_then(|c| c.claimed_at.clone());
     let claim = ClaimReference { claimed_at: since, ..set.clone() };
-    let patch = json!({
-        "metadata": { "annotations": { labels::REPLACE_MACHINE: Value::Null } },
-        "spec": { "claimRef": claim },
-    });
-    write::object(api, machine, patch).await
+    write::object(api, machine, json!({ "spec": { "claimRef": claim } })).await
 }
 
 /// Frees a machine. What the controllers wrote on it goes with the claim.
@@ -35,7 +31,13 @@ pub async fn release(api: &Api<Machine>, machine: &Machine) -> Result<Machine, E
     let patch = json!({
         "metadata": {
             "labels": { labels::CLUSTER: Value::Null, labels::POOL: Value::Null, labels::OPERATION: Value::Null },
-            "annotations": { labels::DELETE_MACHINE: Value::Null, labels::REPLACE_MACHINE: Value::Null },
+            "annotations": {
+                labels::DELETE_MACHINE: Value::Null,
+                labels::REPLACE_MACHINE: Value::Null,
+                labels::REMEDIATION: Value::Null,
+                labels::REQUESTED_BY: Value::Null,
+                labels::REASON: Value::Null,
+            },
         },
         "spec": { "claimRef": Value::Null },
     });

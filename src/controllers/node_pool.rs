@@ -3,6 +3,7 @@
 //! A new template or version makes a new revision, and a set of its own; how machines get from one to the next is the
 //! policy of the pool (`plan::rollout`), and when is the order of the cluster (`plan::upgrade`).
 
+mod remediation;
 mod revision;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -17,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::{
     ClusterDeployment, ConditionStatus, Machine, MachineSet, MachineSetSpec, MachineState, NodePool, NodePoolStatus,
-    PoolPhase, condition, condition_status, find_condition, labels, set_condition,
+    Operation, PoolPhase, condition, condition_status, find_condition, labels, set_condition,
 };
 
 use super::{
@@ -73,6 +74,8 @@ struct Observed {
     older: Vec<MachineSet>,
     /// Machines that are claimed for the pool.
     machines: Vec<Machine>,
+    /// Operations of the pool.
+    operations: Vec<Operation>,
 }
 
 async fn reconcile(pool: Arc<NodePool>, context: Arc<Context>) -> Result<Action, Error> {
@@ -84,15 +87,20 @@ async fn reconcile(pool: Arc<NodePool>, context: Arc<Context>) -> Result<Action,
         return Ok(Action::await_change());
     }
     let observed = observe(&context, &pool).await?;
+    let care = remediation::look(&context, &pool, &observed).await?;
     if !is_paused(&pool, observed.deployment.as_ref()) {
         act(&context, &pool, &observed).await?;
+        if let Some(care) = &care {
+            remediation::act(&context, &pool, &observed, care).await?;
+        }
     }
     if is_deleting(&pool) && observed.machines.is_empty() {
         finalizer::let_go(&pools, &pool).await?;
         return Ok(Action::await_change());
     }
-    report(&context, &pool, &observed).await?;
-    let wake = observed.wanted.wake_after_seconds;
+    report(&context, &pool, &observed, care.as_ref()).await?;
+    let wake =
+        [observed.wanted.wake_after_seconds, care.and_then(|c| c.wake_after_seconds)].into_iter().flatten().min();
     Ok(wake
         .map_or(Action::await_change(), |s| Action::requeue(std::time::Duration::from_secs(s.unsigned_abs().max(1)))))
 }
@@ -111,6 +119,8 @@ async fn observe(context: &Context, pool: &NodePool) -> Result<Observed, Error> 
     let namespace = pool.namespace().unwrap_or_default();
     let selector = belonging::of_pool(&pool.spec.cluster_name, &pool.name_any());
     let sets: Vec<MachineSet> = context.live(&namespace, &selector).await?;
+    // Operations before machines: one that has let go of a machine meanwhile is then only seen too late.
+    let operations = context.live(&namespace, &selector).await?;
     let machines: Vec<Machine> = context.live(&namespace, &selector).await?;
     let mut ours: Vec<_> = sets.into_iter().filter(|s| owned_by(s, pool)).collect();
     ours.sort_by_key(|s| std::cmp::Reverse((s.metadata.creation_timestamp.as_ref().map(|t| t.0), s.name_any())));
@@ -124,7 +134,7 @@ async fn observe(context: &Context, pool: &NodePool) -> Result<Observed, Error> 
         None => None,
     };
     let machines = machines.into_iter().filter(|m| is_member(m, pool)).collect();
-    Ok(Observed { deployment, wanted, set, older: ours, machines })
+    Ok(Observed { deployment, wanted, set, older: ours, machines, operations })
 }
 
 fn owned_by(set: &MachineSet, pool: &NodePool) -> bool {
@@ -222,9 +232,19 @@ pub(super) fn short(digest: &[u8]) -> String {
     format!("{first:08x}")
 }
 
-async fn report(context: &Context, pool: &NodePool, observed: &Observed) -> Result<(), Error> {
+async fn report(
+    context: &Context,
+    pool: &NodePool,
+    observed: &Observed,
+    care: Option<&remediation::Plan>,
+) -> Result<(), Error> {
     let before = pool.status.clone().unwrap_or_default();
-    let after = summary(pool, observed, &before, context.now());
+    let mut after = summary(pool, observed, &before, context.now());
+    after.remediation = care.map(remediation::status);
+    match care {
+        Some(care) => set_condition(&mut after.conditions, remediation::said(care, pool, context.now())),
+        None => after.conditions.retain(|c| c.type_ != "Remediating"),
+    }
     if write::status(&context.api(&pool.namespace().unwrap_or_default()), pool, &before, &after).await? {
         tell(context, pool, &before, &after).await;
     }
@@ -291,6 +311,7 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
         rollout,
         previous_revision: observed.older.iter().find(|s| !is_deleting(*s)).map(revision::previous),
         current_machine_set: observed.set.as_ref().map(ResourceExt::name_any),
+        remediation: None,
         observed_generation: generation,
         conditions,
     }
@@ -333,6 +354,10 @@ fn phase(
     }
 }
 
+fn count(n: usize) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
+}
+
 /// What people want to hear of: that a pool got where it should, or that something stands in the way.
 async fn tell(context: &Context, pool: &NodePool, before: &NodePoolStatus, after: &NodePoolStatus) {
     let became = |phase| after.phase == Some(phase) && before.phase != Some(phase) && before.phase.is_some();
@@ -347,5 +372,10 @@ async fn tell(context: &Context, pool: &NodePool, before: &NodePoolStatus, after
         if let Some(why) = why {
             context.events.warning(pool, &why.reason, why.message.clone()).await;
         }
+    }
+    let care = |status: &NodePoolStatus| find_condition(&status.conditions, "Remediating").cloned();
+    let stopped = care(after).filter(|c| remediation::needs_a_person(&c.reason));
+    if let Some(stopped) = stopped.filter(|c| care(before).is_none_or(|b| b.reason != c.reason)) {
+        context.events.warning(pool, &stopped.reason, stopped.message).await;
     }
 }

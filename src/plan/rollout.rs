@@ -50,10 +50,19 @@ impl<'a> Target<'a> {
         })
     }
 
+    /// It gives way to another machine even where the rest is upgraded in place: it is marked, or was claimed before the
+    /// moment from which all are to be new.
+    fn must_go(&self, machine: &Machine) -> bool {
+        let claimed = machine.spec.claim_ref.as_ref().and_then(|c| c.claimed_at.as_ref()).map(|t| t.0);
+        let after = self.policy.after.as_ref().map(|t| t.0).filter(|after| *after <= self.now);
+        is_marked(machine) || after.is_some_and(|after| claimed.is_some_and(|claimed| claimed < after))
+    }
+
     /// Members have to give way, or some that did are still leaving while a blue-green rollout stands.
     pub(super) fn is_rolling(&self, sorted: &Sorted, leaving: &[&Machine]) -> bool {
-        let kept = self.policy.partition() as usize;
-        sorted.outdated.len() > kept
+        let marked = sorted.outdated.iter().filter(|m| is_marked(m)).count();
+        marked > 0
+            || sorted.outdated.len() > self.policy.partition() as usize
             || (self.strategy == StrategyType::BlueGreen && leaving.iter().any(|m| self.is_outdated(m)))
     }
 
@@ -126,6 +135,22 @@ impl<'a> Sorted<'a> {
     }
 }
 
+/// What the next step is about.
+///
+/// In place, machines that have to go as such are replaced first, as in a rolling update of these alone; the rest, old
+/// and new, are no part of that.
+pub(super) fn focus<'a, 'b>(target: &Target<'b>, sorted: Sorted<'a>) -> (Target<'b>, Sorted<'a>) {
+    let is_split = target.strategy == StrategyType::InPlace && sorted.outdated.iter().any(|m| target.must_go(m));
+    if !is_split {
+        return (*target, sorted);
+    }
+    let (outdated, mut rest): (Vec<&Machine>, Vec<&Machine>) =
+        sorted.outdated.into_iter().partition(|m| target.must_go(m));
+    rest.extend(sorted.updated);
+    let target = Target { strategy: StrategyType::RollingUpdate, ..*target };
+    (target, Sorted { outdated, updated: rest, arrived: sorted.arrived })
+}
+
 /// The counts that a step is decided on, and when they change by time alone.
 pub(super) fn counts(
     target: &Target,
@@ -188,7 +213,11 @@ pub(super) fn bounds(
     let bounds = Bounds {
         strategy: target.strategy,
         fences: Fences::of(target.policy, target.strategy, desired),
-        partition: target.policy.partition(),
+        // Those that are marked are not kept.
+        partition: target
+            .policy
+            .partition()
+            .min(super::scale::count(&sorted.outdated.iter().filter(|m| !is_marked(m)).collect::<Vec<_>>())),
         deletions,
         one_at_a_time,
         soaked: left <= 0,

@@ -12,7 +12,10 @@ use crate::api::{Machine, MachineReference, MachineState, Operation, OperationTy
 use super::{
     budget::Budget,
     estimate::{Estimate, estimate},
-    rollout::{self, Progress, Sorted, Target, moves::Brake},
+    rollout::{
+        self, Progress, Sorted, Target,
+        moves::{Brake, Counts},
+    },
     victims::{Why, ranked},
     work::Work,
 };
@@ -192,7 +195,10 @@ impl Plan {
         let (untouched, old): (Vec<&Machine>, Vec<&Machine>) =
             sorted.outdated.iter().copied().partition(|m| work.is_untouched(m));
         self.releases = untouched.iter().map(|m| reference(m)).collect();
+        let outdated = count(&old);
         let sorted = Sorted { outdated: old, updated: sorted.updated.clone(), arrived: Vec::new() };
+        let (target, sorted) = rollout::focus(target, sorted);
+        let target = &target;
         let (counts, ripe) = rollout::counts(target, &sorted, leaving, demand.replicas, count(&idle), work);
         let one = demand.role != Role::Worker;
         let (bounds, soaked) =
@@ -201,12 +207,14 @@ impl Plan {
         if demand.paused {
             moves = rollout::moves::Moves { brake: Some(Brake::Paused), ..Default::default() };
         }
-        let ranked = ranked(sorted.outdated.clone(), demand.order, work);
+        let mut ranked = ranked(sorted.outdated.clone(), demand.order, work);
+        // What was asked for by name is not what a partition keeps.
+        ranked.sort_by_key(|(machine, _)| !rollout::is_marked(machine));
         self.take(&ranked, &moves, work);
         self.claim(idle, usize::try_from(moves.claim).unwrap_or(0));
         self.shortfall = moves.missing;
         self.rollout = Some(Progress {
-            counts,
+            counts: Counts { outdated, ..counts },
             kept: bounds.partition.min(counts.outdated).max(0),
             quarantined: count(leaving.iter().filter(|m| rollout::is_quarantined(m)).collect::<Vec<_>>().as_slice()),
             brake: moves.brake,
@@ -272,11 +280,13 @@ impl Plan {
     }
 }
 
-fn count<T>(items: &[T]) -> i32 {
+pub(super) fn count<T>(items: &[T]) -> i32 {
     i32::try_from(items.len()).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]
 mod invariants;
+#[cfg(test)]
+mod rolling;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ mod maintenance;
 mod meta;
 #[path = "../needs/program.rs"]
 mod program;
+mod remediation;
 mod rollout;
 mod safety;
 mod scaling;

@@ -79,7 +79,11 @@ async fn a_node_is_drained_for_a_person_and_serves_again_afterwards() {
     want(&world, "m-0", Value::Null).await;
     world.until("it is given back", async || cordon(&world, "m-0").await == (false, None)).await;
     assert_eq!(drains().await.len(), 1, "one wish, one drain");
-    assert!(world.machines().await.iter().all(|m| m.status.as_ref().is_some_and(|s| s.drain.is_none())));
+    world
+        .until("the drain is forgotten", async || {
+            world.machines().await.iter().all(|m| m.status.as_ref().is_some_and(|s| s.drain.is_none()))
+        })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -319,7 +319,9 @@ impl World {
             let about = event.regarding.and_then(|r| r.name).unwrap_or_default();
             eprintln!("{about}: {} {}", event.reason.unwrap_or_default(), event.note.unwrap_or_default());
         }
-        eprintln!("{:#?}", self.pool().await.status);
+        for pool in self.api::<NodePool>().list(&ListParams::default()).await.expect("pools") {
+            eprintln!("{} {:#?}", pool.name_any(), pool.status);
+        }
     }
 
     /// Puts a pod on the node of a machine.

@@ -10,7 +10,7 @@ use super::Observed;
 use crate::{
     api::{MachineReference, MachineSet, Operation, OperationSpec, OperationType, labels},
     controllers::{Context, Error, cluster_deployment::created, node_pool},
-    plan::state_of,
+    plan::{rollout::is_marked, state_of},
 };
 
 /// Creates the operation for these machines, unless it is there.
@@ -36,7 +36,10 @@ pub(super) async fn start(
 }
 
 fn operation(set: &MachineSet, observed: &Observed, type_: OperationType, machines: &[MachineReference]) -> Operation {
-    let annotation = |key: &str| observed.pool.annotations().get(key).cloned();
+    // What was asked of single machines is not what was last asked of the pool.
+    let named = machines.iter().filter_map(|r| observed.machine(r)).find(|m| is_marked(m));
+    let asked = named.map_or_else(|| observed.pool.annotations(), ResourceExt::annotations);
+    let annotation = |key: &str| asked.get(key).cloned();
     let runbooks = observed.deployment.as_ref().map(|d| d.spec.executor.runbooks.clone()).unwrap_or_default();
     let runbook = match type_ {
         OperationType::ScaleDown | OperationType::Replace => runbooks.reset.unwrap_or_else(|| "node-reset".to_owned()),

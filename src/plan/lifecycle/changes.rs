@@ -56,7 +56,7 @@ pub fn changes(scene: &Scene, wish: &Wish, author: &Author) -> Result<Vec<Change
         ]),
         Wish::ReplaceMachines { pool, machines } => {
             let chosen = chosen(scene, scene.pool(pool)?, machines)?;
-            let mark = json!({ labels::REPLACE_MACHINE: scene.now.to_string() });
+            let mark = json!({ labels::REPLACE_MACHINE: scene.now.to_string(), labels::REMEDIATION: null });
             Ok(chosen.into_iter().map(|m| write.machine(m, mark.clone())).collect())
         }
         Wish::Rollback { pool } => Ok(vec![write.pool(scene.pool(pool)?, previous(scene.pool(pool)?)?)]),
@@ -207,7 +207,7 @@ impl Writer<'_> {
         }
         let outdated = outdated(self.scene, pool);
         let mut changes = vec![self.pool(pool, json!({ "rollout": { "partition": outdated.len() } }))];
-        let unmark = json!({ labels::REPLACE_MACHINE: null });
+        let unmark = json!({ labels::REPLACE_MACHINE: null, labels::REMEDIATION: null });
         changes.extend(outdated.iter().filter(|m| is_marked(m)).map(|m| self.machine(m, unmark.clone())));
         let open = self.operations_of(pool).filter(|o| o.spec.type_.drains() && is_cancellable(o) && !o.spec.cancelled);
         let cancel = json!({ "spec": { "cancelled": true } });

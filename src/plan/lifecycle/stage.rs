@@ -156,7 +156,7 @@ fn upgrade(scene: &Scene, pool: Option<&str>, version: &str) -> Result<Preview, 
     }
     let from = mine.iter().map(|s| &s.from).min().map(ToString::to_string);
     let title = from.map_or_else(|| format!("Upgrade {what} to {to}"), |from| format!("Upgrade {what} {from} → {to}"));
-    let mut walk = Walk::new(scene, &view);
+    let mut walk = Walk::new(scene, &view, pool.is_none());
     let previews = mine.iter().map(|stage| walk.stage(stage)).collect::<Result<Vec<_>, _>>()?;
     let mut preview = Preview { title, stages: previews, confirm: what, ..Preview::default() };
     sum_up(&mut preview);
@@ -183,7 +183,8 @@ fn replacement(scene: &Scene, pool: &NodePool, chosen: &[&Machine], title: Strin
         StrategyType::InPlace | StrategyType::OnDelete => StrategyType::RollingUpdate,
         other => other,
     };
-    let preview = pool_preview(scene, pool, strategy, &|m| chosen.iter().any(|c| c.metadata.uid == m.metadata.uid));
+    // A partition keeps old revisions, not machines that are to go.
+    let preview = pool_preview(scene, pool, strategy, 0, &|m| chosen.iter().any(|c| c.metadata.uid == m.metadata.uid));
     if pool.spec.role != Role::Worker && preview.batches.iter().all(|b| b.remove == 0) {
         return Err(Refusal::LastMember(name(pool).to_owned()));
     }
@@ -205,7 +206,7 @@ fn rollback(scene: &Scene, pool: &NodePool) -> Result<Preview, Refusal> {
     }
     let stays =
         |m: &Machine| m.spec.claim_ref.as_ref().and_then(|c| c.revision.as_deref()) == Some(previous.revision.as_str());
-    let preview = pool_preview(scene, pool, pool.spec.strategy(), &|m| !stays(m));
+    let preview = pool_preview(scene, pool, pool.spec.strategy(), 0, &|m| !stays(m));
     let version = previous.version.clone().unwrap_or_default();
     let title = format!("Roll {} back to {version}", name(pool));
     let to = previous.version.clone().unwrap_or_default();
@@ -237,14 +238,16 @@ fn abort(scene: &Scene, pool: &NodePool) -> Result<Preview, Refusal> {
 struct Walk<'a> {
     scene: &'a Scene<'a>,
     control_plane: Option<Version>,
+    /// Partitions hold: a wish for one pool lifts them.
+    keeps: bool,
     /// The oldest kubelet of each pool.
     oldest: BTreeMap<String, Version>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(scene: &'a Scene<'a>, view: &ClusterView) -> Self {
+    fn new(scene: &'a Scene<'a>, view: &ClusterView, keeps: bool) -> Self {
         let oldest = view.pools.iter().filter_map(|p| Some((p.name.clone(), p.lowest()?.clone())));
-        Self { scene, control_plane: view.control_plane(), oldest: oldest.collect() }
+        Self { scene, control_plane: view.control_plane(), keeps, oldest: oldest.collect() }
     }
 
     fn stage(&mut self, stage: &Stage) -> Result<StagePreview, Refusal> {
@@ -253,7 +256,9 @@ impl<'a> Walk<'a> {
             let pool = self.scene.pool(name)?;
             let to = stage.to.clone();
             let is_first = self.oldest.get(name) != Some(&to);
-            let mut preview = pool_preview(self.scene, pool, pool.spec.strategy(), &|m| !is_first || !has(m, &to));
+            let partition = if self.keeps { pool.spec.rollout.partition() } else { 0 };
+            let mut preview =
+                pool_preview(self.scene, pool, pool.spec.strategy(), partition, &|m| !is_first || !has(m, &to));
             for batch in &mut preview.batches {
                 batch.skew = self.skew(name, stage, batch);
             }
@@ -293,6 +298,7 @@ fn pool_preview(
     scene: &Scene,
     pool: &NodePool,
     strategy: StrategyType,
+    partition: i32,
     is_outdated: &dyn Fn(&Machine) -> bool,
 ) -> PoolPreview {
     let work = Work::of(scene.operations);
@@ -316,7 +322,7 @@ fn pool_preview(
     let bounds = Bounds {
         strategy: if strategy == StrategyType::OnDelete { StrategyType::RollingUpdate } else { strategy },
         fences,
-        partition: pool.spec.rollout.partition(),
+        partition,
         deletions: Budget::allowance(pool.spec.deletion_budget, members),
         one_at_a_time: pool.spec.role != Role::Worker,
         soaked: true,
