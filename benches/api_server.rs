@@ -29,7 +29,8 @@ const WATCHED: Duration = Duration::from_secs(10);
 async fn main() {
     let tls = std::env::args().any(|arg| arg == "--tls");
     let directory = tempfile::tempdir().expect("a directory");
-    let options = Options { directory: Some(directory.path().to_owned()), name: "bench".to_owned(), version: None };
+    let options =
+        Options { directory: Some(directory.path().to_owned()), name: "bench".to_owned(), ..Options::default() };
     let server = ApiServer::open(options).expect("it opens");
     server.install(definitions()).await.expect("the kinds are valid");
     let listener =

@@ -27,6 +27,7 @@ mod write;
 
 use std::{collections::BTreeSet, fmt, str::FromStr, sync::Arc};
 
+use jiff::Timestamp;
 use kube::Client;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -52,6 +53,8 @@ pub struct Config {
     pub dial: Dial,
     /// The image of Jobs whose deployment names none.
     pub executor_image: Option<String>,
+    /// What time it is. A test whose clock leaps has one of its own.
+    pub clock: fn() -> Timestamp,
     /// What is measured. One process has one.
     pub metrics: Arc<Metrics>,
 }
@@ -66,6 +69,7 @@ impl Config {
             controllers: Name::all(),
             dial: tenant::dial(),
             executor_image: None,
+            clock: Timestamp::now,
             metrics: Arc::default(),
             client,
             cancel,
@@ -127,7 +131,7 @@ pub async fn run(mut config: Config) {
     let fence = fence::Fence::default();
     config.metrics.follow(fence.clone());
     config.client = config.metrics.wrap(config.client);
-    let election = lease::Election::new(config.client.clone(), &config.lease_namespace, &config.identity);
+    let election = lease::Election::new(config.client.clone(), &config.lease_namespace, &config.identity, config.clock);
     let mut tasks = JoinSet::new();
     tasks.spawn(election.run(fence.clone(), config.metrics.clone(), config.cancel.clone()));
     while fence.acquired(&config.cancel).await {

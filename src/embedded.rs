@@ -62,6 +62,7 @@ mod tests;
 use std::{convert::Infallible, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -87,13 +88,21 @@ pub enum Error {
 const VERSION: &str = "1.36.0+quarterdeck";
 
 /// Where a server keeps its objects, and what it is called in messages.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// `None` keeps everything in memory.
     pub directory: Option<PathBuf>,
     pub name: String,
     /// The Kubernetes version that it says it is, as in `1.34.2`; its own when left out.
     pub version: Option<String>,
+    /// What time it is. A test whose clock leaps has one of its own.
+    pub clock: fn() -> Timestamp,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { directory: None, name: String::new(), version: None, clock: Timestamp::now }
+    }
 }
 
 /// One API server. Clones are the same server; it ends when the last clone and the last client are gone.
@@ -107,6 +116,7 @@ pub struct ApiServer {
 struct Shared {
     name: String,
     version: ArcSwap<String>,
+    clock: fn() -> Timestamp,
     store: Store,
     kinds: ArcSwap<Kinds>,
     logs: Logs,
@@ -124,6 +134,7 @@ impl ApiServer {
         };
         let shared = Shared {
             name: options.name,
+            clock: options.clock,
             version: ArcSwap::from_pointee(options.version.unwrap_or_else(|| VERSION.to_owned())),
             store,
             kinds: ArcSwap::from_pointee(kinds),
@@ -178,6 +189,10 @@ impl ApiServer {
     /// it can be opened again at once. Clients that still exist can read, not write.
     pub fn close(&self) {
         self.store().close();
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.shared.clock)()
     }
 
     fn store(&self) -> &Store {

@@ -49,6 +49,7 @@ pub struct Context {
     /// The image of Jobs whose deployment names none.
     pub executor_image: Option<String>,
     namespace: Option<String>,
+    clock: fn() -> Timestamp,
 }
 
 /// What makes a reconcile end early.
@@ -124,6 +125,7 @@ impl Context {
             drains: Drains::default(),
             executor_image: config.executor_image.clone(),
             namespace: namespace.map(str::to_owned),
+            clock: config.clock,
             client,
         }
     }
@@ -165,7 +167,7 @@ impl Context {
 
     /// Now, in whole seconds: that is what the API keeps, and a status must compare equal to what was stored.
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_second(Timestamp::now().as_second()).expect("the present is within the range of timestamps")
+        Timestamp::from_second((self.clock)().as_second()).expect("the present is within the range of timestamps")
     }
 
     /// A controller of `K` with our bounds.

@@ -31,14 +31,21 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 pub struct Election {
     leases: Api<Lease>,
     identity: String,
+    clock: fn() -> Timestamp,
     /// The Lease as it was last seen to change, and when that was.
     seen: Option<(String, Instant)>,
     held: bool,
 }
 
 impl Election {
-    pub fn new(client: Client, namespace: &str, identity: &str) -> Self {
-        Self { leases: Api::namespaced(client, namespace), identity: identity.to_owned(), seen: None, held: false }
+    pub fn new(client: Client, namespace: &str, identity: &str, clock: fn() -> Timestamp) -> Self {
+        Self {
+            leases: Api::namespaced(client, namespace),
+            identity: identity.to_owned(),
+            clock,
+            seen: None,
+            held: false,
+        }
     }
 
     /// Acquires, renews and, at the end, gives back.
@@ -90,7 +97,7 @@ impl Election {
         let holder = lease.spec.as_ref().and_then(|s| s.holder_identity.clone()).unwrap_or_default();
         let silent = self.seen.as_ref().is_some_and(|(_, since)| since.elapsed() >= DURATION);
         let term = if holder == self.identity && self.held {
-            lease.spec.get_or_insert_default().renew_time = Some(MicroTime(now()));
+            lease.spec.get_or_insert_default().renew_time = Some(MicroTime((self.clock)()));
             term(&lease)
         } else if holder.is_empty() || holder == self.identity || silent {
             self.take(&mut lease)
@@ -103,14 +110,14 @@ impl Election {
     /// Writes us into the Lease and answers the new term: higher than the last, and higher than any that was lost with
     /// a deleted Lease, as long as clocks are roughly right.
     fn take(&self, lease: &mut Lease) -> i64 {
-        let term = (term(lease) + 1).max(now().as_second());
+        let term = (term(lease) + 1).max((self.clock)().as_second());
         lease.metadata.annotations.get_or_insert_default().insert(TERM.to_owned(), term.to_string());
         let spec = lease.spec.get_or_insert_default();
         *spec = LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(DURATION.as_secs() as i32),
-            acquire_time: Some(MicroTime(now())),
-            renew_time: Some(MicroTime(now())),
+            acquire_time: Some(MicroTime((self.clock)())),
+            renew_time: Some(MicroTime((self.clock)())),
             lease_transitions: Some(spec.lease_transitions.map_or(0, |n| n.saturating_add(1))),
             ..LeaseSpec::default()
         };
@@ -139,8 +146,4 @@ fn won(result: Result<i64, kube::Error>) -> Result<Option<i64>, kube::Error> {
 
 fn term(lease: &Lease) -> i64 {
     lease.metadata.annotations.as_ref().and_then(|a| a.get(TERM)).and_then(|t| t.parse().ok()).unwrap_or(0)
-}
-
-fn now() -> Timestamp {
-    Timestamp::now()
 }

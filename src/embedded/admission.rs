@@ -16,7 +16,7 @@ use super::{
     ssa,
     strategy::{self, Part},
     typed, validity,
-    writing::{self, Write},
+    writing::Write,
 };
 
 /// What clients may write into the metadata of a custom resource.
@@ -103,7 +103,7 @@ pub fn complete(
 }
 
 /// Validates what is about to be stored, and writes down who wrote which fields.
-pub fn admit(kind: &Kind, value: &mut Value, old: Option<&Value>, write: &Write<'_>) -> Result<(), Refusal> {
+pub fn admit(kind: &Kind, value: &mut Value, old: Option<&Value>, write: &Write<'_>, now: &str) -> Result<(), Refusal> {
     let mut causes = names::check(kind, value);
     match &kind.schema {
         Some(schema) => {
@@ -119,7 +119,6 @@ pub fn admit(kind: &Kind, value: &mut Value, old: Option<&Value>, write: &Write<
         return Err(Refusal::invalid(&called, text(&value["metadata"]["name"]), &causes));
     }
     if write.tracked {
-        let now = writing::now();
         // What a write of the status does not touch is as it was by now, so there is nothing of it to own.
         let untouched: &[&str] = match kind.kind.as_str() {
             // Its finalizers are those of the server.
@@ -127,7 +126,7 @@ pub fn admit(kind: &Kind, value: &mut Value, old: Option<&Value>, write: &Write<
             _ if write.part == Part::Main && kind.status => &["status"],
             _ => &[],
         };
-        ssa::track(&writer(kind, write, untouched, &now), old, value);
+        ssa::track(&writer(kind, write, untouched, now), old, value);
     }
     if !kind.custom() {
         builtin::always(kind, value);

@@ -57,8 +57,9 @@ pub async fn apply(server: &ApiServer, kind: &Kind, call: &Call) -> Result<Reply
     if write.part == Part::Status {
         keep_status_only(&mut applied);
     }
+    let (force, now) = (call.query.force == Some(true), writing::now(server));
     for _ in 0..ATTEMPTS {
-        let change = |old: Option<&Value>| merged(kind, &write, old, &applied, call.query.force == Some(true));
+        let change = |old: Option<&Value>| merged(kind, &write, old, &applied, force, &now);
         let done = match server.store().latest(&kind.collection, &key) {
             Some(_) => {
                 let change = |old: &Value| change(Some(old));
@@ -131,10 +132,16 @@ fn keep_status_only(applied: &mut Value) {
     }
 }
 
-fn merged(kind: &Kind, write: &Write<'_>, old: Option<&Value>, applied: &Value, force: bool) -> Result<Value, Refusal> {
-    let now = writing::now();
+fn merged(
+    kind: &Kind,
+    write: &Write<'_>,
+    old: Option<&Value>,
+    applied: &Value,
+    force: bool,
+    now: &str,
+) -> Result<Value, Refusal> {
     let untouched = admission::untouched(kind, write.part, applied);
-    let writer = admission::writer(kind, write, &untouched, &now);
+    let writer = admission::writer(kind, write, &untouched, now);
     let shown = old.map(|old| events::outgoing(kind, old.clone()));
     let applied = ssa::apply(&writer, shown.as_ref(), applied, force).map_err(|error| match error {
         ssa::Error::Untyped(why) => untyped(kind, applied, &why),

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
@@ -224,7 +223,7 @@ pub async fn run(server: ApiServer) {
 
 async fn refresh(server: &ApiServer, touched: &Touched) {
     let (budgets, _) = server.store().list(BUDGETS, None, None);
-    let now = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let now = writing::now(server);
     for object in &budgets {
         let budget = object.value();
         if !touched.concerns(&object.key, &budget) {

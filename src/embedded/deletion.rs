@@ -81,7 +81,7 @@ pub async fn delete(server: &ApiServer, kind: &Kind, key: &Key, options: &Delete
         let latest = server.store().latest(&kind.collection, key).ok_or_else(|| Refusal::not_found(kind, &key.name))?;
         let old = latest.value();
         check_preconditions(kind, key, &old, options)?;
-        let marked = marked(kind, &old, options, Timestamp::now());
+        let marked = marked(kind, &old, options, server.now());
         let finished = strategy::is_finished(&marked);
         if options.is_dry_run() {
             let object = Arc::new(Object::unsaved(marked));

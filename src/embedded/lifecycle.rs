@@ -50,7 +50,7 @@ pub async fn run(server: ApiServer) {
 async fn forget_events(server: &ApiServer) {
     let kinds = server.kinds().clone();
     let kind = kinds.find("", "v1", "events").expect("it is built in");
-    let limit = Timestamp::now() - EVENT_AGE;
+    let limit = server.now() - EVENT_AGE;
     for object in server.store().list(&kind.collection, None, None).0 {
         let value = object.value();
         let moments =

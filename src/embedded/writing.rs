@@ -1,7 +1,6 @@
 //! Writes: what creating, replacing and patching have in common, and the first two. Each reads the latest object, makes the new one outside of any lock, and swaps it in
 //! if nobody was faster; a patch then begins again, a replacement with an old resourceVersion is a conflict.
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -55,8 +54,8 @@ impl<'c> Write<'c> {
 }
 
 /// Now, to the second, as metadata has it.
-pub fn now() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+pub fn now(server: &ApiServer) -> String {
+    server.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// `POST` of an object.
@@ -86,8 +85,9 @@ pub async fn insert(
     }
     let generated = name(&mut value);
     admission::complete(kind, &mut value, write.validation, warnings)?;
-    strategy::create(kind, &mut value, &Uuid::new_v4().to_string(), &now());
-    admission::admit(kind, &mut value, None, write)?;
+    let now = now(server);
+    strategy::create(kind, &mut value, &Uuid::new_v4().to_string(), &now);
+    admission::admit(kind, &mut value, None, write, &now)?;
     let key = Key::new(text(&value["metadata"]["namespace"]), text(&value["metadata"]["name"]));
     check_namespace(server, kind, &key)?;
     if write.dry_run {
@@ -222,9 +222,10 @@ pub async fn modify(
         check_preconditions(kind, key, &old, &new)?;
         warnings.clear();
         admission::complete(kind, &mut new, write.validation, warnings)?;
-        strategy::update(kind, &old, &mut new, write.part, &now());
+        let now = now(server);
+        strategy::update(kind, &old, &mut new, write.part, &now);
         strategy::no_new_finalizers(kind, &old, &new)?;
-        admission::admit(kind, &mut new, Some(&old), write)?;
+        admission::admit(kind, &mut new, Some(&old), write, &now)?;
         if strategy::unchanged(&old, &new) {
             return Ok(latest);
         }

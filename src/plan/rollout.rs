@@ -9,13 +9,11 @@ pub mod preview;
 
 use jiff::Timestamp;
 
-use crate::api::{
-    Machine, MachineReference, MachineState, NodePool, OperationType, RolloutPolicy, StrategyType, labels,
-};
+use crate::api::{Machine, MachineReference, NodePool, OperationType, RolloutPolicy, StrategyType, labels};
 
 use super::{
     machine::phases_done,
-    work::{Work, machine_state, state},
+    work::{Work, serves, state},
 };
 use fences::Fences;
 use moves::{Bounds, Brake, Counts};
@@ -79,7 +77,7 @@ impl<'a> Target<'a> {
     /// Its node serves, and has for as long as the policy asks.
     fn availability(&self, machine: &Machine) -> Availability {
         let since = machine.status.as_ref().and_then(|s| s.node.as_ref()).and_then(|n| n.since.as_ref());
-        if machine_state(machine) != MachineState::Ready {
+        if !serves(machine) {
             return Availability::No;
         }
         let left =
@@ -167,8 +165,7 @@ pub(super) fn counts(
         counts.outdated += 1;
         counts.upgrading += i32::from(upgraded(machine));
         // What serves now counts, however long it has; only new machines have to prove themselves.
-        let serves = machine_state(machine) == MachineState::Ready && !upgraded(machine);
-        counts.outdated_available += i32::from(serves);
+        counts.outdated_available += i32::from(serves(machine) && !upgraded(machine));
     }
     for machine in &sorted.updated {
         counts.updated += 1;

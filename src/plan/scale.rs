@@ -7,7 +7,7 @@ mod demand;
 mod halt;
 mod machines;
 
-use crate::api::{Machine, MachineReference, MachineState, Operation, OperationType, Role};
+use crate::api::{Machine, MachineReference, Operation, OperationType, Role};
 
 use super::{
     budget::Budget,
@@ -226,7 +226,7 @@ impl Plan {
     fn take(&mut self, ranked: &[(&Machine, Why)], moves: &rollout::moves::Moves, work: &Work) {
         let (mut unwell, mut well, mut upgrade) = (moves.remove_unavailable, moves.remove_available, moves.upgrade);
         for (machine, why) in ranked {
-            let serves = super::work::machine_state(machine) == MachineState::Ready;
+            let serves = super::work::serves(machine);
             let left = if serves { &mut well } else { &mut unwell };
             if work.under_way(machine).is_some() {
                 continue;

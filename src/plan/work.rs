@@ -67,3 +67,8 @@ pub fn state(operation: &Operation) -> OperationState {
 pub fn machine_state(machine: &Machine) -> MachineState {
     machine.status.as_ref().and_then(|s| s.state).unwrap_or_default()
 }
+
+/// Its node takes pods: it is Ready, and no cordon of ours is still to be taken back.
+pub fn serves(machine: &Machine) -> bool {
+    machine_state(machine) == MachineState::Ready && machine.status.as_ref().is_some_and(|s| s.drain.is_none())
+}

@@ -1,32 +1,48 @@
-//! Controllers that die at each write, before it or after it, and a successor that goes on.
+//! Controllers that die at each write, before it or after it, and at each thing that is done on hosts and in clusters; a
+//! successor goes on.
 
 use quarterdeck::embedded::faults::Faults;
 
 use crate::{
-    runs,
-    seeds::{follow, peaceful},
+    runs::{self, Lot},
+    script::{Script, Step::Scale, in_place, surge},
     stop::When,
 };
 
-#[test]
-fn a_death_at_any_write_changes_nothing() {
-    let test = "a_death_at_any_write_changes_nothing";
-    let (expected, outcome) = peaceful(2, &[2, 1]);
-    // The writes of the Lease come on top of those that are counted; runs differ by a few.
-    let writes = u64::from(outcome["writes"]) + 20;
-    let points: Vec<u64> = match runs::seeds(0).as_slice() {
-        // In haste every 25th point, which is before a write and after one by turns.
-        [] => (1..=2 * writes).step_by(25).collect(),
-        [one] => vec![*one],
-        _ => (1..=2 * writes).collect(),
-    };
-    runs::each(test, &points, |point| {
-        let expected = expected.clone();
-        let when = if point % 2 == 0 { When::Before(point.div_ceil(2)) } else { When::After(point.div_ceil(2)) };
+/// Dies at every point of the script, one run for each; in haste only at every so many.
+fn check(test: &str, script: Script, haste: u64) {
+    let (expected, outcome) = script.peaceful();
+    // Runs differ by a few.
+    let writes = u64::from(outcome["writes and leases"]) + 5;
+    let points = 2 * writes + u64::from(outcome["effects"]);
+    let stride = if runs::is_thorough() { 1 } else { points / haste };
+    runs::each(test, Lot::points(points, stride), |number| {
+        let (expected, when) = (expected.clone(), point(number, writes));
         async move {
-            let (end, outcome) = follow(2, &[2, 1], &Faults::none(), &[when]).await;
+            let (end, mut outcome) = script.run(&Faults::none(), &[when]).await;
             assert_eq!(end, expected, "controllers that die {when:?} end otherwise");
+            outcome.retain(|what, _| *what == "deaths");
             outcome
         }
     });
+}
+
+fn point(number: u64, writes: u64) -> When {
+    match number.div_ceil(2) {
+        _ if number > 2 * writes => When::AfterEffect(number - 2 * writes),
+        write if number % 2 == 0 => When::After(write),
+        write => When::Before(write),
+    }
+}
+
+#[test]
+fn a_death_at_any_point_changes_nothing() {
+    let script = Script { machines: 2, steps: &[Scale(2), Scale(1)] };
+    check("a_death_at_any_point_changes_nothing", script, 7);
+}
+
+#[test]
+fn a_death_at_any_point_of_a_rollout_changes_nothing() {
+    const SCRIPT: Script = Script { machines: 3, steps: &[Scale(2), surge("1.34.3"), in_place("1.34.4")] };
+    check("a_death_at_any_point_of_a_rollout_changes_nothing", SCRIPT, 3);
 }

@@ -31,11 +31,12 @@ pub async fn of(fleet: &Fleet) -> String {
             claimed.insert(format!("quarterdeck://{}", machine["metadata"]["uid"].as_str().unwrap_or_default()));
         }
         lines.push(format!(
-            "machine {} {} for {} node {} drain {} {}",
+            "machine {} {} for {} node {} {} drain {} {}",
             kept(machine),
             status["state"],
             claim["poolName"],
             status["node"]["ready"],
+            status["node"]["kubeletVersion"],
             !status["drain"].is_null(),
             conditions(status),
         ));

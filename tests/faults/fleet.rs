@@ -18,6 +18,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::{
     hosts::{self, Hosts},
     ledger::Ledger,
+    runs::now,
 };
 
 pub const NAMESPACE: &str = "default";
@@ -32,6 +33,9 @@ const PATIENCE: Duration = Duration::from_mins(60);
 const SETTLING: Duration = Duration::from_mins(3);
 const REST: Duration = Duration::from_mins(3);
 
+/// What was counted for a drain is forgotten some minutes after it: its nodes, then when they were counted.
+const FADING: u64 = 2;
+
 pub struct Fleet {
     pub meta: Client,
     pub tenant: Client,
@@ -43,14 +47,15 @@ pub struct Fleet {
 impl Fleet {
     /// So many idle machines, and one cluster with an empty pool.
     pub async fn open(machines: usize) -> Self {
-        let servers = [(); 2].map(|()| ApiServer::open(Options::default()).expect("it opens"));
+        let servers =
+            [(); 2].map(|()| ApiServer::open(Options { clock: now, ..Options::default() }).expect("it opens"));
         servers[0].install(definitions()).await.expect("the kinds are valid");
         let [meta, tenant] = [servers[0].client(), servers[1].client()];
         let ledger = Arc::<Ledger>::default();
         let hosts = Hosts::new(meta.clone(), tenant.clone(), ledger.clone());
         let life = CancellationToken::new();
         tokio::spawn(life.clone().run_until_cancelled_owned(hosts.clone().work()));
-        tokio::spawn(life.clone().run_until_cancelled_owned(hosts::kubelets(tenant.clone())));
+        tokio::spawn(life.clone().run_until_cancelled_owned(hosts::kubelets(tenant.clone(), ledger.clone())));
         let fleet = Self { meta, tenant, ledger, _servers: servers, _life: life.drop_guard() };
         fleet.seed(machines).await;
         fleet
@@ -86,8 +91,11 @@ impl Fleet {
             let client = tenant.clone();
             async move { Ok(client) }.boxed()
         };
-        let config =
-            controllers::Config { dial: Arc::new(dial), ..controllers::Config::new(meta, identity, cancel.clone()) };
+        let config = controllers::Config {
+            dial: Arc::new(dial),
+            clock: now,
+            ..controllers::Config::new(meta, identity, cancel.clone())
+        };
         Running { task: tokio::spawn(controllers::run(config)), _cancel: cancel }
     }
 
@@ -113,6 +121,29 @@ impl Fleet {
         ask(&self.meta, Method::PATCH, &format!("{KINDS}/nodepools/blue-pool"), &patch).await.expect("scaled");
     }
 
+    /// Asks for another version.
+    pub async fn roll(&self, version: &str, strategy: &str) {
+        let spec = json!({ "version": version, "rollout": { "strategy": { "type": strategy } } });
+        let patch = json!({ "spec": spec });
+        ask(&self.meta, Method::PATCH, &format!("{KINDS}/nodepools/blue-pool"), &patch).await.expect("another version");
+    }
+
+    /// Waits until all are of the version that was asked for, and nothing is under way.
+    pub async fn rolled(&self, replicas: usize) {
+        self.until("rolled out", async || {
+            let Some(pool) = self.pool().await else { return false };
+            let says = |type_: &str, status: &str| {
+                let mut all = pool["status"]["conditions"].as_array().into_iter().flatten();
+                all.any(|c| c["type"] == type_ && c["status"] == status)
+            };
+            pool["status"]["observedGeneration"] == pool["metadata"]["generation"]
+                && says("UpToDate", "True")
+                && says("RollingOut", "False")
+                && self.is_settled(replicas).await
+        })
+        .await;
+    }
+
     /// Waits until so many machines serve, all others are free, and nothing is under way.
     pub async fn settled(&self, replicas: usize) {
         self.until(&format!("settled with {replicas}"), async || self.is_settled(replicas).await).await;
@@ -125,7 +156,11 @@ impl Fleet {
             && status["readyReplicas"] == replicas
             && status["phase"] == "Ready"
             && pool["metadata"]["annotations"].get(labels::APPROVED_REPLICAS).is_none();
-        if !here || self.list("nodes").await.len() != replicas {
+        if !here {
+            return false;
+        }
+        let nodes = self.list("nodes").await;
+        if nodes.len() != replicas || nodes.iter().any(|n| n["spec"]["unschedulable"] == true) {
             return false;
         }
         let rests = |m: &Value| m["status"]["state"] == if m["spec"]["claimRef"].is_null() { "Idle" } else { "Ready" };
@@ -136,9 +171,11 @@ impl Fleet {
     /// Nothing is written any more, whatever else goes wrong.
     pub async fn rests(&self) {
         tokio::time::sleep(SETTLING).await;
-        let before = self.ledger.writes();
+        let before = (self.ledger.writes(), self.ledger.forecasts());
         tokio::time::sleep(REST).await;
-        assert_eq!(self.ledger.writes(), before, "at rest nothing is written\n{}", self.describe().await);
+        let after = (self.ledger.writes(), self.ledger.forecasts());
+        assert_eq!(after.0, before.0, "at rest nothing is written\n{}", self.describe().await);
+        assert!(after.1 - before.1 <= FADING, "a forecast does not fade\n{}", self.describe().await);
     }
 
     /// How it ended, if nothing happened on the way that must not.

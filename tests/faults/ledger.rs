@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    future::pending,
     sync::{Arc, Mutex},
 };
 
@@ -9,7 +10,7 @@ use http::{Method, Request};
 use http_body_util::BodyExt;
 use kube::{Client, client::Body};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 use tower::BoxError;
 
 /// Requests that are shown when a run fails.
@@ -18,6 +19,8 @@ const TRACE: usize = 400;
 #[derive(Default)]
 pub struct Ledger {
     state: Mutex<State>,
+    /// What was done on hosts and by kubelets.
+    happened: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -25,9 +28,16 @@ struct State {
     /// What destroyed something, and how often.
     effects: BTreeMap<String, u32>,
     /// Who has claimed a machine, by its name.
-    claims: BTreeMap<String, String>,
-    /// Writes that were carried out, the Lease aside.
+    claims: BTreeMap<String, Value>,
+    /// Writes that were carried out, the Lease and forecasts aside.
     writes: u64,
+    forecasts: u64,
+    /// Writes that arrived, those of the Lease among them.
+    asked: u64,
+    /// Nodes, and whether pods are scheduled to them.
+    nodes: BTreeMap<String, bool>,
+    /// So many nodes have to serve at any moment.
+    least: Option<usize>,
     violations: Vec<String>,
     trace: VecDeque<String>,
     begun: Option<Instant>,
@@ -67,6 +77,40 @@ impl Ledger {
         }
     }
 
+    /// Something was done on a host or by a kubelet.
+    pub fn happens(&self) {
+        self.happened.send_modify(|count| *count += 1);
+    }
+
+    pub fn effects(&self) -> u64 {
+        *self.happened.borrow()
+    }
+
+    /// Waits until so much was done; for nothing for ever.
+    pub async fn happened(&self, number: Option<u64>) {
+        let Some(number) = number else { return pending().await };
+        let mut seen = self.happened.subscribe();
+        seen.wait_for(|count| *count >= number).await.expect("the sender is ours");
+    }
+
+    /// From now on so many nodes have to serve at any moment.
+    pub fn keep_serving(&self, least: Option<usize>) {
+        self.state.lock().unwrap().least = least;
+    }
+
+    /// A node takes pods from now on, or no longer, or is gone.
+    pub fn node(&self, name: &str, serves: Option<bool>) {
+        let mut state = self.state.lock().unwrap();
+        match serves {
+            Some(serves) => drop(state.nodes.insert(name.to_owned(), serves)),
+            None => drop(state.nodes.remove(name)),
+        }
+        let serving = state.nodes.values().filter(|serves| **serves).count();
+        if let Some(least) = state.least.filter(|least| serving < *least) {
+            state.violations.push(format!("{serving} nodes serve without {name}, and {least} have to"));
+        }
+    }
+
     pub fn violation(&self, what: String) {
         self.state.lock().unwrap().violations.push(what);
     }
@@ -82,6 +126,14 @@ impl Ledger {
 
     pub fn writes(&self) -> u64 {
         self.state.lock().unwrap().writes
+    }
+
+    pub fn forecasts(&self) -> u64 {
+        self.state.lock().unwrap().forecasts
+    }
+
+    pub fn asked(&self) -> u64 {
+        self.state.lock().unwrap().asked
     }
 
     pub fn violations(&self) -> Vec<String> {
@@ -102,7 +154,12 @@ impl Ledger {
 
     fn write(&self, site: &str, method: &Method, path: &str, body: &Value, code: u16) {
         self.note(format!("{site} {method} {path} {} -> {code}", short(body)));
+        self.state.lock().unwrap().asked += 1;
         if path.contains("/leases") || !(200..300).contains(&code) {
+            return;
+        }
+        if is_forecast(body) {
+            self.state.lock().unwrap().forecasts += 1;
             return;
         }
         self.state.lock().unwrap().writes += 1;
@@ -115,26 +172,48 @@ impl Ledger {
             ("DELETE", [.., kind, name]) => {
                 let uid = body["preconditions"]["uid"].as_str().unwrap_or_default();
                 self.effect(format!("delete {kind} {name} {uid}"));
+                if *kind == "nodes" {
+                    self.node(name, None);
+                }
+            }
+            ("PATCH", [.., "nodes", name]) => {
+                if let Some(cordoned) = body["spec"].get("unschedulable") {
+                    self.node(name, Some(cordoned != true));
+                }
             }
             ("PATCH", [.., "machines", name]) => self.claim(name, body),
             _ => {}
         }
     }
 
-    /// A machine is claimed only while it is free, and let go once.
+    /// A machine is claimed only while it is free, and let go once. In between it may be counted to another set of its pool.
     fn claim(&self, machine: &str, body: &Value) {
         let Some(claim) = body["spec"].get("claimRef") else { return };
         let mut state = self.state.lock().unwrap();
         let before = state.claims.remove(machine);
         match (before, claim.is_null()) {
-            (None, false) => drop(state.claims.insert(machine.to_owned(), claim.to_string())),
+            (None, false) => drop(state.claims.insert(machine.to_owned(), claim.clone())),
             (Some(_), true) => {}
+            (Some(before), false) if passed_on(&before, claim) => {
+                state.claims.insert(machine.to_owned(), claim.clone());
+            }
             (before, _) => {
                 let what = format!("machine {machine} is claimed by {before:?} when its claim becomes {claim}");
                 state.violations.push(what);
             }
         }
     }
+}
+
+/// What disruption a cluster allows, and nothing else.
+fn is_forecast(body: &Value) -> bool {
+    body["status"].as_object().is_some_and(|status| status.len() == 1 && status.contains_key("disruption"))
+}
+
+/// From one revision of a pool to another.
+fn passed_on(before: &Value, after: &Value) -> bool {
+    let same = |key: &str| before[key] == after[key];
+    same("clusterName") && same("poolName") && same("claimedAt") && !same("revision")
 }
 
 fn short(body: &Value) -> String {

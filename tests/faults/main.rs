@@ -7,5 +7,6 @@ mod fleet;
 mod hosts;
 mod ledger;
 mod runs;
+mod script;
 mod seeds;
 mod stop;

@@ -13,12 +13,24 @@ use kube::{Client, client::Body};
 use tokio_util::sync::CancellationToken;
 use tower::BoxError;
 
-/// Which write it dies at; reads are not counted, the Lease is.
+/// What it dies at: one of its writes, of which reads are none and those of the Lease are some, or what has just been
+/// done on a host or in a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     Never,
     Before(u64),
     After(u64),
+    AfterEffect(u64),
+}
+
+impl When {
+    /// The effect after which it dies, if it is one.
+    pub fn effect(self) -> Option<u64> {
+        match self {
+            Self::AfterEffect(number) => Some(number),
+            Self::Never | Self::Before(_) | Self::After(_) => None,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -33,13 +45,12 @@ impl Stop {
         Self { when, writes: Arc::default(), dead: CancellationToken::new() }
     }
 
-    /// Writes that were begun.
-    pub fn writes(&self) -> u64 {
-        self.writes.load(Ordering::SeqCst)
-    }
-
     pub fn is_dead(&self) -> bool {
         self.dead.is_cancelled()
+    }
+
+    pub fn kill(&self) {
+        self.dead.cancel();
     }
 
     /// Waits until it is dead.

@@ -37,7 +37,7 @@ pub struct Running {
 
 impl Running {
     pub async fn start(options: simulation::Options, folder: &Folder) -> color_eyre::Result<Self> {
-        let meta = embedded::Options { directory: folder.meta(), name: "meta".into(), version: None };
+        let meta = embedded::Options { directory: folder.meta(), name: "meta".into(), ..Default::default() };
         let meta = ApiServer::open(meta).wrap_err("cannot open the meta cluster; is another demo using the folder?")?;
         meta.install(api::definitions()).await?;
         let listener = listen(folder).await?;

@@ -77,8 +77,12 @@ impl Tenant {
         pace: Pace,
         broken: Option<Broken>,
     ) -> Result<Self, embedded::Error> {
-        let server =
-            ApiServer::open(embedded::Options { directory, name: name.to_owned(), version: Some(version.to_owned()) })?;
+        let server = ApiServer::open(embedded::Options {
+            directory,
+            name: name.to_owned(),
+            version: Some(version.to_owned()),
+            ..Default::default()
+        })?;
         let client = server.client();
         Ok(Self { name: name.to_owned(), server, client, pace, broken })
     }

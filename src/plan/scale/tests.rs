@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use jiff::Timestamp;
+
 use crate::{api::DeletionOrder, plan::notation};
 
 pub(super) fn demand(replicas: i32, selector: &BTreeMap<String, String>) -> Demand<'_> {
@@ -120,4 +122,28 @@ fn control_planes_shrink_one_by_one() {
         "d:ScaleDown:Draining=c",
         "-b [OneMemberAtATime]",
     );
+}
+
+/// Found on a bad day (tests/faults): the next machine was cordoned while the node of the last one still was.
+#[test]
+fn an_upgrade_in_place_goes_on_when_the_cordon_of_the_last_machine_is_gone() {
+    use crate::api::{RolloutPolicy, RolloutStrategy, StrategyType};
+    let strategy = StrategyType::InPlace;
+    let policy = RolloutPolicy {
+        strategy: RolloutStrategy { type_: Some(strategy), ..Default::default() },
+        ..Default::default()
+    };
+    let target =
+        Target { policy: &policy, strategy, revision: "new", set: ("set", "uid-set"), now: Timestamp::UNIX_EPOCH };
+    let upgrades = |line: &str| {
+        let (selector, mut machines) = (BTreeMap::new(), notation::machines(line));
+        for machine in &mut machines {
+            let revision = if name(machine).starts_with("new") { "new" } else { "old" };
+            machine.spec.claim_ref.as_mut().expect("it is claimed").revision = Some(revision.to_owned());
+        }
+        plan(&Demand { rollout: Some(target), ..demand(3, &selector) }, &machines, &[]).upgrades.len()
+    };
+    assert_eq!(upgrades("new-1:ready@1,drained a:ready@1 b:ready@1"), 0);
+    assert_eq!(upgrades("new-1:ready@1 a:ready@1 b:ready@1"), 1);
+    assert_eq!(upgrades("a:ready@1,drained b:ready@1 c:ready@1"), 0);
 }
