@@ -112,16 +112,23 @@ async fn dry_run(client: &Client, order: &Order) -> Result<DryRun, Refusal> {
         let api = api(client, &change.target);
         let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?;
         let after = try_out(&api, change).await?;
-        if order.changes.len() > 1 && i <= DIFFS {
-            let more = order.changes.len() - DIFFS;
-            let text = if i < DIFFS { change.what() } else { format!("… and {more} more") };
-            lines.push(DiffLine { sign: ' ', text });
-        }
+        lines.extend(headline(order, i));
         if i < DIFFS {
             lines.extend(diff(&shown(live), &shown(after)));
         }
     }
     Ok(DryRun { diff: lines })
+}
+
+/// What stands above the diff of a change, where there are several.
+fn headline(order: &Order, at: usize) -> Option<DiffLine> {
+    let text = match at {
+        _ if order.changes.len() == 1 => return None,
+        ..DIFFS => order.changes[at].what(),
+        DIFFS => format!("… and {} more", order.changes.len() - DIFFS),
+        _ => return None,
+    };
+    Some(DiffLine { sign: ' ', text })
 }
 
 async fn try_out(api: &Api<DynamicObject>, change: &Change) -> Result<DynamicObject, Refusal> {
@@ -310,6 +317,27 @@ mod tests {
         let spec = [" spec:", "   paused: false", "-  replicas: 3", "+  replicas: 5"];
         let metadata = [" metadata:", "+  annotations:", "+    reason: more", "   name: gpu"];
         assert_eq!(lines, [spec, metadata].concat());
+    }
+
+    #[test]
+    fn several_changes_have_headlines_and_beyond_five_a_count() {
+        let all = |count: usize| -> Vec<String> {
+            let target = |n: usize| Target {
+                kind: Kind::Machine,
+                namespace: "fleet".into(),
+                name: format!("m-{n}"),
+                uid: String::new(),
+                resource_version: String::new(),
+                generation: None,
+            };
+            let changes = (0..count).map(|n| Change { target: target(n), patch: json!({}) }).collect();
+            let order = Order { changes, done: String::new() };
+            (0..count).filter_map(|at| headline(&order, at)).map(|line| line.text).collect()
+        };
+        assert!(all(1).is_empty());
+        assert_eq!(all(2), ["Machine m-0", "Machine m-1"]);
+        assert_eq!(all(5).len(), 5);
+        assert_eq!(all(8)[4..], ["Machine m-4", "… and 3 more"]);
     }
 
     #[test]

@@ -61,6 +61,14 @@ pub fn rollout(pool: Option<&Arc<NodePool>>) -> Option<&RolloutStatus> {
     (rollout.outdated > 0 || rollout.in_flight > 0).then_some(rollout)
 }
 
+/// Machines that stay as they were because a rollout was ended before its end.
+pub fn kept(pool: Option<&Arc<NodePool>>) -> Option<i32> {
+    let (resource, status) = (pool?, pool?.status.as_ref()?);
+    let partition = resource.spec.rollout.partition();
+    let kept = (status.replicas - status.updated_replicas).min(partition);
+    (kept > 0 && rollout(pool).is_none()).then_some(kept)
+}
+
 /// Part of the machines that are to change and have, from 0 to 1.
 pub fn fraction(rollout: &RolloutStatus) -> f64 {
     let all = rollout.updated + rollout.outdated - rollout.kept;

@@ -1,22 +1,18 @@
 //! What a user does with a fleet, from the first look to the last: the same keys on the embedded server and on a real one.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use quarterdeck::install::{OPERATOR_ROLE, VIEWER_ROLE};
 
 use crate::{
+    hands::{ENTER, ESCAPE, SIZE, command, console, leave, on_a_pool},
+    lifecycle, machines,
     screen::{BEFORE_A_DIALOG, Terminal},
     stage::Stage,
 };
 
 const UP: &str = "\x1b[A";
 const DOWN: &str = "\x1b[B";
-const ENTER: &str = "\r";
-const ESCAPE: &str = "\x1b";
-const SIZE: (u16, u16) = (120, 40);
 const SENTENCE: &str =
     "you may not patch nodepools in namespace fleet (RBAC: ask for ClusterRole quarterdeck-operator)";
 
@@ -29,12 +25,23 @@ fn everything_on_a_fleet() {
     let mut flows: Vec<Flow> = vec![
         ("a look around, and a filter", look_and_filter),
         ("scaled up, its log followed, scaled down", scale_and_follow),
+        ("an upgrade of a cluster begun", lifecycle::upgrade),
+        ("a pool replaced, paused, ended midway and gone on with", lifecycle::replace_and_abort),
         ("exported instead of applied", export),
+        ("one machine cordoned, given back, drained and given back", machines::by_hand),
+        ("marked machines replaced, held meanwhile", machines::marked),
+        ("a pool of the upgraded cluster taken back", lifecycle::roll_back),
+        ("what failed is tried again", machines::retry),
         ("the server is lost and comes back", lost_and_found),
     ];
     if stage.is_real {
         // The embedded server lets everybody do everything.
         flows.extend([("whoever may only look", viewer as fn(&Stage)), ("whoever may act", operator)]);
+    }
+    // To look at one again: words of its name.
+    if let Ok(words) = std::env::var("QUARTERDECK_FLOWS") {
+        flows.retain(|(name, _)| name.contains(&words));
+        assert!(!flows.is_empty(), "no flow has {words} in its name");
     }
     let failed: Vec<&str> = flows
         .into_iter()
@@ -46,32 +53,6 @@ fn everything_on_a_fleet() {
         })
         .collect();
     assert!(failed.is_empty(), "{failed:?}");
-}
-
-fn console(kubeconfig: &Path) -> Terminal {
-    let terminal = Terminal::on(kubeconfig, SIZE);
-    terminal.until("a live fleet", |text| text.contains("● live SIMULATED") && text.contains("idle machines"));
-    terminal
-}
-
-fn command(terminal: &mut Terminal, line: &str) {
-    terminal.press(":");
-    terminal.type_slowly(line);
-    terminal.press(ENTER);
-}
-
-/// The console with the cursor on a pool.
-fn on_a_pool(kubeconfig: &Path, cluster: &str, pool: &str) -> Terminal {
-    let mut terminal = console(kubeconfig);
-    command(&mut terminal, &format!("pool {cluster}/{pool}"));
-    terminal.sees(&format!("{cluster} / {pool}"));
-    terminal
-}
-
-fn leave(mut terminal: Terminal) {
-    terminal.press("\x03");
-    assert_eq!(terminal.ends(), 0);
-    assert!(terminal.is_restored());
 }
 
 /// Opens the scale dialog, arms writes in it, presses keys, and types what it takes.

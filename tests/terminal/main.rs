@@ -2,9 +2,12 @@
 //! server, and with `QUARTERDECK_META=real` on the one that `QUARTERDECK_REAL_KUBECONFIG` names.
 
 mod flows;
+mod hands;
 mod kubelet;
 mod leaving;
+mod lifecycle;
 mod line;
+mod machines;
 #[path = "../needs/real.rs"]
 mod real;
 mod screen;

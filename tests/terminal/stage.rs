@@ -8,15 +8,15 @@ use std::{
 
 use k8s_openapi::api::{
     authentication::v1::TokenRequest,
-    core::v1::ServiceAccount,
+    core::v1::{Secret, ServiceAccount},
     rbac::v1::{ClusterRole, RoleBinding},
 };
 use kube::{
-    Api, Client,
-    api::{Patch, PatchParams, PostParams},
+    Api, Client, ResourceExt,
+    api::{ListParams, Patch, PatchParams, PostParams},
 };
 use quarterdeck::{
-    api::NodePool,
+    api::{Machine, NodePool},
     embedded::{
         Identity, Listener,
         simulation::{self, NAMESPACE, Pace, Simulation},
@@ -31,6 +31,8 @@ use crate::{kubelet::Kubelet, line::Line, real};
 const BINARY: &str = env!("CARGO_BIN_EXE_quarterdeck");
 /// Fast, and slow enough for what happens meanwhile to be seen.
 const SPEED: f64 = 20.0;
+
+const SSH_SECRET: &str = "fleet-ssh";
 
 /// Goes with all that it started.
 pub struct Stage {
@@ -173,6 +175,32 @@ impl Stage {
     pub fn replicas(&self, pool: &str) -> i32 {
         let pools: Api<NodePool> = Api::namespaced(self.client.clone(), NAMESPACE);
         self.runtime.block_on(pools.get(pool)).expect("a pool").spec.replicas
+    }
+
+    /// The machines that the pool has, each as `NAME@MOMENT`, when it was claimed: one that was given back and taken again is
+    /// another one.
+    pub fn members(&self, pool: &str) -> Vec<String> {
+        let machines: Api<Machine> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let all = self.runtime.block_on(machines.list(&ListParams::default())).expect("machines");
+        let claim = |m: &Machine| {
+            let claim = m.spec.claim_ref.as_ref().filter(|claim| claim.pool_name == pool)?;
+            Some(format!("{}@{:?}", m.name_any(), claim.claimed_at))
+        };
+        all.items.iter().filter_map(claim).collect()
+    }
+
+    /// The key that executors log in with.
+    pub fn ssh_key(&self) -> String {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let secret = self.runtime.block_on(secrets.get(SSH_SECRET)).expect("it was made with the fleet");
+        let key = secret.data.and_then(|mut data| data.remove("ssh-privatekey")).expect("a key");
+        String::from_utf8(key.0).expect("a key is text")
+    }
+
+    pub fn set_ssh_key(&self, key: &str) {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let patch = Patch::Merge(json!({"stringData": {"ssh-privatekey": key}}));
+        self.runtime.block_on(secrets.patch(SSH_SECRET, &PatchParams::default(), &patch)).expect("written");
     }
 
     /// Runs the binary to its end.

@@ -129,6 +129,7 @@ pub fn fingerprint(row: Option<Row>, hash: &mut impl Hasher) {
         Row::Machine { machine, .. } => {
             (&machine.uid, machine.state as u8, machine.health, &machine.phase, &machine.message).hash(hash);
             (machine.version(), machine.phase_since, machine.state_since).hash(hash);
+            (machine.node.as_ref().map(|node| node.unschedulable), machine.maintenance.is_some()).hash(hash);
         }
     }
 }
@@ -300,6 +301,10 @@ fn machine(strip: &mut Strip, pen: &Pen, state: &State, machine: &MachineRow, de
         && let Some(phase) = &machine.phase
     {
         word = phase.to_string();
+    }
+    if machine.state == MachineState::Ready && machine.node.as_ref().is_some_and(|node| node.unschedulable) {
+        let by = machine.maintenance.as_ref().and_then(|care| care.by.as_deref());
+        word = by.map_or_else(|| "cordoned".to_owned(), |by| format!("cordoned by {by}"));
     }
     if let Some(message) = machine.message.as_deref().filter(|_| machine.health.is_problem()) {
         word = format!("{word}: {message}");

@@ -57,8 +57,8 @@ fn facts(glyphs: Glyphs, state: &State, machine: &MachineRow, resource: Option<&
             Role::Text,
         );
     }
-    lines.push(host);
-    lines.push(node(machine));
+    lines.extend(host.flow(room.width));
+    lines.extend(node(machine).flow(room.width));
     if !room.tight {
         let place =
             [machine.cluster.as_deref(), machine.pool.as_deref()].into_iter().flatten().collect::<Vec<_>>().join(" › ");
@@ -76,7 +76,7 @@ fn facts(glyphs: Glyphs, state: &State, machine: &MachineRow, resource: Option<&
             let what = if care.drain { "drained" } else { "cordoned" };
             claim = claim.fact(what, format!("by {}", care.by.as_deref().unwrap_or("somebody")), Role::Warning);
         }
-        lines.push(claim);
+        lines.extend(claim.flow(room.width));
         let labels: Vec<String> = machine.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
         lines.push(Strip::new().fact("labels", text::cut(&labels.join(" "), room.width.saturating_sub(8)), Role::Text));
         if let Some(facts) = resource.and_then(|m| m.status.as_ref()).map(|s| &s.facts).filter(|f| !f.is_empty()) {

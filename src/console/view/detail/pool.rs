@@ -69,6 +69,9 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
     if !room.tight {
         lines.extend(second.flow(room.width));
     }
+    if let Some(kept) = standing::kept(row.resource.as_ref()) {
+        lines.extend(rollout::ended(glyphs, state, kept, room.width));
+    }
     if let Some(rollout) = standing::rollout(row.resource.as_ref()) {
         lines.extend(rollout::lines(glyphs, state, node, rollout, room));
     } else if let Some(operation) = state.snapshot.operations_of(&row.name).next() {
@@ -80,7 +83,8 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
         let key = state.keymap.key(Action::Scale);
         lines.push(Strip::of(format!("no operation has worked here yet: `{key}` scales the pool"), Role::Muted));
     }
-    let is_said = standing::rollout(row.resource.as_ref()).is_some() && room.tight;
+    // The lines of a rollout say it, and say it better.
+    let is_said = standing::rollout(row.resource.as_ref()).is_some();
     if let Some(message) = row.message.as_deref().filter(|_| !is_said) {
         let role = if node.health.is_problem() { Role::Warning } else { Role::Muted };
         lines.extend(text::wrap(message, room.width).into_iter().take(2).map(|part| Strip::of(part, role)));
@@ -94,7 +98,11 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
     };
     let mut panel = Panel::new(title, lines);
     panel.title.push("   NodePool", Role::Muted);
-    panel.right(Strip::of(format!("{} {word}", glyphs.health(node.health)).trim_end().to_owned(), role(node.health)))
+    let (shape, role) = match (row.paused || row.hold, node.health) {
+        (true, health) if health >= Health::Moving => (glyphs.pause(), Role::Warning),
+        (_, health) => (glyphs.health(health), role(health)),
+    };
+    panel.right(Strip::of(format!("{shape} {word}").trim_end().to_owned(), role))
 }
 
 /// How far the operation is, and when it will be over.

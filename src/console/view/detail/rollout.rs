@@ -36,6 +36,17 @@ pub fn lines(glyphs: Glyphs, state: &State, node: &PoolNode, rollout: &RolloutSt
     lines
 }
 
+/// What an abort left behind, and how it goes on.
+pub fn ended(glyphs: Glyphs, state: &State, kept: i32, width: usize) -> Vec<Strip> {
+    let (replace, upgrade) = (state.keymap.key(Action::Replace), state.keymap.key(Action::Upgrade));
+    let who = match kept {
+        1 => "1 machine stays as it was".to_owned(),
+        kept => format!("{} machines stay as they were", text::number(count(kept))),
+    };
+    let sentence = format!("the rollout was ended: {who}; `{replace}` or `{upgrade}` goes on");
+    wrapped(glyphs.pause(), &sentence, Role::Warning, width, 2)
+}
+
 /// How far it is, from what to what.
 fn bar(glyphs: Glyphs, rollout: &RolloutStatus, width: usize) -> Strip {
     let fraction = standing::fraction(rollout);
