@@ -6,6 +6,7 @@
 //! that grows with the number of machines.
 
 pub mod action;
+mod brush;
 mod confirm;
 mod effects;
 mod export;

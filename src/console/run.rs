@@ -206,7 +206,7 @@ impl<W: Write> Loop<W> {
 
     fn suspend(&mut self) -> io::Result<()> {
         if let Some(guard) = &self.guard {
-            self.screen.backend_mut().flush()?;
+            Write::flush(self.screen.backend_mut())?;
             guard.suspend()?;
             self.take_terminal()?;
         }
@@ -217,6 +217,7 @@ impl<W: Write> Loop<W> {
     fn take_terminal(&mut self) -> io::Result<()> {
         if let Some(guard) = &self.guard {
             guard.resume()?;
+            self.screen.backend_mut().forget();
             self.state.size = crossterm::terminal::size().unwrap_or(self.state.size);
             self.redraw()?;
         }

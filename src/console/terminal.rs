@@ -2,11 +2,12 @@
 //!
 //! Nothing here knows what is drawn.
 
+use super::brush::Brush;
 use crossterm::{
     cursor, event, execute,
     terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
 };
-use ratatui::{Terminal, TerminalOptions, Viewport, backend::CrosstermBackend, layout::Rect};
+use ratatui::{Terminal, TerminalOptions, Viewport, layout::Rect};
 use std::{
     io::{self, BufWriter, IsTerminal, Write},
     sync::{
@@ -28,11 +29,11 @@ static BACKGROUND_PANIC: Mutex<Option<String>> = Mutex::new(None);
 static HOOK: Once = Once::new();
 
 /// A ratatui terminal over a buffered writer.
-pub type Screen<W> = Terminal<CrosstermBackend<BufWriter<W>>>;
+pub type Screen<W> = Terminal<Brush<BufWriter<W>>>;
 
 /// A screen of a stated size; the loop resizes it when the terminal says so.
 pub fn screen<W: Write>(writer: W, width: u16, height: u16) -> io::Result<Screen<W>> {
-    let backend = CrosstermBackend::new(BufWriter::with_capacity(BUFFER_BYTES, writer));
+    let backend = Brush::new(BufWriter::with_capacity(BUFFER_BYTES, writer));
     let viewport = Viewport::Fixed(Rect::new(0, 0, width, height));
     Terminal::with_options(backend, TerminalOptions { viewport })
 }

@@ -175,7 +175,8 @@ fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -
 
 fn name(strip: &mut Strip, depth: usize, mark: &str, label: &str, role: Role, columns: Columns) {
     let indent = depth * 2;
-    strip.push(format!("{}{mark} ", " ".repeat(indent)), Role::Muted);
+    // In the colour of what follows: a colour that changes is bytes for each cursor key.
+    strip.push(format!("{}{mark} ", " ".repeat(indent)), role);
     strip.push(text::left(label, columns.name.saturating_sub(indent + 2)), role);
     strip.push(" ", Role::Text);
 }
