@@ -77,7 +77,7 @@ pub(super) fn health(machine: &Machine, work: &Work) -> Health {
     let is_silent = node.and_then(|n| n.reason.as_deref()).is_some_and(|reason| SILENT.contains(&reason));
     let since = node.and_then(|n| n.since.as_ref()).map(|t| t.0);
     match (machine_state(machine), ready) {
-        (MachineState::Ready, Some("True")) | (MachineState::NotReady, Some("True")) => Health::Well,
+        (MachineState::Ready | MachineState::NotReady, Some("True")) => Health::Well,
         (MachineState::Ready | MachineState::NotReady, Some("False")) => ill(What::NotReady, since),
         (MachineState::Ready | MachineState::NotReady, Some(_)) if is_silent => ill(What::Silent, since),
         (MachineState::NotReady, None) => ill(What::NodeGone, entered),
