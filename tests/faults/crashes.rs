@@ -30,7 +30,7 @@ fn check(test: &str, script: Script, haste: u64) {
 fn point(number: u64, writes: u64) -> When {
     match number.div_ceil(2) {
         _ if number > 2 * writes => When::AfterEffect(number - 2 * writes),
-        write if number % 2 == 0 => When::After(write),
+        write if number.is_multiple_of(2) => When::After(write),
         write => When::Before(write),
     }
 }
