@@ -8,7 +8,7 @@ use super::{
     review::review,
 };
 use crate::{
-    api::{ClusterDeployment, Machine, NodePool, Operation, labels},
+    api::{Cluster, ClusterDeployment, Machine, NodePool, Operation, labels},
     fleet::Fault,
 };
 use kube::{
@@ -16,7 +16,7 @@ use kube::{
     api::{DynamicObject, Patch, PatchParams},
     core::ApiResource,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 use std::{io::Write as _, path::PathBuf, time::Duration};
 use tokio::{
@@ -61,6 +61,17 @@ impl Hands {
                 self.tasks.spawn(async move {
                     let outcome = apply(&client, &order).await;
                     Some(Event::Applied { ticket, outcome })
+                });
+            }
+            Effect::Count { namespace, cluster, at } => {
+                self.tasks.spawn(async move {
+                    let clusters: Api<Cluster> = Api::namespaced(client, &namespace);
+                    let mark = json!({"metadata": {"annotations": {labels::FORECAST_REQUESTED_AT: at.to_string()}}});
+                    // Who may not ask for it goes without: the dialog says that it is not known.
+                    if let Err(error) = clusters.patch_metadata(&cluster, &parameters(), &Patch::Merge(mark)).await {
+                        tracing::debug!(%cluster, %error, "its pods are not counted");
+                    }
+                    None
                 });
             }
             Effect::Review { namespace } => {
@@ -305,7 +316,6 @@ fn save(name: &str, text: &str) -> Result<PathBuf, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_diff_shows_the_change_with_little_around_it() {

@@ -103,10 +103,16 @@ pub enum Effect {
         ticket: u64,
         order: Order,
     },
-    /// Make the changes. The only effect that changes the world.
+    /// Make the changes. The only effect that changes what is wanted of the fleet.
     Apply {
         ticket: u64,
         order: Order,
+    },
+    /// Ask the controllers to count the pods of a cluster, for a forecast of its drains: an annotation of the `Cluster`.
+    Count {
+        namespace: String,
+        cluster: String,
+        at: Timestamp,
     },
     /// Ask the server what we may do in the namespace.
     Review {
@@ -138,7 +144,7 @@ pub enum Effect {
 impl Effect {
     /// Carrying it out changes resources.
     pub fn is_mutation(&self) -> bool {
-        matches!(self, Self::Apply { .. })
+        matches!(self, Self::Apply { .. } | Self::Count { .. })
     }
 }
 

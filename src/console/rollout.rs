@@ -13,7 +13,7 @@ use crate::{
     api::Machine,
     fleet::{ClusterNode, Snapshot},
     plan::{
-        forecast::Finding,
+        forecast::{Finding, FindingKind},
         lifecycle::{self, Author, Preview, Wish},
         version::Version,
     },
@@ -25,6 +25,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// The plan is made anew at most this often while data comes in.
 const LOOK_EVERY_SECONDS: i64 = 1;
+/// How long we say that the pods of a cluster are being counted.
+const COUNTED_WITHIN_SECONDS: i64 = 20;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +87,8 @@ pub struct RolloutDialog {
     /// The moment that patches are made for: the same for as long as the dialog is open.
     decided_at: Timestamp,
     looked_at: Timestamp,
+    /// When it was asked for a count of the cluster's pods.
+    counting_since: Option<Timestamp>,
 }
 
 impl RolloutDialog {
@@ -105,6 +109,7 @@ impl RolloutDialog {
             targets: Vec::new(),
             decided_at: now,
             looked_at: now,
+            counting_since: None,
             about,
             seen,
         };
@@ -166,6 +171,21 @@ impl RolloutDialog {
     /// What is under way already on the pools that it is about, in sentences.
     pub fn under_way(&self) -> Vec<String> {
         self.seen.under_way(self.about.pool.as_deref())
+    }
+
+    /// The cluster whose pods somebody has to count before what its drains run into is known; once for a dialog.
+    pub fn wants_count(&mut self, now: Timestamp) -> Option<(String, String)> {
+        let unknown = self.findings.iter().any(|finding| finding.kind == FindingKind::Incomplete && finding.pods == 0);
+        if !unknown || self.counting_since.is_some() || !self.seen.is_uncounted() {
+            return None;
+        }
+        self.counting_since = Some(now);
+        Some((self.seen.deployment.metadata.namespace.clone()?, self.seen.name().to_owned()))
+    }
+
+    /// It was asked for not long ago.
+    pub fn is_counting(&self, now: Timestamp) -> bool {
+        self.counting_since.is_some_and(|at| now.duration_since(at).as_secs() < COUNTED_WITHIN_SECONDS)
     }
 
     /// What stands in the way of the drains, what is lost with them, what slows them down; worst first.

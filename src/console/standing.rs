@@ -69,10 +69,17 @@ pub fn kept(pool: Option<&Arc<NodePool>>) -> Option<i32> {
     (kept > 0 && rollout(pool).is_none()).then_some(kept)
 }
 
-/// Part of the machines that are to change and have, from 0 to 1.
-pub fn fraction(rollout: &RolloutStatus) -> f64 {
-    let all = rollout.updated + rollout.outdated - rollout.kept;
-    if all <= 0 { 1.0 } else { (f64::from(rollout.updated) / f64::from(all)).clamp(0.0, 1.0) }
+/// How many machines of how many have given way. One that joins on top has not changed anything yet: what counts is what is
+/// left of the old ones.
+pub fn done(rollout: &RolloutStatus, desired: i32) -> (i32, i32) {
+    let all = (desired - rollout.kept).max(1);
+    ((all - (rollout.outdated - rollout.kept).max(0)).clamp(0, all), all)
+}
+
+/// The same as a part, from 0 to 1.
+pub fn fraction(rollout: &RolloutStatus, desired: usize) -> f64 {
+    let (done, all) = done(rollout, i32::try_from(desired).unwrap_or(i32::MAX));
+    f64::from(done) / f64::from(all)
 }
 
 /// How many machines are where, in the order of [`Place::ALL`].

@@ -35,6 +35,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     expire(state, was_armed);
     effects.extend(permissions::ask(state));
     effects.extend(dialog::ask_for_opinion(state));
+    effects.extend(dialog::ask_to_count(state));
     effects.extend(look(state));
     scroll(state);
     effects
@@ -57,7 +58,12 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             state.focused = focused;
             Vec::new()
         }
-        Event::Tick | Event::Data(_) => Vec::new(),
+        // What came in too soon after the last look of a dialog is looked at now: nothing else may come.
+        Event::Tick => {
+            dialog::refresh(state);
+            Vec::new()
+        }
+        Event::Data(_) => Vec::new(),
         Event::Machine(machine) => {
             state.fetching = false;
             state.machine = machine.or_else(|| state.machine.take());

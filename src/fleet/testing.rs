@@ -15,7 +15,7 @@
 //! offline "the server does not answer"
 //! ```
 //!
-//! A cluster may offer `versions=1.33.6,1.34.2`; a pool may be `to=1.34.2 from=1.33.6` with `updated=2 outdated=4`, and then
+//! A cluster may offer `versions=1.33.6,1.34.2`, and its pods may be `counted` or `uncounted` for a forecast; a pool may be `to=1.34.2 from=1.33.6` with `updated=2 outdated=4`, and then
 //! `rev=new` marks the machines that are there; `previous=1.33.6` is what it goes back to; `blocked=web/api` names the budget
 //! that holds a drain up, and `maintained` is a machine that somebody cordoned by hand.
 //!
@@ -35,9 +35,9 @@ use super::{
 };
 use crate::api::{
     ArtifactsSpec, ClaimReference, Cluster, ClusterDeployment, ClusterDeploymentSpec, ClusterSpec, ClusterStatus,
-    DrainBlocker, DrainStatus, Machine, MachineReference, MachineSpec, MachineState, MachineStatus, Maintenance,
-    NodePool, NodePoolSpec, NodePoolStatus, NodeReference, NodeStatus, Operation, OperationProgress, OperationSpec,
-    OperationStatus, PhaseState, PhaseStatus, PreviousRevision, Role, RolloutStatus, labels,
+    Disruption, DrainBlocker, DrainStatus, Machine, MachineReference, MachineSpec, MachineState, MachineStatus,
+    Maintenance, NodePool, NodePoolSpec, NodePoolStatus, NodeReference, NodeStatus, Operation, OperationProgress,
+    OperationSpec, OperationStatus, PhaseState, PhaseStatus, PreviousRevision, Role, RolloutStatus, labels,
 };
 
 /// What time it is in such a fleet.
@@ -180,11 +180,15 @@ impl Builder {
             ..Default::default()
         };
         let phase = words.take("phase").unwrap_or_else(|| "Running".to_owned());
+        let counted = words.flag("counted");
+        let disruption = (counted || words.flag("uncounted"))
+            .then(|| Disruption { pods_counted_at: counted.then(|| ago(1)), ..Disruption::default() });
         let status = ClusterStatus {
             phase: Some(parsed(&phase)?),
             version: Some(version),
             endpoint: Some(format!("https://{}.example", self.cluster)),
             last_probe_time: Some(ago(2)),
+            disruption,
             ..ClusterStatus::default()
         };
         let mut observed = meta.clone();

@@ -92,10 +92,10 @@ fn viewer() -> Vec<Value> {
 }
 
 /// What keys of the console and `quarterdeck scale` write, and `kubectl scale` beside them. Not machines: whoever may
-/// patch one can take its claim away.
+/// patch one can take its claim away. Of a cluster it is the mark that has its pods counted before they are drained.
 fn acts() -> Vec<Value> {
     vec![
-        rule(GROUP, &["clusterdeployments", "machines", "nodepools", "operations"], &["patch"]),
+        rule(GROUP, &["clusterdeployments", "clusters", "machines", "nodepools", "operations"], &["patch"]),
         rule(GROUP, &["nodepools/scale"], &["patch", "update"]),
     ]
 }

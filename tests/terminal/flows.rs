@@ -18,41 +18,49 @@ const SENTENCE: &str =
 
 type Flow = (&'static str, fn(&Stage));
 
-/// One fleet for all of them, for it takes a while to stand; each flow has pools of its own.
+/// One fleet for all of them, for it takes a while to stand; each flow has pools of its own, and so some run side by side.
 #[test]
 fn everything_on_a_fleet() {
     let stage = Stage::open();
-    let mut flows: Vec<Flow> = vec![
+    let begin: Vec<Flow> = vec![
         ("a look around, and a filter", look_and_filter),
         ("scaled up, its log followed, scaled down", scale_and_follow),
         ("an upgrade of a cluster begun", lifecycle::upgrade),
-        ("a pool replaced, paused, ended midway and gone on with", lifecycle::replace_and_abort),
+    ];
+    let one: Vec<Flow> = vec![("a pool replaced, paused, ended midway and gone on with", lifecycle::replace_and_abort)];
+    let other: Vec<Flow> = vec![
         ("exported instead of applied", export),
         ("one machine cordoned, given back, drained and given back", machines::by_hand),
         ("marked machines replaced, held meanwhile", machines::marked),
         ("a pool of the upgraded cluster taken back", lifecycle::roll_back),
-        ("what failed is tried again", machines::retry),
-        ("the server is lost and comes back", lost_and_found),
     ];
+    let mut end: Vec<Flow> =
+        vec![("what failed is tried again", machines::retry), ("the server is lost and comes back", lost_and_found)];
     if stage.is_real {
         // The embedded server lets everybody do everything.
-        flows.extend([("whoever may only look", viewer as fn(&Stage)), ("whoever may act", operator)]);
+        end.extend([("whoever may only look", viewer as fn(&Stage)), ("whoever may act", operator)]);
     }
-    // To look at one again: words of its name.
+    let mut failed = run(&stage, begin);
+    std::thread::scope(|scope| {
+        let lanes = [one, other].map(|lane| scope.spawn(|| run(&stage, lane)));
+        failed.extend(lanes.into_iter().flat_map(|lane| lane.join().expect("it catches what breaks")));
+    });
+    failed.extend(run(&stage, end));
+    assert!(failed.is_empty(), "{failed:?}");
+}
+
+/// One after another; the names of those that failed. To look at one again: `QUARTERDECK_FLOWS=WORDS` of its name.
+fn run(stage: &Stage, mut flows: Vec<Flow>) -> Vec<&'static str> {
     if let Ok(words) = std::env::var("QUARTERDECK_FLOWS") {
         flows.retain(|(name, _)| name.contains(&words));
-        assert!(!flows.is_empty(), "no flow has {words} in its name");
     }
-    let failed: Vec<&str> = flows
-        .into_iter()
-        .filter_map(|(name, flow)| {
-            let start = std::time::Instant::now();
-            let outcome = catch_unwind(AssertUnwindSafe(|| flow(&stage)));
-            println!("{name}: {} after {:.1?}", if outcome.is_ok() { "ok" } else { "FAILED" }, start.elapsed());
-            outcome.is_err().then_some(name)
-        })
-        .collect();
-    assert!(failed.is_empty(), "{failed:?}");
+    let failed = flows.into_iter().filter_map(|(name, flow)| {
+        let start = std::time::Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| flow(stage)));
+        println!("{name}: {} after {:.1?}", if outcome.is_ok() { "ok" } else { "FAILED" }, start.elapsed());
+        outcome.is_err().then_some(name)
+    });
+    failed.collect()
 }
 
 /// Opens the scale dialog, arms writes in it, presses keys, and types what it takes.

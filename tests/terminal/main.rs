@@ -1,6 +1,7 @@
 //! The real binary in a pseudo-terminal: what a user sees, and how the terminal is left. The flows run on the embedded
 //! server, and with `QUARTERDECK_META=real` on the one that `QUARTERDECK_REAL_KUBECONFIG` names.
 
+mod blocked;
 mod flows;
 mod hands;
 mod kubelet;

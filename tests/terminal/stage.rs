@@ -55,13 +55,20 @@ impl Stage {
             tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().expect("threads");
         match real::kubeconfig() {
             Some(path) => Self::real(runtime, &path),
-            None => Self::embedded(runtime),
+            None => Self::embedded(runtime, &[]),
         }
     }
 
-    fn embedded(runtime: Runtime) -> Self {
+    /// On the embedded server, in the middle of something.
+    pub fn in_scenario(name: &str) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build().expect("threads");
+        Self::embedded(runtime, &["--scenario", name])
+    }
+
+    fn embedded(runtime: Runtime, arguments: &[&str]) -> Self {
         let mut demo = Command::new(BINARY);
-        let mut demo = demo.args(["demo", "--headless", "--speed"]).arg(SPEED.to_string());
+        let mut demo = demo.args(["demo", "--headless", "--speed"]).arg(SPEED.to_string()).args(arguments);
         demo = demo.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut process = demo.spawn().expect("it starts");
         let mut ready = String::new();

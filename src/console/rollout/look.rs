@@ -1,6 +1,6 @@
 //! What a dialog looks at: the resources of one cluster as the planner wants them, and whether they are still the same.
 
-use super::super::message;
+use super::super::{message, standing};
 use crate::{
     api::{Cluster, ClusterDeployment, Machine, NodePool, Operation, labels},
     fleet::{ClusterNode, Snapshot},
@@ -112,6 +112,12 @@ impl Seen {
         Some(forecast(seen, &nodes, width, &policy))
     }
 
+    /// The budgets of the cluster are known, and not which pods they are about.
+    pub fn is_uncounted(&self) -> bool {
+        let seen = self.cluster.as_ref().and_then(|c| c.status.as_ref()?.disruption.as_ref());
+        seen.is_some_and(|seen| seen.pods_counted_at.is_none())
+    }
+
     /// Budgets that never allow anything, whoever is emptied; the first few by name.
     pub fn never_satisfiable(&self) -> Vec<String> {
         let seen = self.cluster.as_ref().and_then(|c| c.status.as_ref()).and_then(|s| s.disruption.as_ref());
@@ -127,12 +133,9 @@ impl Seen {
             let left = rollout.outdated - rollout.kept;
             let name = p.metadata.name.as_deref().unwrap_or_default();
             let to = rollout.version.as_deref().unwrap_or(&rollout.revision);
-            let total = rollout.outdated + rollout.updated;
+            let (done, total) = standing::done(rollout, p.spec.replicas);
             (left > 0 || rollout.in_flight > 0).then(|| {
-                format!(
-                    "{name} is under way to {to}: {} of {total} done, {} in flight",
-                    rollout.updated, rollout.in_flight
-                )
+                format!("{name} is under way to {to}: {done} of {total} done, {} in flight", rollout.in_flight)
             })
         };
         self.pools.iter().filter(mine).filter_map(sentence).collect()

@@ -225,6 +225,25 @@ fn what_failed_in_a_pool_is_tried_again_after_a_yes() {
 }
 
 #[test]
+fn pods_are_counted_for_who_may_write_and_the_answer_is_taken_in() {
+    let uncounted = ROLLING.replace("version=1.33.6 versions", "version=1.33.6 uncounted versions");
+    let counts = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Count { .. })).count();
+    let mut state = state(&uncounted, (120, 40));
+    let looking = press(&mut state, ": 'pool eu-1/gpu' enter R");
+    assert_eq!(counts(&looking), 0, "to ask is a write");
+    assert!(screen(&state).contains("ctrl-o arms, and asks for it"), "{}", screen(&state));
+    let armed = press(&mut state, "ctrl-o tab tab");
+    assert_eq!(counts(&armed), 1, "once");
+    assert!(screen(&state).contains("are being counted"), "{}", screen(&state));
+    // The answer may come before the dialog looks again, and nothing after it.
+    with(&mut state, testing::snapshot(&uncounted.replace("uncounted", "counted")));
+    for _ in 0..6 {
+        send(&mut state, Event::Tick);
+    }
+    assert!(!screen(&state).contains("counted"), "{}", screen(&state));
+}
+
+#[test]
 fn a_failure_stays_in_the_dialog() {
     let mut state = rolling((120, 40));
     let sent = play(&mut state, "pool eu-1/gpu", "W R enter 'eu-1-gpu' enter");

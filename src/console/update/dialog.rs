@@ -68,6 +68,18 @@ pub fn ask_for_opinion(state: &mut State) -> Option<Effect> {
     Some(Effect::DryRun { ticket, order })
 }
 
+/// Has the pods of a cluster counted whose machines are about to be drained, if we may write: the mark is a write as well.
+pub fn ask_to_count(state: &mut State) -> Option<Effect> {
+    let Overlay::Rollout(dialog) = &state.overlay else { return None };
+    let needs = dialog.order().ok()?.needs();
+    if !state.is_armed() || state.lacks(&needs).is_some() {
+        return None;
+    }
+    let at = state.now;
+    let Overlay::Rollout(dialog) = &mut state.overlay else { return None };
+    dialog.wants_count(at).map(|(namespace, cluster)| Effect::Count { namespace, cluster, at })
+}
+
 /// Takes the server's answer in, if it is the one that is waited for.
 pub fn opinion(state: &mut State, ticket: u64, outcome: Result<DryRun, Refusal>) -> Vec<Effect> {
     if let Err(refusal) = &outcome {

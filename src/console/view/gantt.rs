@@ -107,9 +107,9 @@ fn phase_role(state: PhaseState) -> Role {
 /// The names of all phases in the order in which they come.
 fn order(machines: &[&Arc<MachineRow>]) -> Vec<Arc<str>> {
     let mut names: Vec<Arc<str>> = Vec::new();
-    for phase in machines.iter().flat_map(|m| m.phases.iter()) {
+    for phase in machines.iter().flat_map(|m| spans(m)) {
         if !names.contains(&phase.name) {
-            names.push(phase.name.clone());
+            names.push(phase.name);
         }
     }
     names
@@ -128,7 +128,7 @@ pub fn machines(
     let columns = width.saturating_sub(name + 3 + 36);
     let rows = height.saturating_sub(2).max(1);
     let shown = &machines[..machines.len().min(rows)];
-    let begun = shown.iter().flat_map(|m| m.phases.iter().filter_map(|p| p.started_at)).min();
+    let begun = shown.iter().flat_map(|m| spans(m)).filter_map(|p| p.started_at).min();
     let axis = Axis::new(begun, now, columns);
     let order = order(shown);
     let index = |phase: &str| order.iter().position(|n| **n == *phase).unwrap_or(0);
@@ -153,6 +153,25 @@ pub fn machines(
     lines
 }
 
+/// The phases of a machine; what is done to it by no executor, such as a drain, is one as well.
+fn spans(machine: &MachineRow) -> Vec<PhaseRow> {
+    let mut spans = machine.phases.to_vec();
+    let is_running = spans.iter().any(|phase| phase.state == PhaseState::Running);
+    if !is_running && let Some(since) = machine.state_since.filter(|_| machine.state.is_moving()) {
+        spans.push(PhaseRow {
+            name: machine.state.as_str().into(),
+            state: PhaseState::Running,
+            started_at: Some(since),
+            finished_at: None,
+            steps_done: 0,
+            steps: 0,
+            step: None,
+            message: None,
+        });
+    }
+    spans
+}
+
 fn machine_line(
     glyphs: Glyphs,
     machine: &MachineRow,
@@ -166,7 +185,7 @@ fn machine_line(
     let mut strip =
         Strip::of(format!("{} ", glyphs.health(machine.health)), role).add(text::left(&machine.name, name), Role::Text);
     strip.push(" ", Role::Text);
-    strip = strip.append(axis.bars(glyphs, &machine.phases, index));
+    strip = strip.append(axis.bars(glyphs, &spans(machine), index));
     let word = machine.phase.as_deref().unwrap_or(machine.state.as_str());
     strip.push(format!(" {} ", text::left(word, 16)), role);
     let since = machine.phase_since.or(machine.state_since);

@@ -33,32 +33,37 @@ pub fn header(pen: &mut Pen, state: &State, area: Rect) {
         left.push(if area.width >= 80 { " SIMULATED" } else { " SIM" }, Role::Simulated);
     }
     let right = mode(pen, state, wide);
+    let room = usize::from(area.width).saturating_sub(right.width() + 1);
     let bar = format!(" {} ", pen.glyphs.bar());
-    if wide {
+    let sizes = format!(
+        "{} · {} · {}",
+        text::plural(snapshot.clusters.len(), "cluster"),
+        text::plural(snapshot.pools().count(), "pool"),
+        text::plural(snapshot.counts.total(), "machine")
+    );
+    // How many there are goes before how they are.
+    let states = Health::ALL.iter().map(|h| text::width(&count(pen, state, *h))).sum::<usize>();
+    if left.width() + text::width(&sizes) + text::width(&bar) * 2 + states <= room {
         left.push(&bar, Role::Border);
-        left.push(
-            format!(
-                "{} · {} · {}",
-                text::plural(snapshot.clusters.len(), "cluster"),
-                text::plural(snapshot.pools().count(), "pool"),
-                text::plural(snapshot.counts.total(), "machine")
-            ),
-            Role::Text,
-        );
+        left.push(&sizes, Role::Text);
     }
     left.push(&bar, Role::Border);
-    let room = usize::from(area.width).saturating_sub(right.width() + 1);
     totals(&mut left, pen, state, room);
     pen.strip(area, &left);
     pen.right(area, &right);
 }
 
+/// One state and how many have it.
+fn count(pen: &Pen, state: &State, health: Health) -> String {
+    format!("{} {}  ", pen.glyphs.health(health), text::number(state.snapshot.counts.health(health)))
+}
+
 /// Machines by health; where there is no room for all, what is zero goes first, and then what is well.
 fn totals(strip: &mut Strip, pen: &Pen, state: &State, room: usize) {
-    let piece =
-        |health| format!("{} {}  ", pen.glyphs.health(health), text::number(state.snapshot.counts.health(health)));
     let mut shown = vec![Health::Good, Health::Moving, Health::Warning, Health::Bad, Health::Idle];
-    let fits = |shown: &[Health]| strip.width() + shown.iter().map(|h| text::width(&piece(*h))).sum::<usize>() <= room;
+    let fits = |shown: &[Health]| {
+        strip.width() + shown.iter().map(|h| text::width(&count(pen, state, *h))).sum::<usize>() <= room
+    };
     let has_none = |health: &Health| state.snapshot.counts.health(*health) == 0;
     if !fits(&shown) {
         shown.retain(|health| !has_none(health) || *health == Health::Good);
@@ -69,7 +74,7 @@ fn totals(strip: &mut Strip, pen: &Pen, state: &State, room: usize) {
         }
     }
     for health in shown {
-        strip.push(piece(health), if has_none(&health) { Role::Muted } else { role(health) });
+        strip.push(count(pen, state, health), if has_none(&health) { Role::Muted } else { role(health) });
     }
 }
 

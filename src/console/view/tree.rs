@@ -259,7 +259,7 @@ fn pool(strip: &mut Strip, pen: &Pen, state: &State, node: &PoolNode, open: bool
         strip.push(format!("{} {word}", pen.glyphs.pause()), Role::Warning);
         return;
     }
-    let rolling = standing::rollout(row.resource.as_ref()).map(standing::fraction);
+    let rolling = standing::rollout(row.resource.as_ref()).map(|r| standing::fraction(r, row.desired));
     let working = state.snapshot.operations_of(&row.name).next().filter(|o| !o.is_final());
     if let Some(fraction) = rolling.or(working.map(|o| o.fraction())).filter(|_| node.health >= Health::Moving) {
         let room = columns.state.saturating_sub(7).min(12);

@@ -15,7 +15,7 @@ pub fn panels(glyphs: Glyphs, state: &State, machine: &MachineRow, room: Room) -
     let resource = state.machine.as_deref().filter(|m| m.metadata.uid.as_deref() == Some(&*machine.uid));
     let mut panels = vec![facts(glyphs, state, machine, resource, room)];
     if machine.phases.is_empty() {
-        let words = resource.map(|_| "no phases are recorded").unwrap_or_default();
+        let words = resource.filter(|_| machine.drain.is_none()).map_or("", |_| "no phases are recorded");
         if let Some(restored) = resource.map(|m| restored(m, machine)).filter(|m| !m.phases.is_empty()) {
             panels.push(phases(glyphs, state, &restored, room));
         } else if !words.is_empty() && !room.tight {
@@ -93,7 +93,9 @@ fn facts(glyphs: Glyphs, state: &State, machine: &MachineRow, resource: Option<&
         lines.extend(text::wrap(message, room.width).into_iter().take(4).map(|part| Strip::of(part, role)));
     }
     if let Some(next) = next_step(state, machine) {
-        lines.push(Strip::of(format!("{} {next}", glyphs.now()), Role::Accent));
+        let parts = text::wrap(&next, room.width.saturating_sub(2)).into_iter().enumerate();
+        let mark = |row: usize| if row == 0 { glyphs.now() } else { " " };
+        lines.extend(parts.map(|(row, part)| Strip::of(format!("{} {part}", mark(row)), Role::Accent)));
     }
     let since = machine.state_since.map(|at| text::duration(text::seconds_between(at, state.now))).unwrap_or_default();
     let mut panel = Panel::new(text::clean(&machine.name), lines).right(Strip::of(
@@ -155,20 +157,27 @@ fn drain_panel(glyphs: Glyphs, state: &State, drain: &DrainStatus, room: Room) -
             .fact("since", text::clock(drain.started_at.0), Role::Text)
             .fact("deadline in", text::duration(left), if left < 60 { Role::Warning } else { Role::Text }),
     ];
+    if let Some(decision) = &drain.choice {
+        let who = decision.by.as_deref().unwrap_or("somebody");
+        let said = format!("{:?} by {} at {}", decision.choice, text::clean(who), text::clock(decision.at.0));
+        lines.push(Strip::new().fact("decided", said, Role::Accent));
+    }
     for blocker in &drain.blockers {
         let budget = blocker.pdb.as_deref().map(|pdb| {
-            format!("  {pdb} allows {}", blocker.disruptions_allowed.map_or("?".to_owned(), |n| n.to_string()))
+            format!("  PDB {pdb} allows {}", blocker.disruptions_allowed.map_or("?".to_owned(), |n| n.to_string()))
         });
+        let since = blocker.since.as_ref().map(|at| text::duration(text::seconds_between(at.0, state.now)));
+        let since = since.map(|since| format!(", since {since}")).unwrap_or_default();
         lines.push(Strip::of(
             text::cut(
-                &format!("{} {}{}", glyphs.health(Health::Warning), blocker.pod, budget.unwrap_or_default()),
+                &format!("{} {}{}{since}", glyphs.health(Health::Warning), blocker.pod, budget.unwrap_or_default()),
                 room.width,
             ),
             Role::Warning,
         ));
         let hint = blocker.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let why = format!("{}{hint}", blocker.message);
-        lines.push(Strip::of(format!("  {}", text::cut(&why, room.width.saturating_sub(2))), Role::Muted));
+        let why = text::wrap(&format!("{}{hint}", blocker.message), room.width.saturating_sub(2));
+        lines.extend(why.into_iter().take(3).map(|part| Strip::of(format!("  {part}"), Role::Muted)));
     }
     Panel::new(format!("Drain {}", if drain.blockers.is_empty() { "" } else { "blocked" }), lines)
 }

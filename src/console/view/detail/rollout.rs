@@ -14,10 +14,17 @@ use crate::{
 /// Blocked drains that are named.
 const BLOCKED: usize = 3;
 
-/// All that is said of it, the most useful first.
+/// All that is said of it, what needs a person before what explains.
 pub fn lines(glyphs: Glyphs, state: &State, node: &PoolNode, rollout: &RolloutStatus, room: Room) -> Vec<Strip> {
-    let mut lines = vec![bar(glyphs, rollout, room.width)];
+    let mut lines = vec![bar(glyphs, rollout, node.row.desired, room.width)];
     lines.extend(numbers(state, rollout).flow(room.width));
+    let blocked: Vec<_> = node.machines.iter().filter(|m| is_blocked(m)).take(BLOCKED).collect();
+    for machine in &blocked {
+        lines.push(blocker(glyphs, state, machine, room.width));
+    }
+    if !blocked.is_empty() {
+        lines.push(choices(state));
+    }
     if let Some(message) = rollout.message.as_deref() {
         let sentence = format!("why not faster: {message}");
         lines.extend(wrapped(glyphs.dot(), &sentence, Role::Text, room.width, 2));
@@ -26,13 +33,6 @@ pub fn lines(glyphs: Glyphs, state: &State, node: &PoolNode, rollout: &RolloutSt
     let health = if fine { Health::Good } else { Health::Bad };
     let said = if fine { Role::Text } else { Role::Bad };
     lines.extend(wrapped(glyphs.health(health), &sentence, said, room.width, 2));
-    let blocked: Vec<_> = node.machines.iter().filter(|m| is_blocked(m)).take(BLOCKED).collect();
-    for machine in &blocked {
-        lines.push(blocker(glyphs, state, machine, room.width));
-    }
-    if !blocked.is_empty() {
-        lines.push(choices(state));
-    }
     lines
 }
 
@@ -48,21 +48,21 @@ pub fn ended(glyphs: Glyphs, state: &State, kept: i32, width: usize) -> Vec<Stri
 }
 
 /// How far it is, from what to what.
-fn bar(glyphs: Glyphs, rollout: &RolloutStatus, width: usize) -> Strip {
-    let fraction = standing::fraction(rollout);
+fn bar(glyphs: Glyphs, rollout: &RolloutStatus, desired: usize, width: usize) -> Strip {
+    let fraction = standing::fraction(rollout, desired);
     let (done, rest) = text::bar(fraction, (width / 3).clamp(10, 40), glyphs.is_ascii());
-    let all = rollout.updated + rollout.outdated - rollout.kept;
+    let (gone, all) = standing::done(rollout, i32::try_from(desired).unwrap_or(i32::MAX));
     let to = rollout.version.as_deref().unwrap_or(&rollout.revision);
     let from: Vec<&str> = rollout.from_versions.iter().map(String::as_str).filter(|from| *from != to).collect();
     let versions = match from.as_slice() {
-        [] => format!("{to}, other machines"),
+        [] => format!("new machines, {to}"),
         from => format!("{} {} {to}", from.join(", "), glyphs.arrow()),
     };
     Strip::of("rollout ", Role::Muted)
         .add(done, Role::Moving)
         .add(rest, Role::Muted)
         .add(format!(" {:>3.0}%  ", fraction * 100.0), Role::Moving)
-        .add(format!("{}/{all}  ", rollout.updated), Role::Text)
+        .add(format!("{gone}/{all}  "), Role::Text)
         .add(text::cut(&versions, 40), Role::Accent)
 }
 

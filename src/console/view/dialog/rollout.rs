@@ -16,7 +16,7 @@ use crate::{
     config::Role,
     fleet::Health,
     plan::{
-        forecast::Severity,
+        forecast::{FindingKind, Severity},
         lifecycle::{PoolPreview, Preview, StagePreview},
         rollout::preview::Batch,
     },
@@ -24,6 +24,8 @@ use crate::{
 
 /// Machines of a list that are named.
 const NAMED: usize = 8;
+const COUNTING: &str = "the pods of this cluster are being counted …";
+const COUNTS_WHEN_ARMED: &str = "to have them counted is a small write: ctrl-o arms, and asks for it";
 
 /// All above the rule: it may be longer than the screen is high. `short` leaves out what can be done without.
 pub fn lines(pen: &Pen, state: &State, dialog: &RolloutDialog, width: usize, short: bool) -> Vec<Strip> {
@@ -41,7 +43,7 @@ pub fn lines(pen: &Pen, state: &State, dialog: &RolloutDialog, width: usize, sho
         Err(refusal) => lines.extend(marked(pen, Health::Bad, refusal, width)),
         Ok(preview) => {
             lines.extend(plan(pen, preview, width, short));
-            lines.extend(drains(pen, dialog, width));
+            lines.extend(drains(pen, state, dialog, width));
         }
     }
     if !short {
@@ -126,17 +128,8 @@ fn batches(pen: &Pen, pool: &PoolPreview, width: usize, short: bool) -> Vec<Stri
         return Vec::new();
     }
     let ascii = pen.glyphs.is_ascii();
-    let mut runs: Vec<(String, usize)> = Vec::new();
-    for batch in &pool.batches {
-        let word = moves(batch, ascii);
-        match runs.last_mut() {
-            Some((last, count)) if *last == word => *count += 1,
-            _ => runs.push((word, 1)),
-        }
-    }
-    let times = if ascii { "x" } else { "×" };
-    let words: Vec<String> =
-        runs.into_iter().map(|(word, count)| if count > 1 { format!("{word} {times}{count}") } else { word }).collect();
+    let words: Vec<String> = pool.batches.iter().map(|batch| moves(batch, ascii)).collect();
+    let words = runs(&words, if ascii { "x" } else { "×" });
     let more = if pool.is_cut { ", and more" } else { "" };
     let all =
         format!("{}: {}", text::plural(pool.batches.len(), "batch").replace("batchs", "batches"), words.join(", "));
@@ -150,9 +143,27 @@ fn batches(pen: &Pen, pool: &PoolPreview, width: usize, short: bool) -> Vec<Stri
         worst += &format!("; {quorum}");
     }
     if !short || pool.batches.iter().any(|b| b.quorum.is_some()) {
-        lines.push(label("").add(text::cut(&worst, width - LABEL), Role::Muted));
+        lines.extend(text::wrap(&worst, width - LABEL).into_iter().map(|part| label("").add(part, Role::Muted)));
     }
     lines
+}
+
+/// What comes several times in a row is said once, also where two take turns: `(+1, −1) ×6`.
+fn runs(words: &[String], times: &str) -> Vec<String> {
+    let mut said = Vec::new();
+    let mut rest = words;
+    while let Some(first) = rest.first() {
+        let repeats = |period: usize| rest.chunks_exact(period).take_while(|chunk| *chunk == &rest[..period]).count();
+        let (alone, turns) = (repeats(1), if rest.len() > 1 { repeats(2) } else { 0 });
+        let (taken, word) = match (alone, turns) {
+            (1, 2..) => (turns * 2, format!("({first}, {}) {times}{turns}", rest[1])),
+            (1, _) => (1, first.clone()),
+            (count, _) => (count, format!("{first} {times}{count}")),
+        };
+        said.push(word);
+        rest = &rest[taken..];
+    }
+    said
 }
 
 /// What one batch does: joins, leaves, is upgraded where it is.
@@ -167,7 +178,7 @@ fn moves(batch: &Batch, ascii: bool) -> String {
 }
 
 /// What the drains would run into, worst first.
-fn drains(pen: &Pen, dialog: &RolloutDialog, width: usize) -> Vec<Strip> {
+fn drains(pen: &Pen, state: &State, dialog: &RolloutDialog, width: usize) -> Vec<Strip> {
     let mut lines = Vec::new();
     for finding in &dialog.findings {
         let health = match finding.severity {
@@ -175,7 +186,14 @@ fn drains(pen: &Pen, dialog: &RolloutDialog, width: usize) -> Vec<Strip> {
             Severity::Loses | Severity::Slows => Health::Warning,
             Severity::Notes => Health::Idle,
         };
-        lines.extend(marked(pen, health, &finding.sentence, width));
+        let sentence = match finding.kind {
+            FindingKind::Incomplete if dialog.is_counting(state.now) => COUNTING,
+            _ => finding.sentence.as_str(),
+        };
+        lines.extend(marked(pen, health, sentence, width));
+        if finding.kind == FindingKind::Incomplete && !state.is_armed() {
+            lines.extend(marked(pen, health, COUNTS_WHEN_ARMED, width));
+        }
     }
     let never = dialog.never_satisfiable();
     if !never.is_empty() && dialog.preview.as_ref().is_ok_and(|preview| preview.machines > 0) {
@@ -214,4 +232,19 @@ fn named(machines: &[String]) -> String {
         words.push(format!("and {more} more"));
     }
     words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_are_said_once() {
+        let said = |words: &str| runs(&words.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>(), "×").join(", ");
+        assert_eq!(said("+1"), "+1");
+        assert_eq!(said("↑1 ↑1 ↑1"), "↑1 ×3");
+        assert_eq!(said("+1 −1 +1 −1 +1 −1"), "(+1, −1) ×3");
+        assert_eq!(said("+2 −2 +2 −2 +1 −1"), "(+2, −2) ×2, +1, −1");
+        assert_eq!(said("+1 −1"), "+1, −1");
+    }
 }
