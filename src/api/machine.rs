@@ -299,6 +299,9 @@ pub struct NodeStatus {
     /// What we cordoned it for; absent if a person did, or nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cordoned_by: Option<String>,
+    /// It carries our taint of nodes that are to give way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub outdated: bool,
     /// kubelet's version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubelet_version: Option<String>,

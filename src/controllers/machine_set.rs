@@ -3,6 +3,7 @@
 //!
 //! It decides from live lists, and for the whole pool if its revision is the current one (`plan::rollout`).
 
+mod nodes;
 mod report;
 mod start;
 
@@ -120,9 +121,11 @@ async fn reconcile(set: Arc<MachineSet>, context: Arc<Context>) -> Result<Action
     let acted = act(&context, &set, &observed, &plan).await?;
     report::report(&context, &set, &observed, &plan).await?;
     // What was done comes back as an event; a conflict on the way is worth another look soon.
-    let wake = plan.rollout.and_then(|r| r.wake_after_seconds);
+    let wake =
+        [plan.rollout.and_then(|r| r.wake_after_seconds), plan.revisit_after_seconds].into_iter().flatten().min();
     Ok(match wake {
         _ if acted.conflicts => Action::requeue(Duration::from_millis(200)),
+        _ if acted.again.is_some() => Action::requeue(acted.again.unwrap_or_default()),
         Some(seconds) => Action::requeue(Duration::from_secs(seconds.unsigned_abs().max(1))),
         None => Action::await_change(),
     })
@@ -165,7 +168,8 @@ fn plan(set: &MachineSet, observed: &Observed, now: Timestamp) -> Plan {
     let uid = set.uid().unwrap_or_default();
     let name = set.name_any();
     let target = Target::of(&observed.pool, &set.spec.revision, (&name, &uid), now);
-    let demand = Demand { rollout: (!deleting).then_some(target), ..demand };
+    let revisits = scale::Revisits { pause_seconds: observed.pool.spec.drain.timeout_seconds(), now };
+    let demand = Demand { rollout: (!deleting).then_some(target), revisits: Some(revisits), ..demand };
     scale::plan(&demand, &observed.machines, &observed.operations)
 }
 
@@ -183,13 +187,16 @@ fn is_current(set: &MachineSet, pool: &NodePool) -> bool {
 #[derive(Default)]
 struct Acted {
     conflicts: bool,
+    /// Some nodes could not be reached.
+    again: Option<Duration>,
 }
 
 async fn act(context: &Context, set: &MachineSet, observed: &Observed, plan: &Plan) -> Result<Acted, Error> {
     let mut acted = Acted::default();
-    if matches!(plan.halt, Some(scale::Halt::Paused)) || observed.deployment.is_none() {
+    let Some(deployment) = observed.deployment.as_ref().filter(|_| !matches!(plan.halt, Some(scale::Halt::Paused)))
+    else {
         return Ok(acted);
-    }
+    };
     let machines: Api<Machine> = context.api(&set.namespace().unwrap_or_default());
     acted.conflicts |= each(observed, &plan.releases, |m| machine_claim::release(&machines, m)).await?;
     let claim = ClaimReference {
@@ -203,6 +210,7 @@ async fn act(context: &Context, set: &MachineSet, observed: &Observed, plan: &Pl
     };
     acted.conflicts |= each(observed, &plan.arrived, |m| machine_claim::pass_on(&machines, m, &claim)).await?;
     acted.conflicts |= each(observed, &plan.claims, |m| machine_claim::claim(&machines, m, &claim)).await?;
+    acted.again = nodes::touch(context, deployment, observed, &plan.touches).await;
     if !plan.claims.is_empty() {
         // The machines come back claimed, and join one operation together.
         return Ok(acted);
@@ -220,6 +228,7 @@ async fn act(context: &Context, set: &MachineSet, observed: &Observed, plan: &Pl
             start::start(context, set, observed, OperationType::Upgrade, machines).await?;
         }
     }
+    start::again(context, set, observed, &plan.revisits).await?;
     Ok(acted)
 }
 

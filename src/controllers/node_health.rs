@@ -27,7 +27,10 @@ use crate::{
         Cluster, ClusterDeployment, ClusterPhase, ConditionStatus, Machine, NodeCounts, NodeStatus, condition,
         provider_id, set_condition,
     },
-    tenant::{self, Tenant, node::is_cordoned},
+    tenant::{
+        self, Tenant,
+        node::{carries_taint, is_cordoned},
+    },
 };
 
 use super::{
@@ -370,6 +373,7 @@ fn describe(node: &Node, before: Option<&NodeStatus>, now: jiff::Timestamp) -> N
         reason,
         unschedulable: is_cordoned(node),
         cordoned_by: node.annotations().get(crate::api::labels::CORDONED_BY).cloned(),
+        outdated: carries_taint(node, crate::api::labels::OUTDATED_TAINT),
         kubelet_version: node
             .status
             .as_ref()

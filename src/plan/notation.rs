@@ -2,7 +2,8 @@
 //!
 //! `m-1:idle` is free; `m-2:ready@5` belongs to the pool since second 5; a `!` after it marks it for deletion, a `^`
 //! says that its node is not Ready, a `#up` that operation `up` has reserved it. After a comma: `done`, `failed` or `begun`
-//! phases; a `drained` or `skipped` drain; a `node` that is Ready or a `lost` one. Operations: `up:ScaleUp:Running=m-1+m-2`.
+//! phases; a `drained` or `skipped` drain; a `node` that is Ready or a `lost` one; one that was
+//! `seen`, is `tainted` as outdated, `cordoned` by somebody or by a rollout of `ours`. Operations: `up:ScaleUp:Running=m-1+m-2`.
 
 use std::collections::BTreeMap;
 
@@ -74,6 +75,15 @@ fn add(machine: &mut Machine, fact: &str) {
         "failed" => status.phases = phase(PhaseState::Failed),
         "drained" => status.drain = Some(drain(Some(at(1)), None)),
         "skipped" => status.drain = Some(drain(None, Some(at(1)))),
+        "seen" | "tainted" | "cordoned" | "ours" => {
+            let node = status.node.as_mut().expect("a node");
+            (node.name, node.uid) = (Some("node".to_owned()), Some("uid-node".to_owned()));
+            node.outdated |= fact == "tainted";
+            node.unschedulable |= matches!(fact, "cordoned" | "ours");
+            if fact == "ours" {
+                node.cordoned_by = Some(crate::plan::rollout::nodes::SIGN.to_owned());
+            }
+        }
         "node" => status.node = node("True"),
         "lost" => status.node = node("Unknown"),
         other => panic!("fact {other}"),

@@ -5,6 +5,7 @@
 
 pub mod fences;
 pub mod moves;
+pub mod nodes;
 pub mod preview;
 
 use jiff::Timestamp;
@@ -13,6 +14,7 @@ use crate::api::{Machine, MachineReference, NodePool, OperationType, RolloutPoli
 
 use super::{
     machine::phases_done,
+    scale::is_quarantined,
     work::{Work, serves, state},
 };
 use fences::Fences;
@@ -178,19 +180,34 @@ pub(super) fn counts(
     for machine in leaving {
         counts.leaving += 1;
         counts.drained += i32::from(settled_at(machine).is_some());
+        counts.quarantined += i32::from(is_quarantined(machine, work));
     }
     (counts, wake)
+}
+
+/// All have given way but those whose drain was given up: the rollout is not over.
+pub(super) fn left_behind(
+    target: &Target,
+    sorted: &Sorted,
+    leaving: &[&Machine],
+    desired: i32,
+    work: &Work,
+) -> Option<Progress> {
+    leaving.iter().find(|m| target.is_outdated(m) && is_quarantined(m, work))?;
+    let (counts, wake_after_seconds) = counts(target, sorted, leaving, desired, 0, work);
+    Some(Progress {
+        counts,
+        kept: counts.outdated,
+        quarantined: counts.quarantined,
+        brake: Some(Brake::Quarantine(counts.quarantined)),
+        wake_after_seconds,
+    })
 }
 
 /// When the drain of a machine was done, or given up.
 fn settled_at(machine: &Machine) -> Option<Timestamp> {
     let drain = machine.status.as_ref()?.drain.as_ref()?;
     drain.completed_at.as_ref().or(drain.skipped_at.as_ref()).map(|t| t.0)
-}
-
-/// Its drain was given up: it stays, cordoned.
-pub(super) fn is_quarantined(machine: &Machine) -> bool {
-    machine.status.as_ref().and_then(|s| s.drain.as_ref()).is_some_and(|d| d.skipped_at.is_some())
 }
 
 /// What bounds a step of this pool.

@@ -6,8 +6,9 @@
 mod demand;
 mod halt;
 mod machines;
+mod quarantine;
 
-use crate::api::{Machine, MachineReference, Operation, OperationType, Role};
+use crate::api::{Machine, MachineReference, Operation, OperationType, Role, StrategyType};
 
 use super::{
     budget::Budget,
@@ -15,6 +16,7 @@ use super::{
     rollout::{
         self, Progress, Sorted, Target,
         moves::{Brake, Counts},
+        nodes::{self, Touch},
     },
     victims::{Why, ranked},
     work::Work,
@@ -24,6 +26,8 @@ use machines::{has_node, name, natural};
 pub use demand::{DEFAULT_PARALLELISM, Demand};
 pub use halt::Halt;
 pub use machines::{is_candidate, is_member, reference};
+pub use quarantine::Revisits;
+pub(super) use quarantine::is_quarantined;
 
 /// A machine that leaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +64,12 @@ pub struct Plan {
     pub upgrades: Vec<MachineReference>,
     /// Members that were brought to the current revision and are to be counted to its set.
     pub arrived: Vec<MachineReference>,
+    /// Changes on nodes that cost nobody anything: taints, and our own cordons.
+    pub touches: Vec<Touch>,
+    /// Failed operations to try again, because only their quarantined machines are left.
+    pub revisits: Vec<String>,
+    /// There will be some after so many seconds.
+    pub revisit_after_seconds: Option<i64>,
     /// Where the rollout stands, while members are to be replaced.
     pub rollout: Option<Progress>,
     pub budget: Budget,
@@ -98,14 +108,26 @@ pub fn plan<'a>(
     let difference = demand.replicas.saturating_sub(plan.from);
     plan.arrived = sorted.as_ref().map(|s| s.arrived.clone()).unwrap_or_default();
     let target = demand.rollout.as_ref().zip(sorted.as_ref());
-    if let Some((target, sorted)) = target.filter(|(t, s)| t.is_rolling(s, &leaving)) {
+    let rolling = target.filter(|(t, s)| t.is_rolling(s, &leaving));
+    if let Some((target, sorted)) = target {
+        plan.touches = nodes::taints(target, sorted);
+        plan.touches.extend(nodes::uncordons(target, sorted, rolling.is_some(), &work));
+    }
+    if let Some((target, sorted)) = rolling {
         plan.roll(demand, target, sorted, idle, &leaving, &work);
     } else if difference >= 0 {
         plan.claim(idle, difference as usize);
     } else {
         plan.shrink(demand, staying.clone(), &leaving, difference.unsigned_abs() as usize, &work);
     }
+    if plan.rollout.is_none()
+        && let Some((target, sorted)) = target
+    {
+        plan.rollout = rollout::left_behind(target, sorted, &leaving, demand.replicas, &work);
+    }
     plan.joins = plan.untouched(&staying, &work);
+    let all: Vec<&Machine> = staying.iter().chain(&leaving).copied().collect();
+    plan.return_to(&all, demand.revisits.filter(|_| !demand.paused && !demand.hold), &work);
     plan.estimate = plan.estimate_from(operations, demand.parallelism);
     plan
 }
@@ -210,14 +232,27 @@ impl Plan {
         let mut ranked = ranked(sorted.outdated.clone(), demand.order, work);
         // What was asked for by name is not what a partition keeps.
         ranked.sort_by_key(|(machine, _)| !rollout::is_marked(machine));
+        if target.strategy == StrategyType::BlueGreen && moves.remove() > 0 {
+            // All that are to go are cordoned first, so that what leaves one of them cannot land on the next.
+            let kept = usize::try_from(bounds.partition.max(0)).unwrap_or(0);
+            let going = ranked.len().saturating_sub(kept);
+            let open = nodes::cordons(ranked.iter().take(going).map(|(m, _)| *m));
+            if !open.is_empty() {
+                let brake = Some(Brake::Cordon);
+                moves = rollout::moves::Moves { remove_available: 0, remove_unavailable: 0, brake, ..moves };
+            }
+            self.touches.extend(open);
+        }
         self.take(&ranked, &moves, work);
         self.claim(idle, usize::try_from(moves.claim).unwrap_or(0));
         self.shortfall = moves.missing;
+        let in_place = sorted.outdated.iter().filter(|m| is_quarantined(m, work)).count();
+        let quarantined = counts.quarantined + i32::try_from(in_place).unwrap_or(i32::MAX);
         self.rollout = Some(Progress {
             counts: Counts { outdated, ..counts },
             kept: bounds.partition.min(counts.outdated).max(0),
-            quarantined: count(leaving.iter().filter(|m| rollout::is_quarantined(m)).collect::<Vec<_>>().as_slice()),
-            brake: moves.brake,
+            quarantined,
+            brake: moves.brake.or((quarantined > 0).then_some(Brake::Quarantine(quarantined))),
             wake_after_seconds: [ripe, soaked].into_iter().flatten().min(),
         });
     }

@@ -1,6 +1,6 @@
 //! Nodes by providerID: find, cordon, uncordon, delete.
 
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Taint};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
@@ -70,6 +70,20 @@ impl Tenant {
         Ok(true)
     }
 
+    /// Puts a taint on the node, or takes it off: new pods go elsewhere if they can. Others' taints stay as they are.
+    pub async fn taint(&self, node: &Node, key: &str, wanted: bool) -> Result<(), Error> {
+        if carries_taint(node, key) == wanted {
+            return Ok(());
+        }
+        let mut taints = node.spec.as_ref().and_then(|s| s.taints.clone()).unwrap_or_default();
+        taints.retain(|t| t.key != key);
+        if wanted {
+            let effect = "PreferNoSchedule".to_owned();
+            taints.push(Taint { key: key.to_owned(), effect, ..Taint::default() });
+        }
+        self.patch(node, json!({ "spec": { "taints": taints } })).await
+    }
+
     /// Deletes this very node; that it is gone already is as good.
     pub async fn delete_node(&self, node: &Node) -> Result<(), Error> {
         let preconditions = Preconditions { uid: node.metadata.uid.clone(), resource_version: None };
@@ -97,6 +111,11 @@ impl Tenant {
 /// No new pod is scheduled to it.
 pub fn is_cordoned(node: &Node) -> bool {
     node.spec.as_ref().is_some_and(|s| s.unschedulable == Some(true))
+}
+
+/// It has a taint of this key.
+pub fn carries_taint(node: &Node, key: &str) -> bool {
+    node.spec.iter().flat_map(|s| s.taints.iter().flatten()).any(|t| t.key == key)
 }
 
 fn carries(node: &Node, provider_id: &str) -> bool {

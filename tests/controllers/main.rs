@@ -7,8 +7,10 @@ mod draining;
 mod maintenance;
 #[allow(dead_code, reason = "the tests of commands use more of it")]
 mod meta;
+mod nodes;
 #[path = "../needs/program.rs"]
 mod program;
+mod quarantine;
 mod remediation;
 mod rollout;
 mod safety;

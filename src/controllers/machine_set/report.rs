@@ -115,6 +115,7 @@ fn conditions(
         work.is_leaving(m) && operation.is_some_and(|o| state_of(o) == OperationState::Failed)
     });
     let failed = failed.count();
+    let quarantined = plan.rollout.map_or(0, |r| r.quarantined) as usize;
     let leaving = plan.leaving as usize;
     let down = if let Some(halt) = plan.halt.as_ref().filter(|_| !plan.victims.is_empty()) {
         let message = match halt {
@@ -129,6 +130,10 @@ fn conditions(
             other => other.message(),
         };
         (False, halt.reason(), message)
+    } else if quarantined > 0 && leaving > 0 && failed == leaving {
+        let message =
+            format!("{quarantined} nodes are in quarantine: they are drained again when nothing else is left to do");
+        (True, "Quarantine", message)
     } else if failed > 0 && failed == leaving {
         (
             False,

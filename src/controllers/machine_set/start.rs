@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use kube::{Api, ResourceExt, api::PostParams};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::Observed;
 use crate::{
     api::{MachineReference, MachineSet, Operation, OperationSpec, OperationType, labels},
-    controllers::{Context, Error, cluster_deployment::created, node_pool},
+    controllers::{Context, Error, cluster_deployment::created, node_pool, write},
     plan::{rollout::is_marked, state_of},
 };
 
@@ -31,6 +32,24 @@ pub(super) async fn start(
         };
         let note = format!("{}: {verb} {}", operation.name_any(), some_names(machines));
         context.events.normal(&observed.pool, type_.as_str(), note).await;
+    }
+    Ok(())
+}
+
+/// Tries operations again of which only quarantined machines are left: nothing else is to be done.
+pub(super) async fn again(
+    context: &Context,
+    set: &MachineSet,
+    observed: &Observed,
+    names: &[String],
+) -> Result<(), Error> {
+    let api: Api<Operation> = context.api(&set.namespace().unwrap_or_default());
+    for operation in observed.operations.iter().filter(|o| names.contains(&o.name_any())) {
+        let asked = json!({ "metadata": { "annotations": { labels::RETRY: context.now().to_string() } } });
+        write::object(&api, operation, asked).await?;
+        let note =
+            format!("{}: the others are done, and what was left in quarantine is drained again", operation.name_any());
+        context.events.normal(&observed.pool, "Revisited", note).await;
     }
     Ok(())
 }

@@ -164,6 +164,7 @@ impl NodeRow {
             ready: ready.to_owned(),
             reason: self.reason.as_deref().map(Into::into),
             unschedulable: self.unschedulable,
+            outdated: false,
             cordoned_by: self.cordoned_by.as_deref().map(Into::into),
             kubelet_version: self.version.as_deref().map(Into::into),
             since: self.since.map(Time),

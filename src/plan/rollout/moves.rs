@@ -22,6 +22,8 @@ pub struct Counts {
     pub leaving: i32,
     /// Of these, the ones whose drain is done.
     pub drained: i32,
+    /// Of these, the ones whose drain was given up and whose operation is over: the others go on without them.
+    pub quarantined: i32,
     /// Machines that may be claimed.
     pub idle: i32,
 }
@@ -97,6 +99,10 @@ pub enum Brake {
     OneMemberAtATime,
     /// The new pool soaks, or the last batch does.
     Soak,
+    /// All old nodes are cordoned before the first is drained.
+    Cordon,
+    /// So many nodes could not be emptied in time, and nothing else is left to do.
+    Quarantine(i32),
     /// As many machines as the policy lets go at once are under way.
     Limit,
     /// Nothing moves by itself: machines are replaced when they are marked.
@@ -116,6 +122,8 @@ impl Brake {
             Self::DeletionBudget(_) => "DeletionBudget",
             Self::OneMemberAtATime => "OneMemberAtATime",
             Self::Soak => "Soaking",
+            Self::Cordon => "CordoningOldNodes",
+            Self::Quarantine(_) => "Quarantine",
             Self::Limit => "Limit",
             Self::OnDelete => "OnDelete",
         }
@@ -142,6 +150,11 @@ impl Brake {
                 "control plane and etcd change by one member at a time, while all others are well".to_owned()
             }
             Self::Soak => "what was just done soaks before more follows".to_owned(),
+            Self::Cordon => "all old nodes are cordoned before the first of them is drained".to_owned(),
+            Self::Quarantine(n) => format!(
+                "{n} {} cordoned because pods did not leave in time, and comes up again after the others: look at what blocks the drain",
+                are(n)
+            ),
             Self::Limit => "as many machines as maxSurge and maxUnavailable allow are under way".to_owned(),
             Self::OnDelete => "strategy OnDelete: an old machine is replaced when it is marked".to_owned(),
         }
@@ -181,7 +194,8 @@ fn rolling(counts: &Counts, bounds: &Bounds, keep: i32) -> Moves {
     let new_unavailable = counts.updated - counts.updated_available;
     // New machines that do not come up hold the old ones back: a broken template stalls itself.
     let total = (counts.staying() - least - new_unavailable).clamp(0, to_go);
-    let deletions = (bounds.deletions - counts.leaving).max(0);
+    let in_hand = counts.leaving - counts.quarantined;
+    let deletions = (bounds.deletions - in_hand).max(0);
     let idle_unwell = counts.outdated - counts.outdated_available - counts.upgrading;
     let remove_unavailable = idle_unwell.clamp(0, total.min(deletions));
     let left = total - remove_unavailable;
@@ -199,7 +213,7 @@ fn rolling(counts: &Counts, bounds: &Bounds, keep: i32) -> Moves {
         } else if bounds.one_at_a_time && (total > 0 || counts.leaving > 0) {
             Brake::OneMemberAtATime
         } else if left > 0 && deletions <= moves.remove() {
-            Brake::DeletionBudget(counts.leaving + moves.remove())
+            Brake::DeletionBudget(in_hand + moves.remove())
         } else if counts.outdated > counts.outdated_available {
             Brake::Unhealthy(counts.outdated - counts.outdated_available)
         } else {
@@ -296,6 +310,7 @@ pub fn after(counts: &Counts, moves: &Moves) -> Counts {
         idle: counts.idle - moves.claim + moves.remove() + counts.leaving,
         leaving: 0,
         drained: 0,
+        quarantined: 0,
         ..*counts
     }
 }

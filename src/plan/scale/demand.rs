@@ -7,6 +7,8 @@ use crate::{
     plan::rollout::Target,
 };
 
+use super::Revisits;
+
 /// Machines worked on at once when nobody said otherwise.
 pub const DEFAULT_PARALLELISM: usize = 30;
 
@@ -29,6 +31,8 @@ pub struct Demand<'a> {
     /// Nothing may be taken away.
     pub hold: bool,
     pub parallelism: usize,
+    /// How quarantined machines are returned to; a dialog does not ask.
+    pub revisits: Option<Revisits>,
     /// What its machines are to become; `None` if their number is all that matters.
     pub rollout: Option<Target<'a>>,
 }
@@ -49,6 +53,7 @@ impl<'a> Demand<'a> {
             paused: pool.spec.paused,
             hold: pool.spec.hold,
             parallelism: DEFAULT_PARALLELISM,
+            revisits: None,
             rollout: None,
         }
     }

@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{tests::demand, *};
 use crate::{
     api::{RolloutPolicy, StrategyType, labels},
-    plan::notation,
+    plan::{notation, rollout::nodes::Change},
 };
 
 /// Machines in the notation; a `*` before one is of the current revision, a `~` is marked to be replaced.
@@ -18,6 +18,9 @@ fn members(line: &str) -> Vec<Machine> {
         let mut machine = notation::machine(name);
         if let Some(claim) = &mut machine.spec.claim_ref {
             claim.revision = Some(if word.contains('*') { "new" } else { "old" }.to_owned());
+        }
+        if word.contains("#r2") {
+            machine.status.as_mut().and_then(|s| s.drain.as_mut()).expect("a drain").run = 2;
         }
         if word.contains('~') {
             machine.metadata.annotations = Some([(labels::REPLACE_MACHINE.to_owned(), String::new())].into());
@@ -35,19 +38,46 @@ fn words(plan: &Plan) -> String {
     let mut words = mark("+", &plan.claims);
     words.extend(plan.victims.iter().map(|v| format!("-{}", v.machine.name)));
     words.extend(mark("^", &plan.upgrades));
+    words.extend(plan.revisits.iter().map(|o| format!("!{o}")));
+    words.extend(plan.revisit_after_seconds.map(|s| format!("@{s}")));
     words.extend(plan.rollout.and_then(|r| r.brake).map(|b| format!("[{}]", b.reason())));
     words.join(" ")
 }
 
 fn check(strategy: StrategyType, policy: &RolloutPolicy, machines: &str, operations: &str, expected: &str) {
-    let (machines, operations) = (members(machines), notation::operations(operations));
+    assert_eq!(words(&planned(strategy, policy, machines, operations)), expected, "{machines}");
+}
+
+fn planned(strategy: StrategyType, policy: &RolloutPolicy, machines: &str, operations: &str) -> Plan {
+    planned_with(None, strategy, policy, machines, operations)
+}
+
+fn planned_for(replicas: i32, strategy: StrategyType, policy: &RolloutPolicy, machines: &str) -> Plan {
+    planned_with(Some(replicas), strategy, policy, machines, "")
+}
+
+fn planned_with(
+    replicas: Option<i32>,
+    strategy: StrategyType,
+    policy: &RolloutPolicy,
+    machines: &str,
+    operations: &str,
+) -> Plan {
+    let (machines, mut operations) = (members(machines), notation::operations(operations));
+    for operation in &mut operations {
+        // `r2` is in its second run.
+        let run = if operation.metadata.name.as_deref() == Some("r2") { 2 } else { 1 };
+        operation.status.as_mut().expect("a status").run = run;
+    }
     let now = Timestamp::from_second(1_000).expect("a second");
     let target = Target { policy, strategy, revision: "new", set: ("set-new", "uid-new"), now };
     let selector = BTreeMap::new();
-    let replicas = machines.iter().filter(|m| m.spec.claim_ref.is_some()).count();
-    let replicas = i32::try_from(replicas).expect("few");
-    let demand = Demand { rollout: Some(target), ..demand(replicas, &selector) };
-    assert_eq!(words(&plan(&demand, &machines, &operations)), expected);
+    let work = Work::of(&operations);
+    let stays = |m: &&Machine| m.spec.claim_ref.is_some() && !work.is_leaving(m);
+    let replicas = replicas.unwrap_or_else(|| count(&machines.iter().filter(stays).collect::<Vec<_>>()));
+    let revisits = Some(Revisits { pause_seconds: 1_200, now });
+    let demand = Demand { rollout: Some(target), revisits, deletion_budget: Some(1), ..demand(replicas, &selector) };
+    plan(&demand, &machines, &operations)
 }
 
 #[test]
@@ -81,6 +111,88 @@ fn a_partition_keeps_revisions_and_not_what_is_marked() {
     check(rolling, &policy, "~a:ready@1 b:ready@2 *c:ready@3", "", "[NotEnoughIdleMachines]");
     let spare = RolloutPolicy { strategy: one_may_be_missing(), ..policy };
     check(rolling, &spare, "~a:ready@1 b:ready@2 *c:ready@3", "", "-a");
+}
+
+#[test]
+fn who_is_in_quarantine_comes_last() {
+    let (policy, rolling) = (RolloutPolicy::default(), StrategyType::RollingUpdate);
+    // The others go on without it, and it does not spend what may leave at once.
+    let failed = "r:Replace:Failed=a";
+    check(rolling, &policy, "a:failed@1#r,skipped b:ready@2 *c:ready@3 i:idle", failed, "+i [WaitingForNewMachines]");
+    let one_less = RolloutPolicy { strategy: one_may_be_missing(), ..RolloutPolicy::default() };
+    check(rolling, &one_less, "a:failed@1#r,skipped b:ready@2 *c:ready@3", failed, "-b [Quarantine]");
+    let joining = "r:Replace:Failed=a up:ScaleUp:Running=c";
+    check(rolling, &policy, "a:failed@1#r,skipped *b:ready@2 *c:provisioning@3#up", joining, "[Quarantine]");
+    // It alone is left: it is drained again, the second time after a while, and the rollout is not over.
+    check(rolling, &policy, "a:failed@1#r,skipped *b:ready@2 *c:ready@3", failed, "!r [Quarantine]");
+    let again = "r2:Replace:Failed=a";
+    check(rolling, &policy, "a:failed@1#r2,skipped *b:ready@2", again, "@201 [Quarantine]");
+    // In place it spends what may be missing: it is returned to when that stops the rest.
+    let upgrade = "u:Upgrade:Failed=a";
+    check(
+        StrategyType::InPlace,
+        &policy,
+        "a:failed@1#u,skipped b:ready@2 c:ready@3",
+        upgrade,
+        "!u [UnhealthyMachines]",
+    );
+}
+
+/// `t` tainted, `T` no longer, `c` cordoned, `C` no longer, with the machine, after the words of the plan.
+fn touches(plan: &Plan) -> String {
+    let letter = |change| match change {
+        Change::Taint => "t",
+        Change::Untaint => "T",
+        Change::Cordon => "c",
+        Change::Uncordon => "C",
+    };
+    let mut all: Vec<String> = plan.touches.iter().map(|t| format!("{}{}", letter(t.change), t.machine.name)).collect();
+    all.extend(Some(words(plan)).filter(|w| !w.is_empty()));
+    all.join(" ")
+}
+
+fn touch(strategy: StrategyType, policy: &RolloutPolicy, machines: &str, expected: &str) {
+    assert_eq!(touches(&planned(strategy, policy, machines, "")), expected, "{machines}");
+}
+
+#[test]
+fn nodes_that_give_way_are_tainted_until_they_do_not() {
+    let (policy, rolling) = (RolloutPolicy::default(), StrategyType::RollingUpdate);
+    touch(
+        rolling,
+        &policy,
+        "a:ready@1,seen b:ready@2,seen,tainted *c:ready@3,seen i:idle",
+        "ta +i [WaitingForNewMachines]",
+    );
+    touch(rolling, &policy, "*a:ready@1,seen,tainted *b:ready@2,seen", "Ta");
+    touch(rolling, &policy, "*~a:ready@1,seen *b:ready@2,seen i:idle", "ta +i [WaitingForNewMachines]");
+    let kept = RolloutPolicy { partition: Some(2), ..RolloutPolicy::default() };
+    touch(rolling, &kept, "a:ready@1,seen,tainted b:ready@2,seen *c:ready@3,seen", "Ta");
+    touch(StrategyType::OnDelete, &policy, "a:ready@1,seen *b:ready@2,seen", "");
+    touch(StrategyType::InPlace, &policy, "a:ready@1,seen *b:ready@2,seen", "ta ^a");
+    touch(rolling, &policy, "a:ready@1 *b:ready@2", "[NotEnoughIdleMachines]");
+}
+
+#[test]
+fn a_whole_old_pool_is_cordoned_before_the_first_of_it_is_drained() {
+    let twice = RolloutPolicy {
+        strategy: crate::api::RolloutStrategy {
+            blue_green: Some(crate::api::BlueGreen { batch_soak_seconds: Some(0), ..Default::default() }),
+            ..Default::default()
+        },
+        ..RolloutPolicy::default()
+    };
+    let check = |machines: &str, replicas: i32, expected: &str| {
+        let plan = planned_for(replicas, StrategyType::BlueGreen, &twice, machines);
+        assert_eq!(touches(&plan), expected, "{machines}");
+    };
+    let old = |fact: &str| {
+        format!("a:ready@1,seen,tainted{fact} b:ready@2,seen,tainted{fact} *c:ready@3,seen *d:ready@4,seen")
+    };
+    check(&old(""), 2, "cb ca [CordoningOldNodes]");
+    check(&old(",cordoned"), 2, "-b [Soaking]");
+    // Back again: the old ones are the new ones.
+    check("*a:ready@1,seen,ours *b:ready@2,seen,cordoned", 2, "Ca");
 }
 
 fn one_may_be_missing() -> crate::api::RolloutStrategy {

@@ -20,6 +20,7 @@ pub(super) fn demand(replicas: i32, selector: &BTreeMap<String, String>) -> Dema
         paused: false,
         hold: false,
         parallelism: DEFAULT_PARALLELISM,
+        revisits: None,
         rollout: None,
     }
 }

@@ -155,7 +155,8 @@ fn any_strategy() -> impl Strategy<Value = StrategyType> {
 prop_compose! {
     fn any_counts()(
         desired in 0..40i32, outdated in 0..40i32, updated in 0..40i32, well in 0.0..1.0f64, new_well in 0.0..1.0f64,
-        upgrading in 0.0..1.0f64, leaving in 0..10i32, drained in 0.0..1.0f64, idle in 0..50i32,
+        upgrading in 0.0..1.0f64, leaving in 0..10i32, drained in 0.0..1.0f64,
+        quarantined in 0.0..1.0f64, idle in 0..50i32,
     ) -> Counts {
         let part = |share: f64, of: i32| (share * f64::from(of + 1)) as i32;
         let outdated_available = part(well, outdated).min(outdated);
@@ -163,7 +164,7 @@ prop_compose! {
             desired, outdated, outdated_available, updated,
             upgrading: part(upgrading, outdated - outdated_available).min(outdated - outdated_available),
             updated_available: part(new_well, updated).min(updated),
-            leaving, drained: part(drained, leaving).min(leaving), idle,
+            leaving, drained: part(drained, leaving).min(leaving), quarantined: part(quarantined, leaving).min(leaving), idle,
         }
     }
 }
@@ -207,7 +208,8 @@ proptest! {
             prop_assert!(moves.remove() + moves.upgrade <= 1);
         }
         if bounds.strategy == StrategyType::RollingUpdate {
-            prop_assert!(moves.remove() == 0 || counts.leaving + moves.remove() <= bounds.deletions.max(counts.leaving));
+            let in_hand = counts.leaving - counts.quarantined;
+            prop_assert!(moves.remove() == 0 || in_hand + moves.remove() <= bounds.deletions.max(in_hand));
         }
     }
 
