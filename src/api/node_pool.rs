@@ -88,12 +88,14 @@ pub struct NodePoolSpec {
 
 impl NodePoolSpec {
     /// The way in which its machines change: what it says, else `InPlace` for a control plane and `RollingUpdate` for all
-    /// others.
+    /// others. Members that vote never stand twice side by side: they are replaced one by one.
     pub fn strategy(&self) -> StrategyType {
-        self.rollout.strategy.type_.unwrap_or(match self.role {
-            Role::Worker => StrategyType::RollingUpdate,
-            Role::ControlPlane | Role::Etcd => StrategyType::InPlace,
-        })
+        match (self.role, self.rollout.strategy.type_) {
+            (Role::Worker, None) => StrategyType::RollingUpdate,
+            (Role::ControlPlane | Role::Etcd, None) => StrategyType::InPlace,
+            (Role::ControlPlane | Role::Etcd, Some(StrategyType::BlueGreen)) => StrategyType::RollingUpdate,
+            (_, Some(strategy)) => strategy,
+        }
     }
 
     /// Digest of what its nodes are made like with this Kubernetes version: the name of a revision.

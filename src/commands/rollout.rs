@@ -147,13 +147,16 @@ fn seen(of: &OfCluster, change: &Change) -> Seen {
 /// Whoever asks twice gets what they asked for.
 fn is_so_already(refusal: &Refusal) -> bool {
     use Refusal as R;
-    matches!(refusal, R::SameVersion(_) | R::Paused(_) | R::NotPaused(_) | R::Held(_) | R::NotHeld(_))
+    matches!(
+        refusal,
+        R::SameVersion(_) | R::Paused(_) | R::NotPaused(_) | R::ClusterNotPaused(_) | R::Held(_) | R::NotHeld(_)
+    )
 }
 
 fn exit_of(refusal: &Refusal) -> Exit {
     use Refusal as R;
     match refusal {
-        R::Version(_) | R::Upgrade(_) | R::ControlPlanePool(_) | R::BackInPlace(_) => Exit::BadInput,
+        R::Version(_) | R::Upgrade(_) | R::ControlPlanePool(_) | R::ControlPlaneBack { .. } => Exit::BadInput,
         R::NoPool(_) | R::NotAMember { .. } => Exit::NotFound,
         _ => Exit::Declined,
     }

@@ -20,9 +20,10 @@ use kube::{Resource, ResourceExt};
 
 use crate::{
     api::{
-        ClusterDeployment, Machine, MachineSet, NodeTemplate, Operation, Role, SecretKeyReference, SshSpec, Taint,
-        labels,
+        ClusterDeployment, Machine, MachineSet, NodeTemplate, Operation, OperationType, Role, SecretKeyReference,
+        SshSpec, Taint, labels,
     },
+    plan::version::Version,
     runbook::job::{
         EXIT_BAD_INPUT, EXIT_MACHINES_FAILED, HOST_KEY_FACT, INPUT_DIRECTORY, INPUT_KEY, InventoryMachine, JobInput,
         PASSWORD, PRIVATE_KEY, SECRET_DIRECTORY, SUDO_PASSWORD, SshAccess,
@@ -92,8 +93,19 @@ fn variables(source: &Source) -> BTreeMap<String, String> {
         ("node_labels".to_owned(), joined(template.labels.iter().map(|(k, v)| format!("{k}={v}")))),
         ("node_taints".to_owned(), joined(template.taints.iter().map(taint))),
     ]);
+    if is_way_back(source, version) {
+        variables.insert("way_back".to_owned(), "yes".to_owned());
+    }
     variables.extend(deployment.variables.clone());
     variables
+}
+
+/// Some of the machines have a newer version than the one that they get where they are.
+fn is_way_back(source: &Source, version: &str) -> bool {
+    let Ok(wanted) = version.parse::<Version>() else { return false };
+    let has = |m: &&Machine| m.status.as_ref()?.node.as_ref()?.kubelet_version.as_deref()?.parse::<Version>().ok();
+    source.operation.spec.type_ == OperationType::Upgrade
+        && source.machines.iter().any(|m| has(m).is_some_and(|has| has > wanted))
 }
 
 fn joined(words: impl Iterator<Item = String>) -> String {

@@ -4,7 +4,7 @@
 //! `False`: nothing is concluded from silence. Beside it runs `disruption`, for the same cluster and as long.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -135,7 +135,10 @@ struct View {
     nodes: BTreeMap<String, Vec<Node>>,
     /// All nodes, those without a providerID too.
     by_name: BTreeMap<String, Node>,
+    /// What the API server says it is.
     version: Option<String>,
+    /// Versions of the kubelets when it was asked: they change with those of a control plane.
+    kubelets: BTreeSet<String>,
     answered_at: Option<Time>,
     lost_since: Option<Instant>,
     ever_connected: bool,
@@ -172,9 +175,8 @@ async fn watch(context: &Context, deployment: &ClusterDeployment, view: &mut Vie
         let event = tokio::select! {
             event = events.try_next() => event.map_err(|e| Lost::Watch(e.to_string()))?,
             _ = probe.tick() => {
-                if !is_same(context, deployment, &tenant).await? {
-                    return Ok(());
-                }
+                let Some(version) = still(context, deployment, &tenant).await? else { return Ok(()) };
+                view.version = Some(version);
                 // A machine that joined the cluster, or got its label back, after its node had its last news.
                 owed = listed && !view.report(context, deployment).await;
                 continue;
@@ -203,6 +205,12 @@ async fn watch(context: &Context, deployment: &ClusterDeployment, view: &mut Vie
         if due {
             (view.lost_since, view.ever_connected) = (None, true);
             view.answered_at = Some(Time(context.now()));
+            let kubelets = view.kubelets();
+            if kubelets != view.kubelets {
+                // A member of the control plane may be among them: the server is asked anew, once for all of them.
+                view.version = Some(tenant.version().await?);
+                view.kubelets = kubelets;
+            }
             (listed, owed) = (true, !view.report(context, deployment).await);
         }
         // What was heard before the end counts: the cluster has answered.
@@ -212,11 +220,11 @@ async fn watch(context: &Context, deployment: &ClusterDeployment, view: &mut Vie
     }
 }
 
-/// The cluster answers, and its kubeconfig still leads to the same client.
-async fn is_same(context: &Context, deployment: &ClusterDeployment, tenant: &Tenant) -> Result<bool, Lost> {
+/// The version with which the cluster answers; `None` if its kubeconfig does not lead to the same client any more.
+async fn still(context: &Context, deployment: &ClusterDeployment, tenant: &Tenant) -> Result<Option<String>, Lost> {
     let now = context.tenants.connect(deployment).await?;
-    tenant.version().await?;
-    Ok(now.is_same_as(tenant))
+    let version = tenant.version().await?;
+    Ok(now.is_same_as(tenant).then_some(version))
 }
 
 /// Puts an event into the view. Answers whether there is something to report.
@@ -235,6 +243,11 @@ impl View {
     /// A cluster that was never reached has nothing to be lost: it is said at once.
     fn grace(&self) -> Duration {
         if self.ever_connected { GRACE } else { Duration::ZERO }
+    }
+
+    fn kubelets(&self) -> BTreeSet<String> {
+        let info = |n: &Node| n.status.as_ref()?.node_info.as_ref().map(|i| i.kubelet_version.clone());
+        self.by_name.values().filter_map(info).collect()
     }
 
     /// Writes what has changed. Answers whether all of it is written: news that are lost here would never come again.

@@ -20,6 +20,27 @@ pub fn builtin_names() -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Role;
+
+    #[test]
+    fn a_member_leaves_etcd_before_its_host_is_reset_and_votes_before_it_counts() {
+        let steps = |book: &str, role| {
+            let book = crate::runbook::parse(builtin(book).unwrap()).unwrap();
+            let scope = crate::runbook::Scope { role, phases: &[] };
+            let phases = book.phases_for(scope).map(|(_, phase)| phase);
+            let named = phases.flat_map(|p| p.steps.iter().map(|s| format!("{}/{}", p.name(), s.name.value)));
+            named.collect::<Vec<_>>()
+        };
+        let at = |steps: &[String], step: &str| steps.iter().position(|s| s == step);
+        let leaving = steps("node-reset", Role::ControlPlane);
+        let order =
+            ["Etcd/the others are a quorum", "Etcd/leave etcd", "Etcd/etcd has let it go", "Reset/kubeadm reset"];
+        let order = order.map(|step| at(&leaving, step).expect("the step is there"));
+        assert!(order.is_sorted(), "{leaving:?}");
+        assert!(steps("node-reset", Role::Worker)[0].starts_with("Reset/"), "a worker has no part in etcd");
+        let joining = steps("node-join", Role::ControlPlane);
+        assert_eq!(joining.last().map(String::as_str), Some("Verify/member of etcd votes"));
+    }
 
     #[test]
     fn every_builtin_is_called_as_it_says_and_passes_the_lint() {

@@ -5,7 +5,7 @@ use kube::{
     ResourceExt,
     api::{Patch, PatchParams},
 };
-use quarterdeck::api::{MachineState, labels};
+use quarterdeck::api::{Cluster, MachineState, labels};
 use serde_json::json;
 
 use crate::world::World;
@@ -104,4 +104,24 @@ async fn a_whole_old_pool_is_cordoned_first_and_given_back_on_the_way_back() {
         closed == ["node-m-0"]
     };
     world.until("ours are given back, and no other", open).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_version_of_a_cluster_follows_its_control_plane() {
+    let world = World::new(2, 2).await;
+    *world.version.lock().unwrap() = Some("1.34.2".to_owned());
+    world.start("one");
+    world.settled(2).await;
+    let known = async || {
+        let cluster: Cluster = world.api().get("blue").await.expect("the cluster");
+        cluster.status.and_then(|s| s.version)
+    };
+    world.until("it is known", async || known().await.as_deref() == Some("1.34.2")).await;
+    // The connection stays; what answers is another version, and so is the kubelet beside it.
+    *world.version.lock().unwrap() = Some("1.34.3".to_owned());
+    let info = json!({ "status": { "nodeInfo": { "kubeletVersion": "v1.34.3" } } });
+    world.nodes().patch_status("node-m-0", &PatchParams::default(), &Patch::Merge(info)).await.expect("patched");
+    let begun = std::time::Instant::now();
+    world.until("it follows", async || known().await.as_deref() == Some("1.34.3")).await;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15), "and does not wait for the next probe");
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
@@ -124,6 +125,39 @@ async fn in_place_the_machines_stay() {
         world.operations().await.into_iter().filter(|o| o.spec.type_ == OperationType::Upgrade).collect();
     assert_eq!(upgrades.len(), 3);
     assert!(upgrades.iter().all(|o| o.spec.version.as_deref() == Some("1.34.3")));
+
+    // And back, where they are: the hosts are told that it is meant.
+    world.patch_pool(json!({ "version": "1.34.2" })).await;
+    rolled(&world, 3).await;
+    assert_eq!(versions(&world).await, BTreeSet::from(["1.34.2".to_owned()]));
+    assert_eq!(members(&world).await, before);
+    assert!(world.executor.resets.lock().unwrap().is_empty(), "nothing is reset");
+    let inputs: Api<ConfigMap> = world.api();
+    let told = |map: &ConfigMap| map.data.iter().flatten().any(|(_, text)| text.contains("\"way_back\":\"yes\""));
+    let inputs = inputs.list(&Default::default()).await.unwrap().items;
+    assert_eq!(inputs.iter().filter(|m| told(m)).count(), 3, "three of the upgrades went back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_is_replaced_by_members_that_join_first() {
+    let world = World::new(4, 0).await;
+    let strategy = json!({ "strategy": { "type": "BlueGreen" } });
+    let pools = json!([{ "name": "control-plane", "role": "ControlPlane", "replicas": 3, "rollout": strategy }]);
+    world.patch_deployment(json!({ "pools": pools })).await;
+    world.start("one");
+    world.until("all are Ready", async || world.count(MachineState::Ready).await == 3).await;
+    let before = members(&world).await;
+    world.patch_deployment(json!({ "version": "1.34.3" })).await;
+    world
+        .until("all members are new", async || {
+            assert!(world.count(MachineState::Ready).await >= 3, "the next one joins before one leaves");
+            assert!(members(&world).await.len() <= 4, "one at a time, though it says blue-green");
+            world.executor.resets.lock().unwrap().len() == 3
+        })
+        .await;
+    world.until("they serve", async || versions(&world).await == BTreeSet::from(["1.34.3".to_owned()])).await;
+    assert_ne!(members(&world).await, before);
+    assert!(world.operations().await.iter().all(|o| o.spec.type_ != OperationType::Upgrade));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,6 +16,8 @@ pub(super) struct Goal {
     /// Machines, by name and UID, whose mark has to be gone.
     pub(super) marked: Vec<(String, Option<String>)>,
     end: End,
+    /// It is about the cluster, not a pool of it.
+    is_whole: bool,
 }
 
 /// What is waited for in one pool.
@@ -35,13 +37,16 @@ enum End {
     Still,
     /// The controllers have stopped.
     Paused,
+    /// They have begun again, but for pools that are paused themselves.
+    GoesOn,
 }
 
 impl Goal {
     pub(super) fn of(planned: &Planned<Subject>, written: &[Written]) -> Self {
         let Subject { cluster, wish, pools } = &planned.subject;
         let end = match wish {
-            Wish::Pause { .. } => End::Paused,
+            Wish::Pause { .. } | Wish::PauseCluster => End::Paused,
+            Wish::ResumeCluster => End::GoesOn,
             Wish::Hold { .. } | Wish::Abort { .. } => End::Still,
             _ => End::UpToDate,
         };
@@ -49,6 +54,7 @@ impl Goal {
         let last = |name: &str| stages.clone().find(|s| s.pools.iter().any(|p| p.pool == name)).map(|s| s.to.clone());
         let is_upgrade = matches!(wish, Wish::Upgrade { .. });
         let names: Vec<&String> = match wish {
+            Wish::PauseCluster | Wish::ResumeCluster => pools.iter().collect(),
             Wish::Upgrade { pool: None, .. } => {
                 pools.iter().filter(|p| written.is_empty() || last(p).is_some()).collect()
             }
@@ -63,6 +69,7 @@ impl Goal {
         Self {
             cluster: cluster.clone(),
             pools: names.into_iter().map(goal).collect(),
+            is_whole: matches!(wish, Wish::PauseCluster),
             marked: marked.map(|w| (w.name.clone(), w.uid.clone())).collect(),
             end,
         }
@@ -71,6 +78,12 @@ impl Goal {
     /// What to do next, for whoever does not wait.
     pub(super) fn hint(&self) -> String {
         match (self.end, self.pools.first()) {
+            (End::Paused, _) if self.is_whole => {
+                format!(
+                    "{0} stands still, with all of its pools. It goes on with  quarterdeck resume {0}",
+                    self.cluster
+                )
+            }
             (End::Paused, Some(pool)) => {
                 format!("{0} stands still. It goes on with  quarterdeck resume {1}", pool.name, self.words(&pool.name))
             }
@@ -111,6 +124,7 @@ impl Goal {
         let is_over = status.rollout.as_ref().is_none_or(is_over);
         let ended = match self.end {
             End::Paused => is(pool, "Paused", "True"),
+            End::GoesOn => pool.spec.paused || is(pool, "Paused", "False"),
             End::Still => {
                 is_over
                     || (status.rollout.as_ref().is_some_and(|r| r.in_flight == 0)

@@ -25,9 +25,25 @@ pub enum Verb {
 
 /// What was typed.
 pub(super) enum Asked {
-    Upgrade { cluster: String, pool: Option<String>, version: String },
-    Replace { pool: Option<(String, String)>, machines: Vec<String> },
-    OfPool { verb: Verb, cluster: String, pool: String },
+    Upgrade {
+        cluster: String,
+        pool: Option<String>,
+        version: String,
+    },
+    Replace {
+        pool: Option<(String, String)>,
+        machines: Vec<String>,
+    },
+    OfPool {
+        verb: Verb,
+        cluster: String,
+        pool: String,
+    },
+    /// A whole cluster.
+    Still {
+        cluster: String,
+        wish: Wish,
+    },
 }
 
 impl Asked {
@@ -54,6 +70,14 @@ impl Asked {
     }
 
     pub(super) fn of_pool(verb: Verb, target: &str) -> Result<Self, Ended> {
+        let whole = match verb {
+            Verb::Pause => Some(Wish::PauseCluster),
+            Verb::Resume => Some(Wish::ResumeCluster),
+            _ => None,
+        };
+        if let Some(wish) = whole.filter(|_| !target.is_empty() && !target.contains('/')) {
+            return Ok(Self::Still { cluster: target.to_owned(), wish });
+        }
         let (cluster, pool) = pool_words(target)?;
         Ok(Self::OfPool { verb, cluster: cluster.to_owned(), pool: pool.to_owned() })
     }
@@ -77,6 +101,7 @@ impl Asked {
                 let pool = pool_of(scene, machines, named)?;
                 Ok(about(pool, |pool| Wish::ReplaceMachines { pool, machines: machines.clone() }))
             }
+            Self::Still { cluster, wish } => Ok((scene.deployment(cluster)?.name_any(), wish.clone())),
             Self::OfPool { verb, cluster, pool } => Ok(about(scene.pool(cluster, pool)?, |pool| verb.wish(pool))),
         }
     }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Refusal, Scene, Wish};
 use crate::{
-    api::{Machine, NodePool, NodeTemplate, Operation, OperationState, labels},
+    api::{Machine, NodePool, NodeTemplate, Operation, OperationState, Role, labels},
     plan::{
         rollout::is_marked,
         version::Version,
@@ -62,6 +62,8 @@ pub fn changes(scene: &Scene, wish: &Wish, author: &Author) -> Result<Vec<Change
         Wish::Rollback { pool } => Ok(vec![write.pool(scene.pool(pool)?, previous(scene.pool(pool)?)?)]),
         Wish::Pause { pool } => write.flag(pool, "paused", true, |p| p.spec.paused, Refusal::Paused),
         Wish::Resume { pool } => write.flag(pool, "paused", false, |p| !p.spec.paused, Refusal::NotPaused),
+        Wish::PauseCluster => write.pause(true),
+        Wish::ResumeCluster => write.pause(false),
         Wish::Hold { pool } => write.flag(pool, "hold", true, |p| p.spec.hold, Refusal::Held),
         Wish::Unhold { pool } => write.flag(pool, "hold", false, |p| !p.spec.hold, Refusal::NotHeld),
         Wish::Retry { pool } => write.retry(scene.pool(pool)?),
@@ -121,11 +123,14 @@ fn previous(pool: &NodePool) -> Result<Value, Refusal> {
     if before.version == version && before.template == pool.spec.template {
         return Err(none());
     }
-    Ok(json!({
-        "version": before.version,
+    let mut spec = json!({
         "template": template(&before.template, &pool.spec.template),
         "rollout": { "partition": null, "after": null },
-    }))
+    });
+    if pool.spec.role == Role::Worker {
+        spec["version"] = json!(before.version);
+    }
+    Ok(spec)
 }
 
 /// A merge patch adds up maps: keys that are gone are written as null.
@@ -178,6 +183,16 @@ impl Writer<'_> {
             return Err(refusal(pool.metadata.name.clone().unwrap_or_default()));
         }
         Ok(vec![self.pool(pool, json!({ field: value }))])
+    }
+
+    /// The whole cluster: pools keep what they say themselves.
+    fn pause(&self, wanted: bool) -> Result<Vec<Change>, Refusal> {
+        let name = self.scene.cluster_name().to_owned();
+        match (self.scene.deployment.spec.paused, wanted) {
+            (true, true) => Err(Refusal::Paused(name)),
+            (false, false) => Err(Refusal::ClusterNotPaused(name)),
+            _ => Ok(vec![self.deployment(json!({ "paused": wanted }))]),
+        }
     }
 
     fn operations_of<'b>(&'b self, pool: &'b NodePool) -> impl Iterator<Item = &'b Operation> {

@@ -24,9 +24,9 @@ pub enum Refusal {
     #[error("no revision of {0} from before is known: there is nothing to go back to")]
     NoPrevious(String),
     #[error(
-        "{0} would go back in place, which cannot be done: set rollout.strategy.type to RollingUpdate to go back by replacing machines"
+        "{pool} is a control plane, and Kubernetes does not support taking one from {from} back to {to}: its objects in etcd may be of the newer version already; pause or abort to stop where it is, then mend what failed and retry, or restore etcd from a snapshot of before"
     )]
-    BackInPlace(String),
+    ControlPlaneBack { pool: String, from: String, to: String },
     #[error(
         "{pool} is being rolled out to {version} already ({left} machines left): wait, or abort or roll it back first"
     )]
@@ -35,6 +35,8 @@ pub enum Refusal {
     Paused(String),
     #[error("{0} is not paused; if its cluster is, resume that")]
     NotPaused(String),
+    #[error("{0} is not paused; pools of it may be: resume those")]
+    ClusterNotPaused(String),
     #[error("{0} is on hold already")]
     Held(String),
     #[error("{0} is not on hold")]

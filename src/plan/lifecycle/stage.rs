@@ -14,6 +14,7 @@ use crate::{
             preview::{Batch, Course, course},
         },
         scale::{DEFAULT_PARALLELISM, is_candidate},
+        skew,
         upgrade::{ClusterView, Stage, stages},
         version::Version,
         work::{Work, machine_state},
@@ -74,6 +75,7 @@ pub(super) fn preview(scene: &Scene, wish: &Wish) -> Result<Preview, Refusal> {
         }
         Wish::Rollback { pool } => rollback(scene, scene.pool(pool)?)?,
         Wish::Abort { pool } => abort(scene, scene.pool(pool)?)?,
+        Wish::PauseCluster | Wish::ResumeCluster => still(scene, wish),
         Wish::Pause { pool }
         | Wish::Resume { pool }
         | Wish::Hold { pool }
@@ -89,10 +91,18 @@ pub(super) fn preview(scene: &Scene, wish: &Wish) -> Result<Preview, Refusal> {
     Ok(preview)
 }
 
+/// A whole cluster stops, or goes on but for the pools that are paused themselves.
+fn still(scene: &Scene, wish: &Wish) -> Preview {
+    let title = format!("{} {} with all of its pools", capital(wish.verb()), scene.cluster_name());
+    let paused = scene.pools.iter().filter(|p| p.spec.paused && *wish == Wish::ResumeCluster);
+    let warnings = paused.map(|p| format!("{} is paused itself and stays so: resume it as well", name(p))).collect();
+    Preview { title, warnings, ..Preview::default() }
+}
+
 fn level(scene: &Scene, wish: &Wish, preview: &Preview) -> u8 {
     let base = match wish {
-        Wish::Pause { .. } | Wish::Hold { .. } => return 0,
-        Wish::Resume { .. } | Wish::Unhold { .. } | Wish::Retry { .. } => return 1,
+        Wish::Pause { .. } | Wish::PauseCluster | Wish::Hold { .. } => return 0,
+        Wish::Resume { .. } | Wish::ResumeCluster | Wish::Unhold { .. } | Wish::Retry { .. } => return 1,
         Wish::Abort { .. } => return 3,
         Wish::Upgrade { .. } | Wish::Replace { .. } | Wish::ReplaceMachines { .. } | Wish::Rollback { .. } => 2,
     };
@@ -198,12 +208,12 @@ fn replacement(scene: &Scene, pool: &NodePool, chosen: &[&Machine], title: Strin
 fn rollback(scene: &Scene, pool: &NodePool) -> Result<Preview, Refusal> {
     let none = || Refusal::NoPrevious(name(pool).to_owned());
     let previous = pool.status.as_ref().and_then(|s| s.previous_revision.as_ref()).ok_or_else(none)?;
-    if pool.spec.role != Role::Worker {
-        return Err(Refusal::ControlPlanePool(name(pool).to_owned()));
+    let now = pool.status.as_ref().and_then(|s| s.version.clone());
+    if pool.spec.role != Role::Worker && previous.version != now {
+        let (from, to) = (now.unwrap_or_default(), previous.version.clone().unwrap_or_default());
+        return Err(Refusal::ControlPlaneBack { pool: name(pool).to_owned(), from, to });
     }
-    if pool.spec.strategy() == StrategyType::InPlace {
-        return Err(Refusal::BackInPlace(name(pool).to_owned()));
-    }
+    check_way_back(scene, pool, previous.version.as_deref())?;
     let stays =
         |m: &Machine| m.spec.claim_ref.as_ref().and_then(|c| c.revision.as_deref()) == Some(previous.revision.as_str());
     let preview = pool_preview(scene, pool, pool.spec.strategy(), 0, &|m| !stays(m));
@@ -218,6 +228,21 @@ fn rollback(scene: &Scene, pool: &NodePool) -> Result<Preview, Refusal> {
         preview.warnings.push(format!("the pool gets version {version} of its own, and no longer follows its cluster"));
     }
     Ok(preview)
+}
+
+/// The version of before goes with what the control plane has by now.
+fn check_way_back(scene: &Scene, pool: &NodePool, version: Option<&str>) -> Result<(), Refusal> {
+    let mut pools = scene.pools.to_vec();
+    for same in pools.iter_mut().filter(|p| p.metadata.name == pool.metadata.name && p.spec.role == Role::Worker) {
+        same.spec.version = version.map(str::to_owned).or(same.spec.version.take());
+    }
+    let view = ClusterView::of(scene.deployment, scene.cluster, &pools, scene.machines);
+    let (Some(view), Some(Ok(version))) = (view, version.map(str::parse::<Version>)) else { return Ok(()) };
+    if let Some(control_plane) = view.control_plane().filter(|_| pool.spec.role == Role::Worker) {
+        skew::kubelet(&version, &control_plane).map_err(crate::plan::upgrade::Refusal::from)?;
+    }
+    stages(&view)?;
+    Ok(())
 }
 
 fn abort(scene: &Scene, pool: &NodePool) -> Result<Preview, Refusal> {

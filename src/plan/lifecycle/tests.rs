@@ -132,6 +132,58 @@ fn what_cannot_be_is_refused_in_one_sentence() {
 }
 
 #[test]
+fn in_place_a_pool_of_workers_goes_back_and_a_control_plane_does_not() {
+    let before = |version: &str| json!({"status": {"version": "1.34.2", "previousRevision": {"revision": "old", "version": version}}});
+    let in_place = json!({"spec": {"rollout": {"strategy": {"type": "InPlace"}}}});
+    let mut workers = small("1.34.2", "a=2@1.34.2 cp:ControlPlane=3@1.34.2", 0);
+    workers.pool(in_place.clone());
+    workers.pool(before("1.33.6"));
+    let back = Wish::Rollback { pool: "a".into() };
+    assert_eq!(words(preview(&workers.scene(), &back)), "a 1.33.6 ^1^1");
+    workers.pool(before("1.30.1"));
+    let said = words(preview(&workers.scene(), &back));
+    assert!(said.contains("4 minor versions behind the control plane"), "{said}");
+
+    let mut members = small("1.34.2", "cp:ControlPlane=3@1.34.2", 0);
+    members.pool(before("1.33.6"));
+    let said = words(preview(&members.scene(), &Wish::Rollback { pool: "cp".into() }));
+    for part in ["does not support taking one from 1.34.2 back to 1.33.6", "abort to stop where it is", "restore etcd"]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
+#[test]
+fn a_whole_cluster_is_paused_and_goes_on() {
+    let mut small = small("1.33.6", "a=2@1.33.6 b=1@1.33.6", 0);
+    small.pool(json!({"spec": {"paused": true}}));
+    let author = Author { by: "alice", reason: None };
+    let pause = changes(&small.scene(), &Wish::PauseCluster, &author).unwrap();
+    assert_eq!(
+        (pause[0].kind, pause[0].name.as_str(), &pause[0].patch["spec"]),
+        ("ClusterDeployment", "blue", &json!({"paused": true}))
+    );
+    let asked = preview(&small.scene(), &Wish::PauseCluster).unwrap();
+    assert_eq!((asked.level, asked.title.as_str()), (0, "Pause blue with all of its pools"));
+    assert!(words(preview(&small.scene(), &Wish::ResumeCluster)).contains("blue is not paused"));
+    small.deployment.spec.paused = true;
+    assert!(words(preview(&small.scene(), &Wish::PauseCluster)).contains("blue is paused already"));
+    let on = preview(&small.scene(), &Wish::ResumeCluster).unwrap();
+    assert_eq!(
+        (on.level, &on.warnings[..]),
+        (1, &["a is paused itself and stays so: resume it as well".to_owned()][..])
+    );
+}
+
+#[test]
+fn a_minor_version_in_between_has_to_be_had() {
+    let mut small = small("1.32.9", "cp:ControlPlane=1@1.32.9", 0);
+    small.deployment.spec.artifacts.versions = vec!["1.32.9".into(), "1.34.2".into()];
+    let said = words(preview(&small.scene(), &upgrade(None, "1.34.2")));
+    assert!(said.contains("leads over 1.33") && said.contains("list one in spec.artifacts.versions"), "{said}");
+}
+
+#[test]
 fn the_last_member_of_a_control_plane_needs_another_first() {
     let mut small = small("1.33.6", "cp:ControlPlane=1@1.33.6", 0);
     let replace = Wish::Replace { pool: "cp".into() };

@@ -28,6 +28,9 @@ pub enum Wish {
     Resume {
         pool: String,
     },
+    /// Everything stops in all of its pools, whatever they say themselves.
+    PauseCluster,
+    ResumeCluster,
     /// What is under way is finished, and nothing more is taken away.
     Hold {
         pool: String,
@@ -50,6 +53,7 @@ impl Wish {
     pub fn pool(&self) -> Option<&str> {
         match self {
             Self::Upgrade { pool, .. } => pool.as_deref(),
+            Self::PauseCluster | Self::ResumeCluster => None,
             Self::Replace { pool }
             | Self::ReplaceMachines { pool, .. }
             | Self::Rollback { pool }
@@ -68,8 +72,8 @@ impl Wish {
             Self::Upgrade { .. } => "upgrade",
             Self::Replace { .. } | Self::ReplaceMachines { .. } => "replace",
             Self::Rollback { .. } => "rollback",
-            Self::Pause { .. } => "pause",
-            Self::Resume { .. } => "resume",
+            Self::Pause { .. } | Self::PauseCluster => "pause",
+            Self::Resume { .. } | Self::ResumeCluster => "resume",
             Self::Hold { .. } => "hold",
             Self::Unhold { .. } => "unhold",
             Self::Retry { .. } => "retry",

@@ -50,7 +50,7 @@ fn as_text<S: serde::Serializer>(role: &Role, serializer: S) -> Result<S::Ok, S:
 pub enum Refusal {
     #[error(transparent)]
     Skew(#[from] Skew),
-    #[error("{version} is not among the versions that are to be had ({})", some(.offered))]
+    #[error("{version} is not among the versions that are to be had ({}): choose one of them, or add it to spec.artifacts.versions", some(.offered))]
     NotOffered { version: Version, offered: Vec<Version> },
     #[error(
         "{from} to {to} leads over {missing}, of which no version is known to be had: list one in spec.artifacts.versions, or upgrade by one minor version first"
@@ -60,10 +60,6 @@ pub enum Refusal {
         "pool {pool} is pinned to {pinned}, and the control plane may not go beyond three minor versions from it: change the version of the pool first"
     )]
     Pinned { pool: String, pinned: Version },
-    #[error(
-        "pool {pool} would go from {from} back to {to}, which cannot be done in place: replace its machines instead (strategy RollingUpdate)"
-    )]
-    BackInPlace { pool: String, from: Version, to: Version },
 }
 
 /// The first few.
@@ -129,11 +125,6 @@ impl Walk<'_> {
             }
         }
         for worker in &self.workers {
-            let highest = worker.view.highest().unwrap_or(&worker.lowest);
-            if worker.view.in_place && worker.wanted < *highest {
-                let (pool, from, to) = (worker.view.name.clone(), highest.clone(), worker.wanted.clone());
-                return Err(Refusal::BackInPlace { pool, from, to });
-            }
             if self.manages_control_plane() {
                 skew::kubelet(&worker.wanted, &self.cluster.wanted).map_err(|skew| match skew {
                     Skew::KubeletBehind { .. } => {

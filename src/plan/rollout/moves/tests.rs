@@ -213,6 +213,33 @@ proptest! {
         }
     }
 
+    /// Replaced one by one, those that answer are more than half of those that vote, after each step and while a member is
+    /// away, as long as they were before.
+    #[test]
+    fn a_control_plane_is_never_below_its_quorum(
+        desired in 1..8i32, idle in 0..4i32, surge in 0..3i32, sick in 0..3i32,
+    ) {
+        let bounds = Bounds { one_at_a_time: true, ..bounds(StrategyType::RollingUpdate, surge, i32::from(surge == 0)) };
+        let well = (desired - sick).max(quorum::quorum(desired));
+        let mut counts = Counts { desired, outdated: desired, outdated_available: well, idle, ..Counts::default() };
+        for _ in 0..200 {
+            let moves = decide(&counts, &bounds);
+            prop_assert!(moves.claim == 0 || moves.remove() == 0, "nobody joins while somebody leaves");
+            prop_assert!(moves.claim <= 1 && moves.remove() <= 1);
+            if moves.remove() > 0 {
+                let left = counts.staying() - 1;
+                let answering = counts.available() - moves.remove_available;
+                prop_assert!(answering >= quorum::quorum(left), "{counts:?} {moves:?}");
+                // What is drained votes until it has left etcd.
+                prop_assert!(counts.available() >= quorum::quorum(counts.staying()), "{counts:?} {moves:?}");
+            }
+            if moves.is_nothing() {
+                break;
+            }
+            counts = after(&counts, &moves);
+        }
+    }
+
     /// Whatever the numbers, a rollout under which everything goes well comes to its end.
     #[test]
     fn a_rollout_that_goes_well_ends(desired in 1..60i32, idle in 0..10i32, bounds in any_bounds()) {
