@@ -82,7 +82,7 @@ async fn each_mistake_has_its_sentence() {
         ("abort blue/pool --yes", 6, "there is nothing to abort"),
         ("hold blue", 2, "CLUSTER/POOL"),
         ("resume blue", 0, "blue is not paused; pools of it may be"),
-        ("pause green", 4, "green"),
+        ("pause green", 3, "there is no cluster green"),
         ("resume blue/pool", 0, "blue-pool is not paused"),
         ("upgrade blue 1.34.2", 0, "blue has that version already"),
         ("upgrade blue 1.34.3 --timeout 5m", 2, "--wait"),
@@ -158,6 +158,8 @@ async fn a_rollout_is_held_aborted_and_rolled_back() {
 
     door.check("pause blue/pool --wait --timeout 30s", 0, "blue-pool: done").await;
     door.check("pause blue/pool", 0, "blue-pool is paused already").await;
+    door.check("pause blue", 0, "blue stands still, with all of its pools").await;
+    door.check("resume blue --yes", 0, "blue-pool is paused itself and stays so").await;
     door.check("upgrade blue/pool 1.34.3 --yes --wait --timeout 2s", 124, "blue-pool is not there after").await;
     door.check("resume blue/pool --yes", 0, "").await;
     door.check("hold blue/pool", 0, "takes nothing more away").await;
