@@ -32,8 +32,8 @@ impl Plan {
     pub(super) fn return_to(&mut self, members: &[&Machine], revisits: Option<Revisits>, work: &Work) {
         let Some(revisits) = revisits else { return };
         let quarantined: Vec<&&Machine> = members.iter().filter(|m| is_quarantined(m, work)).collect();
-        let moves = !(self.claims.is_empty() && self.joins.is_empty() && self.releases.is_empty())
-            || !(self.upgrades.is_empty() && self.arrived.is_empty() && self.waiting.is_empty())
+        let lists = [&self.claims, &self.joins, &self.releases, &self.upgrades, &self.arrived, &self.waiting];
+        let moves = lists.iter().any(|list| !list.is_empty())
             || (!self.victims.is_empty() && self.halt.is_none())
             || members.iter().any(|m| work.under_way(m).is_some());
         if quarantined.is_empty() || moves {
