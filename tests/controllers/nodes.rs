@@ -99,7 +99,7 @@ async fn a_whole_old_pool_is_cordoned_first_and_given_back_on_the_way_back() {
         let old = all.iter().filter(|n| ["node-m-0", "node-m-1", "node-m-2"].contains(&n.name_any().as_str()));
         let closed: Vec<_> = old
             .filter(|n| n.spec.as_ref().is_some_and(|s| s.unschedulable == Some(true)))
-            .map(|n| n.name_any())
+            .map(ResourceExt::name_any)
             .collect();
         closed == ["node-m-0"]
     };
