@@ -214,8 +214,14 @@ fn rollback(scene: &Scene, pool: &NodePool) -> Result<Preview, Refusal> {
         return Err(Refusal::ControlPlaneBack { pool: name(pool).to_owned(), from, to });
     }
     check_way_back(scene, pool, previous.version.as_deref())?;
-    let stays =
-        |m: &Machine| m.spec.claim_ref.as_ref().and_then(|c| c.revision.as_deref()) == Some(previous.revision.as_str());
+    // Machines from before revisions were written down are known by their set.
+    let set = format!("{}-{}", name(pool), previous.revision);
+    let stays = |m: &Machine| {
+        m.spec.claim_ref.as_ref().is_some_and(|claim| match &claim.revision {
+            Some(revision) => *revision == previous.revision,
+            None => claim.name == set,
+        })
+    };
     let preview = pool_preview(scene, pool, pool.spec.strategy(), 0, &|m| !stays(m));
     let version = previous.version.clone().unwrap_or_default();
     let title = format!("Roll {} back to {version}", name(pool));

@@ -154,6 +154,19 @@ fn in_place_a_pool_of_workers_goes_back_and_a_control_plane_does_not() {
 }
 
 #[test]
+fn midway_back_only_what_was_changed_is_changed_again() {
+    let mut small = small("1.34.2", "a=3@1.34.2 cp:ControlPlane=3@1.34.2", 3);
+    small.pool(json!({"status": {"version": "1.34.2", "previousRevision": {"revision": "old", "version": "1.33.6"}}}));
+    // Claimed before revisions were written down, by the set of the revision before.
+    for machine in &mut small.machines[..2] {
+        let claim = machine.spec.claim_ref.as_mut().expect("it is a member");
+        (claim.revision, claim.name) = (None, "a-old".to_owned());
+    }
+    let back = preview(&small.scene(), &Wish::Rollback { pool: "a".into() }).unwrap();
+    assert_eq!(back.machines, 1);
+}
+
+#[test]
 fn a_whole_cluster_is_paused_and_goes_on() {
     let mut small = small("1.33.6", "a=2@1.33.6 b=1@1.33.6", 0);
     small.pool(json!({"spec": {"paused": true}}));
