@@ -153,6 +153,10 @@ fn rules_speak_clearly() {
     check("ClusterDeployment", &version("1.34.2"), None, "");
     check("ClusterDeployment", &version("v1.34"), None, "version must look like 1.34.2, without a leading v");
 
+    let of = |replicas: i32| json!({"version": "1.34.2", "pools": [{"name": "cp", "role": "ControlPlane", "replicas": replicas}]});
+    check("ClusterDeployment", &of(3), None, "");
+    check("ClusterDeployment", &of(0), None, "a control plane needs at least one replica: say how many");
+
     let claim_of = |uid: &str, pool: &str| json!({"address": "h", "claimRef": {"name": "s", "uid": uid, "clusterName": "c", "poolName": pool}});
     let claim = |uid: &str| claim_of(uid, "p");
     check("Machine", &claim("2"), Some(&json!({"address": "h"})), "");

@@ -178,8 +178,9 @@ pub struct ArtifactsSpec {
 }
 
 /// One pool as the administrator writes it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.role != 'ControlPlane' || self.replicas > 0").message("a control plane needs at least one replica: say how many, or leave the pool out where somebody else looks after the control plane"))]
 pub struct PoolSpec {
     /// Name within the cluster; the `NodePool` is called `<cluster>-<name>`.
     pub name: String,
