@@ -211,7 +211,7 @@ fn viewer(stage: &Stage) {
     // Looking is what the role is for, and the log of a pod belongs to it.
     command(&mut terminal, "pool ap-south-1/general");
     terminal.press("l");
-    terminal.until("a log", |text| text.contains("Log ap-south-1-general-down") && text.contains("Cleanup"));
+    terminal.until("a log", |text| text.contains("Log ap-south-1-general-") && text.contains("Cleanup"));
 
     let output = stage.command(&nobody, "scale eu-west-1/gpu 4 --yes");
     assert_eq!(output.status.code(), Some(4));
