@@ -10,7 +10,6 @@ use super::{
     message::Order,
 };
 use crate::{
-    api::Machine,
     fleet::{ClusterNode, Snapshot},
     plan::{
         forecast::{Finding, FindingKind},
@@ -154,7 +153,7 @@ impl RolloutDialog {
     fn plan(&mut self) {
         let (wish, scene) = (self.wish(), self.seen.scene(self.decided_at));
         self.preview = lifecycle::preview(&scene, &wish).map_err(|refusal| refusal.to_string());
-        self.findings = self.forecast();
+        self.findings = self.preview.as_ref().map(|preview| preview.drains.clone()).unwrap_or_default();
         self.write();
         self.form.complaint = None;
     }
@@ -186,33 +185,6 @@ impl RolloutDialog {
     /// It was asked for not long ago.
     pub fn is_counting(&self, now: Timestamp) -> bool {
         self.counting_since.is_some_and(|at| now.duration_since(at).as_secs() < COUNTED_WITHIN_SECONDS)
-    }
-
-    /// What stands in the way of the drains, what is lost with them, what slows them down; worst first.
-    fn forecast(&self) -> Vec<Finding> {
-        let Ok(preview) = &self.preview else { return Vec::new() };
-        if preview.machines == 0 {
-            return Vec::new();
-        }
-        let width = preview.stages.iter().flat_map(|s| &s.pools).map(|p| p.unavailable.max(1)).max().unwrap_or(1);
-        let to = self.version.value().trim();
-        let drained = |machine: &Machine| {
-            let version = machine.status.as_ref().and_then(|s| s.node.as_ref()?.kubelet_version.as_deref());
-            let named = machine.metadata.name.as_ref().is_some_and(|name| self.about.machines.contains(name));
-            match self.about.verb {
-                Verb::Upgrade => version.is_some_and(|v| v.trim_start_matches('v') != to),
-                _ => named || self.about.machines.is_empty(),
-            }
-        };
-        let pool = self.about.pool.as_deref();
-        let width = usize::try_from(width).unwrap_or(1);
-        self.seen.forecast(pool, width, drained).map(|forecast| forecast.findings).unwrap_or_default()
-    }
-
-    /// Budgets that never allow a drain, as far as the forecast does not name them already.
-    pub fn never_satisfiable(&self) -> Vec<String> {
-        let named: Vec<&str> = self.findings.iter().filter_map(|f| f.budget.as_deref()).collect();
-        self.seen.never_satisfiable().into_iter().filter(|budget| !named.contains(&budget.as_str())).collect()
     }
 
     /// The cluster, or the pool with its cluster.

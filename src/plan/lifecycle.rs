@@ -4,12 +4,14 @@
 //! `plan::rollout`).
 
 mod changes;
+mod drains;
 mod refusal;
 mod stage;
 mod wish;
 
 use jiff::Timestamp;
 
+use super::forecast::Finding;
 use crate::api::{Cluster, ClusterDeployment, Machine, NodePool, Operation};
 
 pub use changes::{Author, Change, changes};
@@ -45,6 +47,9 @@ pub struct Preview {
     pub estimate: Option<(i64, i64)>,
     /// What a person should know first, in sentences.
     pub warnings: Vec<String>,
+    /// What the drains would run into, as far as the cluster was looked at; worst first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub drains: Vec<Finding>,
     /// Level of confirmation, 0 to 3.
     pub level: u8,
     /// What is to be typed at level 2 and above.
@@ -53,7 +58,8 @@ pub struct Preview {
 
 /// What will happen, or why it will not.
 pub fn preview(scene: &Scene, wish: &Wish) -> Result<Preview, Refusal> {
-    stage::preview(scene, wish)
+    let preview = stage::preview(scene, wish)?;
+    Ok(Preview { drains: drains::findings(scene, wish, &preview), ..preview })
 }
 
 impl<'a> Scene<'a> {

@@ -7,6 +7,7 @@ use similar::TextDiff;
 
 use super::write::{Bound, Seen};
 use crate::plan::{
+    forecast::Severity,
     lifecycle::{PoolPreview, Preview, StagePreview},
     rollout::preview::Batch,
 };
@@ -47,6 +48,10 @@ fn preview(preview: &Preview) -> String {
     }
     for warning in &preview.warnings {
         let _ = writeln!(text, "  ! {warning}");
+    }
+    for finding in &preview.drains {
+        let mark = if finding.severity <= Severity::Slows { "!" } else { "·" };
+        let _ = writeln!(text, "  {mark} {}", finding.sentence);
     }
     text
 }

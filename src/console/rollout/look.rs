@@ -5,7 +5,6 @@ use crate::{
     api::{Cluster, ClusterDeployment, Machine, NodePool, Operation, labels},
     fleet::{ClusterNode, Snapshot},
     plan::{
-        forecast::{Forecast, forecast},
         lifecycle::{Change, Scene},
         version::Version,
     },
@@ -92,37 +91,10 @@ impl Seen {
         })
     }
 
-    /// What emptying these machines would run into, as far as the cluster was looked at; `None` where it never was.
-    pub fn forecast(
-        &self,
-        pool: Option<&str>,
-        width: usize,
-        is_drained: impl Fn(&Machine) -> bool,
-    ) -> Option<Forecast> {
-        let seen = self.cluster.as_ref()?.status.as_ref()?.disruption.as_ref()?;
-        let chosen = |p: &&NodePool| pool.is_none_or(|pool| p.metadata.name.as_deref() == Some(pool));
-        let policy = self.pools.iter().find(chosen)?.spec.drain.clone();
-        let of_pool = |m: &&Machine| {
-            let claim = m.spec.claim_ref.as_ref().filter(|c| c.cluster_name == self.name());
-            claim.is_some_and(|claim| pool.is_none_or(|pool| claim.pool_name == pool))
-        };
-        let node = |m: &Machine| m.status.as_ref()?.node.as_ref()?.name.clone();
-        let nodes: Vec<String> =
-            self.machines.iter().filter(of_pool).filter(|m| is_drained(m)).filter_map(node).collect();
-        Some(forecast(seen, &nodes, width, &policy))
-    }
-
     /// The budgets of the cluster are known, and not which pods they are about.
     pub fn is_uncounted(&self) -> bool {
         let seen = self.cluster.as_ref().and_then(|c| c.status.as_ref()?.disruption.as_ref());
         seen.is_some_and(|seen| seen.pods_counted_at.is_none())
-    }
-
-    /// Budgets that never allow anything, whoever is emptied; the first few by name.
-    pub fn never_satisfiable(&self) -> Vec<String> {
-        let seen = self.cluster.as_ref().and_then(|c| c.status.as_ref()).and_then(|s| s.disruption.as_ref());
-        let budgets = seen.map(|seen| seen.budgets.as_slice()).unwrap_or_default();
-        budgets.iter().filter(|b| b.never.is_some()).take(4).map(|b| b.name.clone()).collect()
     }
 
     /// Rollouts of these pools that are not done.

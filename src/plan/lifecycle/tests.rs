@@ -271,3 +271,22 @@ fn an_abort_keeps_what_is_old_and_takes_back_what_has_not_begun() {
     );
     assert_eq!(all[0].patch["spec"]["rollout"]["partition"], 2, "the one that is worked on leaves");
 }
+
+#[test]
+fn what_the_drains_meet_is_part_of_the_plan() {
+    let small = small("1.33.6", "a=2@1.33.6", 2);
+    let budget = json!({"name": "legacy/billing", "requires": "minAvailable 1", "allowed": 0, "healthy": 1,
+        "desired": 1, "expected": 1, "never": "OnlyOne"});
+    let cluster: Cluster = serde_json::from_value(json!({
+        "apiVersion": "quarterdeck.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": "blue"}, "spec": {"deploymentName": "blue"},
+        "status": {"disruption": {"budgetsTotal": 1, "neverSatisfiable": 1, "budgets": [budget]}},
+    }))
+    .expect("a cluster");
+    let said = |wish: Wish| {
+        let preview = preview(&Scene { cluster: Some(&cluster), ..small.scene() }, &wish).expect("it is planned");
+        preview.drains.iter().any(|f| f.sentence.contains("legacy/billing can never be satisfied"))
+    };
+    assert!(said(Wish::Replace { pool: "a".to_owned() }));
+    assert!(said(upgrade(None, "1.34.2")));
+    assert!(!said(Wish::Hold { pool: "a".to_owned() }), "nothing is drained");
+}

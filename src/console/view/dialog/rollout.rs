@@ -195,11 +195,6 @@ fn drains(pen: &Pen, state: &State, dialog: &RolloutDialog, width: usize) -> Vec
             lines.extend(marked(pen, health, COUNTS_WHEN_ARMED, width));
         }
     }
-    let never = dialog.never_satisfiable();
-    if !never.is_empty() && dialog.preview.as_ref().is_ok_and(|preview| preview.machines > 0) {
-        let sentence = format!("PDB {} can never be satisfied: its pods do not leave a node", never.join(", "));
-        lines.extend(marked(pen, Health::Warning, &sentence, width));
-    }
     lines
 }
 
