@@ -13,7 +13,7 @@ mod rollout;
 
 pub mod labels;
 
-pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, NodeCounts};
+pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, DeprecatedApi, NodeCounts};
 pub use cluster_deployment::{
     ArtifactsSpec, ClusterDeployment, ClusterDeploymentSpec, ClusterDeploymentStatus, ExecutorSpec, HostKeyPolicy,
     JumpHost, PoolSpec, RunbookNames, SecretKeyReference, SshSpec,

@@ -67,6 +67,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::api::DeprecatedApi;
 use futures::FutureExt;
 use kind::{Kind, Kinds};
 use logs::Logs;
@@ -116,6 +117,8 @@ pub struct ApiServer {
 struct Shared {
     name: String,
     version: ArcSwap<String>,
+    /// As kube-apiserver counts them; told, because none of these is served here.
+    deprecated: ArcSwap<Vec<DeprecatedApi>>,
     clock: fn() -> Timestamp,
     store: Store,
     kinds: ArcSwap<Kinds>,
@@ -136,6 +139,7 @@ impl ApiServer {
             name: options.name,
             clock: options.clock,
             version: ArcSwap::from_pointee(options.version.unwrap_or_else(|| VERSION.to_owned())),
+            deprecated: ArcSwap::default(),
             store,
             kinds: ArcSwap::from_pointee(kinds),
             logs: Logs::new(options.directory),
@@ -160,9 +164,29 @@ impl ApiServer {
         self.shared.version.load_full()
     }
 
-    /// From now on it says that it is this version, without the `v`: its control plane was upgraded.
+    /// From now on it says that it is this version, without the `v`: its control plane was upgraded. Like any API server
+    /// that starts anew it has not been asked for anything yet.
     pub fn set_version(&self, version: &str) {
         self.shared.version.store(Arc::new(version.to_owned()));
+        self.shared.deprecated.store(Arc::default());
+    }
+
+    /// From now on its metrics say that these were asked for.
+    pub fn set_deprecated(&self, apis: Vec<DeprecatedApi>) {
+        self.shared.deprecated.store(Arc::new(apis));
+    }
+
+    /// Its metrics, in the text format of Prometheus.
+    fn metrics(&self) -> String {
+        let mut text = "# TYPE apiserver_requested_deprecated_apis gauge\n".to_owned();
+        for api in self.shared.deprecated.load().iter() {
+            let (group, version) = api.api_version.rsplit_once('/').unwrap_or(("", &api.api_version));
+            let (release, resource) = (&api.removed_in, &api.resource);
+            text += &format!(
+                "apiserver_requested_deprecated_apis{{group=\"{group}\",removed_release=\"{release}\",resource=\"{resource}\",subresource=\"\",version=\"{version}\"}} 1\n"
+            );
+        }
+        text
     }
 
     /// A client that calls this server directly: no HTTP, no TLS, no retries.

@@ -4,6 +4,7 @@
 //! the same name that came later is never the one that is hit.
 
 mod connect;
+mod deprecated;
 mod evict;
 pub mod node;
 mod volumes;

@@ -11,10 +11,10 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{EvictParams, ListParams},
+    api::{EvictParams, ListParams, Patch},
 };
 use process::{Demo, state, until};
-use quarterdeck::api::{ClusterDeployment, Machine, MachineState, NodePool, Operation};
+use quarterdeck::api::{Cluster, ClusterDeployment, Machine, MachineState, NodePool, Operation, labels};
 
 const POOL: &str = "eu-west-1-general";
 
@@ -214,5 +214,25 @@ async fn full_fleet() {
     until("a pool grows", || async { demo.count(MachineState::Provisioning).await > 0 }).await;
     let spec = demo.api::<ClusterDeployment>().get("ap-south-1").await.expect("the deployment").spec;
     assert_eq!(spec.version, "1.33.6");
+    demo.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removed_api() {
+    let demo = start("removed-api").await;
+    let metrics = http::Request::get("/metrics").body(Vec::new()).expect("a request");
+    let text = demo.tenant("eu-west-1").await.request_text(metrics).await.expect("its metrics");
+    assert!(text.contains(r#"removed_release="1.35",resource="volumeattributesclasses""#), "{text}");
+    // Somebody looks at a plan.
+    let clusters = demo.api::<Cluster>();
+    let asked = serde_json::json!({"metadata": {"annotations": {
+        labels::FORECAST_REQUESTED_AT: jiff::Timestamp::now().to_string(),
+    }}});
+    clusters.patch("eu-west-1", &Default::default(), &Patch::Merge(asked)).await.expect("the question");
+    until("the plan knows of it", || async {
+        let status = clusters.get("eu-west-1").await.expect("the cluster").status.unwrap_or_default();
+        status.deprecated_apis.is_some_and(|all| all.iter().any(|api| api.removed_in == "1.35"))
+    })
+    .await;
     demo.end();
 }

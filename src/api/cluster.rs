@@ -57,12 +57,29 @@ pub struct ClusterStatus {
     /// Its disruption budgets and, if somebody asks, what emptying its nodes would mean.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disruption: Option<Disruption>,
+    /// APIs that a later version removes and that were asked for since the API server started, as it says itself. Read
+    /// when somebody looks at a plan; absent where it was not read, or nobody may read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 50))]
+    pub deprecated_apis: Option<Vec<DeprecatedApi>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// `Available`, `RemoteConnectionProbe`, `NodesReady`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// An API that a later version removes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeprecatedApi {
+    /// Group and version: `networking.k8s.io/v1beta1`.
+    pub api_version: String,
+    /// `ipaddresses`.
+    pub resource: String,
+    /// The first minor version without it: `1.37`.
+    pub removed_in: String,
 }
 
 /// Nodes of a cluster by readiness.

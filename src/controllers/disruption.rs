@@ -20,7 +20,10 @@ use crate::{
     tenant::{self, Tenant},
 };
 
-use super::{Context, Error, write};
+use super::{
+    Context, Error,
+    write::{self, Foreseen},
+};
 
 /// How often the budgets of a cluster are looked at.
 const EVERY: Duration = Duration::from_secs(30);
@@ -59,7 +62,7 @@ pub async fn follow(context: Arc<Context>, deployment: ClusterDeployment, wake: 
         let asked = asked(&context, &deployment).await;
         let news = asked.is_some_and(|at| answered.is_none_or(|last| at > last));
         if news || Instant::now() >= next {
-            let looked = look(&context, &deployment, asked).await;
+            let looked = look(&context, &deployment, asked, news).await;
             next = Instant::now() + if matches!(looked, Ok(false)) { SOON } else { EVERY };
             match looked {
                 Ok(true) => answered = asked.or(answered),
@@ -85,17 +88,29 @@ async fn asked(context: &Context, deployment: &ClusterDeployment) -> Option<Time
     (age < ASKED_FOR && age > -AHEAD).then_some(at)
 }
 
-/// Answers whether there is a `Cluster` to tell.
-async fn look(context: &Context, deployment: &ClusterDeployment, asked: Option<Timestamp>) -> Result<bool, Error> {
+/// Answers whether there is a `Cluster` to tell. A new question is worth more than a look once in a while: the metrics of
+/// an API server are megabytes.
+async fn look(
+    context: &Context,
+    deployment: &ClusterDeployment,
+    asked: Option<Timestamp>,
+    is_news: bool,
+) -> Result<bool, Error> {
     let (namespace, name) = (deployment.namespace().unwrap_or_default(), deployment.name_any());
     let clusters: Api<Cluster> = context.api(&namespace);
     let Some(cluster) = clusters.get_opt(&name).await? else { return Ok(false) };
     let tenant = context.tenants.connect(deployment).await?;
     let wanted = asked.is_some() || context.drains.is_under_way(&namespace, &name);
     let next = seen(&tenant, wanted, context.now()).await?;
-    let before = cluster.status.as_ref().and_then(|s| s.disruption.clone());
-    let after = unchanged_or(before.as_ref(), next, asked);
-    write::disruption(&clusters, &cluster, before.as_ref(), &after).await?;
+    let status = cluster.status.clone().unwrap_or_default();
+    let before = Foreseen { disruption: status.disruption, deprecated_apis: status.deprecated_apis };
+    let deprecated_apis = match is_news {
+        // Whoever may not read metrics leaves it unsaid.
+        true => tenant.deprecated_apis().await.ok(),
+        false => before.deprecated_apis.clone(),
+    };
+    let disruption = Some(unchanged_or(before.disruption.as_ref(), next, asked));
+    write::foreseen(&clusters, &cluster, &before, &Foreseen { disruption, deprecated_apis }).await?;
     Ok(true)
 }
 

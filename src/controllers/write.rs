@@ -7,7 +7,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
-use crate::api::{Cluster, Disruption, Machine, NodeStatus, labels};
+use crate::api::{Cluster, DeprecatedApi, Disruption, Machine, NodeStatus, labels};
 
 use super::Error;
 
@@ -44,18 +44,23 @@ pub async fn node_again(api: &Api<Machine>, machine: &Machine, node: Option<&Nod
     Ok(())
 }
 
-/// Writes what disruption a cluster allows, if it has changed: this part of the status has one writer, too.
-pub async fn disruption(
-    api: &Api<Cluster>,
-    cluster: &Cluster,
-    before: Option<&Disruption>,
-    after: &Disruption,
-) -> Result<(), Error> {
-    let value = |of: Option<&Disruption>| serde_json::to_value(of).expect("a status serialises");
-    let Some(changes) = difference(&value(before), &value(Some(after))) else { return Ok(()) };
-    let patch = json!({ "metadata": { "uid": cluster.metadata.uid }, "status": { "disruption": changes } });
+/// Writes what a plan wants to know of a cluster, if it has changed: these parts of the status have one writer, too.
+pub async fn foreseen(api: &Api<Cluster>, cluster: &Cluster, before: &Foreseen, after: &Foreseen) -> Result<(), Error> {
+    let value = |of: &Foreseen| serde_json::to_value(of).expect("a status serialises");
+    let Some(changes) = difference(&value(before), &value(after)) else { return Ok(()) };
+    let patch = json!({ "metadata": { "uid": cluster.metadata.uid }, "status": changes });
     api.patch_status(&cluster.name_any(), &parameters(), &Patch::Merge(patch)).await?;
     Ok(())
+}
+
+/// What a plan wants to know of a cluster; named as in its status.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Foreseen {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disruption: Option<Disruption>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deprecated_apis: Option<Vec<DeprecatedApi>>,
 }
 
 fn parameters() -> PatchParams {

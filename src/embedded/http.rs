@@ -165,6 +165,7 @@ fn about(server: &ApiServer, route: &Route, accept: Accept) -> Option<Reply> {
     let aggregated = accept == Accept::Discovery;
     let value = match route {
         Route::Health => return Some(Reply::text(200, "ok")),
+        Route::Metrics => return Some(Reply::text(200, server.metrics())),
         Route::Version => version(&server.version()),
         Route::CoreVersions | Route::Groups if aggregated => {
             let core = *route == Route::CoreVersions;

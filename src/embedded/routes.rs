@@ -5,6 +5,7 @@
 pub enum Route {
     Version,
     Health,
+    Metrics,
     /// `/api`
     CoreVersions,
     /// `/apis`
@@ -38,6 +39,7 @@ pub fn parse(path: &str) -> Option<Route> {
     Some(match parts.as_slice() {
         ["version"] => Route::Version,
         ["healthz" | "livez" | "readyz", ..] => Route::Health,
+        ["metrics"] => Route::Metrics,
         ["api"] => Route::CoreVersions,
         ["apis"] => Route::Groups,
         ["apis", group] => Route::Group((*group).to_owned()),

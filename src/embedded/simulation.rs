@@ -162,6 +162,7 @@ async fn open_tenants(
         let directory = options.directory.as_ref().map(|d| d.join("clusters").join(&cluster.name));
         let broken = scenario.and_then(|s| s.broken.clone());
         let tenant = Tenant::open(&cluster.name, cluster.version, directory, pace, broken)?;
+        tenant.server.set_deprecated(scenario.map(|s| s.deprecated.clone()).unwrap_or_default());
         tenant.recall_version().await?;
         listener.mount(&prefix(&cluster.name), tenant.server.clone());
         tenants.push(tenant);

@@ -6,6 +6,7 @@
 mod changes;
 mod drains;
 mod refusal;
+mod removed;
 mod stage;
 mod wish;
 
@@ -58,7 +59,8 @@ pub struct Preview {
 
 /// What will happen, or why it will not.
 pub fn preview(scene: &Scene, wish: &Wish) -> Result<Preview, Refusal> {
-    let preview = stage::preview(scene, wish)?;
+    let mut preview = stage::preview(scene, wish)?;
+    preview.warnings.extend(removed::warnings(scene, wish));
     Ok(Preview { drains: drains::findings(scene, wish, &preview), ..preview })
 }
 

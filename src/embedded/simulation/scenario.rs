@@ -14,6 +14,7 @@ use super::{
     tenant::{Broken, Workload},
 };
 
+use crate::api::DeprecatedApi;
 pub use play::Stage;
 
 static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
@@ -38,6 +39,9 @@ pub struct Scenario {
     pub workloads: Vec<Workload>,
     #[serde(default)]
     pub broken: Option<Broken>,
+    /// What somebody in its clusters still asks for.
+    #[serde(default)]
+    pub deprecated: Vec<DeprecatedApi>,
     #[serde(default)]
     hosts: Vec<Blow>,
     #[serde(default)]

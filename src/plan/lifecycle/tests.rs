@@ -290,3 +290,25 @@ fn what_the_drains_meet_is_part_of_the_plan() {
     assert!(said(upgrade(None, "1.34.2")));
     assert!(!said(Wish::Hold { pool: "a".to_owned() }), "nothing is drained");
 }
+
+#[test]
+fn an_upgrade_says_which_apis_it_takes_away_from_whoever_asks_for_them() {
+    let small = small("1.32.9", "a=2@1.32.9", 2);
+    let said = |asked: serde_json::Value, wish: Wish| {
+        let cluster: Cluster = serde_json::from_value(json!({
+            "apiVersion": "quarterdeck.dev/v1alpha1", "kind": "Cluster", "metadata": {"name": "blue"},
+            "spec": {"deploymentName": "blue"}, "status": {"deprecatedApis": asked},
+        }))
+        .expect("a cluster");
+        let preview = preview(&Scene { cluster: Some(&cluster), ..small.scene() }, &wish).expect("it is planned");
+        preview.warnings.iter().filter(|w| w.contains("still asked for")).count()
+    };
+    let asked = json!([
+        {"apiVersion": "networking.k8s.io/v1beta1", "resource": "ipaddresses", "removedIn": "1.34"},
+        {"apiVersion": "storage.k8s.io/v1alpha1", "resource": "volumeattributesclasses", "removedIn": "1.35"},
+    ]);
+    assert_eq!(said(asked.clone(), upgrade(None, "1.34.2")), 1);
+    assert_eq!(said(asked.clone(), upgrade(None, "1.33.6")), 0);
+    assert_eq!(said(asked, Wish::Replace { pool: "a".to_owned() }), 0, "the version stays");
+    assert_eq!(said(json!(null), upgrade(None, "1.34.2")), 0, "nobody knows");
+}
