@@ -317,8 +317,8 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
     }
 }
 
-/// Reasons with which a set says that it is not scaling because there is nothing to scale.
-const AT_REST: [&str; 2] = ["NotScalingUp", "NotScalingDown"];
+/// Reasons with which a set says that it is not scaling because there is nothing to scale, or another one does it.
+const AT_REST: [&str; 3] = ["NotScalingUp", "NotScalingDown", "Superseded"];
 
 fn phase(
     pool: &NodePool,

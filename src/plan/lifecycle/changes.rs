@@ -98,16 +98,16 @@ pub(super) fn chosen<'a>(scene: &Scene<'a>, pool: &'a NodePool, names: &[String]
 pub(super) fn outdated<'a>(scene: &Scene<'a>, pool: &'a NodePool) -> Vec<&'a Machine> {
     let revision = pool.status.as_ref().and_then(|s| s.rollout.as_ref()).map(|r| r.revision.as_str());
     let begun = Work::of(scene.operations);
-    scene
-        .members(pool)
-        .filter(|m| {
-            let made = m.spec.claim_ref.as_ref().and_then(|c| c.revision.as_deref());
-            let old = revision.is_some() && made != revision;
-            // What hosts are worked on for is not stopped any more.
-            let gone = begun.is_leaving(m) && begun.latest(m).is_none_or(|o| !is_cancellable(o));
-            (is_marked(m) || old) && !gone
-        })
-        .collect()
+    let is_old = |m: &Machine| {
+        let made = m.spec.claim_ref.as_ref().and_then(|c| c.revision.as_deref());
+        revision.is_some() && made != revision
+    };
+    scene.members(pool).filter(|m| (is_marked(m) || is_old(m)) && !is_going(m, &begun)).collect()
+}
+
+/// It leaves for good: what hosts are worked on for is not stopped any more.
+pub(super) fn is_going(machine: &Machine, work: &Work) -> bool {
+    work.is_leaving(machine) && work.latest(machine).is_none_or(|o| !is_cancellable(o))
 }
 
 /// Work on hosts has not begun.

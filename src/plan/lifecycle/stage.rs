@@ -253,15 +253,24 @@ fn check_way_back(scene: &Scene, pool: &NodePool, version: Option<&str>) -> Resu
 
 fn abort(scene: &Scene, pool: &NodePool) -> Result<Preview, Refusal> {
     let outdated = super::changes::outdated(scene, pool).len();
-    let updated = scene.members(pool).count() - outdated;
+    let work = Work::of(scene.operations);
+    let here = scene.members(pool).filter(|m| !super::changes::is_going(m, &work)).count();
+    let updated = here.saturating_sub(outdated);
+    let surplus = here.saturating_sub(usize::try_from(pool.spec.replicas).unwrap_or(0));
     let mut preview = Preview {
         title: format!("Abort the rollout of {}", name(pool)),
         confirm: name(pool).to_owned(),
         ..Preview::default()
     };
     preview.warnings.push(format!(
-        "{updated} machines stay as they are made now, and {outdated} as they were; nodes that are being emptied are given back, and work that was begun on hosts is finished"
+        "{updated} machines are of the new revision and {outdated} of the old one, and stay so; nodes that are being emptied are given back, and work that was begun on hosts is finished"
     ));
+    if surplus > 0 {
+        preview.warnings.push(format!(
+            "{} more than the pool has replicas: drained and released afterwards, as when it is scaled down",
+            count_words(surplus, "machine")
+        ));
+    }
     Ok(preview)
 }
 
