@@ -264,7 +264,7 @@ pub struct PhaseStatus {
     /// The step that runs, or the one that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
-    /// The failure, in one sentence.
+    /// The failure, in one sentence, or what keeps it from going on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
 }

@@ -87,6 +87,14 @@ impl Board {
         self.state().machines[machine].facts = facts;
     }
 
+    /// What keeps the machine from going on for now; it is said with the phase that runs, or would be the first.
+    pub fn waits(&self, machine: usize, why: Option<&str>) {
+        let open = |phase: &&mut PhaseStatus| matches!(phase.state, PhaseState::Running | PhaseState::Pending);
+        if let Some(phase) = self.state().machines[machine].phases.iter_mut().find(open) {
+            phase.message = why.map(str::to_owned);
+        }
+    }
+
     pub fn phase_began(&self, machine: usize, at: usize) {
         let mut state = self.state();
         let machine = &mut state.machines[machine];

@@ -170,19 +170,31 @@ impl Worker {
         let mut tries = 0;
         while self.session.as_deref().is_none_or(Session::is_closed) {
             match self.run.transport.connect(&self.course().machine).await {
-                Ok(session) => self.session = Some(session),
+                Ok(session) => {
+                    self.session = Some(session);
+                    if tries > 0 {
+                        self.waits(None);
+                    }
+                }
                 Err(error) => {
                     tries += 1;
                     let pause = random_pause(Duration::from_millis(500), tries);
                     if !error.passing || Instant::now() + pause > deadline {
                         return Err(Trouble { class: error.class, message: error.message });
                     }
+                    self.waits(Some(&format!("is not reached: {}", self.run.events.redact(&error.message))));
                     self.event(Kind::Disconnected, Some(error.message));
                     tokio::time::sleep(pause).await;
                 }
             }
         }
         Ok(())
+    }
+
+    /// The same words again are no news.
+    fn waits(&self, why: Option<&str>) {
+        self.run.board.waits(self.index, why);
+        self.run.reporter.changed(self.index);
     }
 
     async fn phase(&mut self, at: usize) -> Result<(), Failure> {

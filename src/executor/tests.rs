@@ -8,9 +8,11 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::report::{StatusSink, WriteError};
 use super::transport::local::LocalTransport;
 use super::{Context, Limits, LineSink, Secrets, Summary, run};
 use crate::api::Role;
@@ -449,4 +451,37 @@ async fn bad_input_is_said_before_any_machine_is_touched() {
     bench.input.phases.clear();
     bench.input.machines.clear();
     check(&bench, "the inventory is empty").await;
+}
+
+/// Keeps what the first phase of a machine said.
+#[derive(Default)]
+struct Heard(Mutex<BTreeSet<String>>);
+
+impl StatusSink for Heard {
+    fn machine<'a>(&'a self, _: &'a str, _: &'a str, status: Value) -> BoxFuture<'a, Result<(), WriteError>> {
+        let phase = &status["phases"][0];
+        let said = format!("{} {}", phase["state"].as_str().unwrap_or_default(), phase["message"]);
+        self.0.lock().unwrap().insert(said);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn operation<'a>(&'a self, _: &'a str, _: Value) -> BoxFuture<'a, Result<(), WriteError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn paused<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Option<bool>> {
+        Box::pin(async { None })
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_reached_is_said_long_before_it_is_given_up() {
+    let mut bench = Bench::new("- {name: A, run: echo hello}");
+    bench.transport.down = vec!["m-1".into()];
+    let heard = Arc::new(Heard::default());
+    let summary = run(Context { status: Some(heard.clone()), ..bench.context() }).await.unwrap();
+    assert_eq!((summary.succeeded, summary.failed), (0, 1));
+    let said = heard.0.lock().unwrap().clone();
+    assert!(said.contains("Pending \"is not reached: cannot reach m-1\""), "{said:?}");
+    assert!(said.contains("Failed \"cannot reach m-1\""), "{said:?}");
 }

@@ -256,8 +256,9 @@ pub fn phases(
     )];
     for phase in &machine.phases {
         lines.push(phase_line(glyphs, phase, history, now, &axis, name));
-        if let Some(message) = phase.message.as_deref().filter(|_| phase.state == PhaseState::Failed) {
-            lines.push(Strip::of(format!("    {}", text::cut(message, width.saturating_sub(5))), Role::Bad));
+        if let Some(message) = phase.message.as_deref() {
+            let role = if phase.state == PhaseState::Failed { Role::Bad } else { Role::Warning };
+            lines.push(Strip::of(format!("    {}", text::cut(message, width.saturating_sub(5))), role));
         }
     }
     lines

@@ -307,7 +307,8 @@ fn machine(strip: &mut Strip, pen: &Pen, state: &State, machine: &MachineRow, de
         let by = machine.maintenance.as_ref().and_then(|care| care.by.as_deref());
         word = by.map_or_else(|| "cordoned".to_owned(), |by| format!("cordoned by {by}"));
     }
-    if let Some(message) = machine.message.as_deref().filter(|_| machine.health.is_problem()) {
+    let works = matches!(machine.state, MachineState::Provisioning | MachineState::Updating | MachineState::Releasing);
+    if let Some(message) = machine.message.as_deref().filter(|_| works || machine.health.is_problem()) {
         word = format!("{word}: {message}");
     }
     strip.push(text::cut(&word, columns.state), role);

@@ -324,11 +324,14 @@ impl MachineRow {
     }
 }
 
-/// The status message, or the first thing that blocks a drain, or why the node is not Ready.
+/// The status message, or the first thing that blocks a drain, or what keeps a phase from going on, or why the node is
+/// not Ready.
 fn message(status: &MachineStatus) -> Option<&str> {
     let blocker = || status.drain.as_ref().and_then(|d| d.blockers.first()).map(|b| b.message.as_str());
     let not_ready = || status.node.as_ref().filter(|n| n.ready != "True").and_then(|n| n.reason.as_deref());
-    status.message.as_deref().or_else(blocker).or_else(not_ready).filter(|m| !m.is_empty())
+    let open = |p: &&PhaseStatus| matches!(p.state, PhaseState::Running | PhaseState::Pending);
+    let waits = || status.phases.iter().find(open).and_then(|p| p.message.as_deref());
+    status.message.as_deref().or_else(blocker).or_else(waits).or_else(not_ready).filter(|m| !m.is_empty())
 }
 
 fn health(state: MachineState, spec: &MachineSpec, status: &MachineStatus) -> Health {
