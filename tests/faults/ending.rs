@@ -55,6 +55,21 @@ pub async fn of(fleet: &Fleet) -> String {
     lines.join("\n")
 }
 
+/// What all ways to the same wishes share: the machines and their nodes.
+pub async fn machines(fleet: &Fleet) -> String {
+    let mut lines = Vec::new();
+    for machine in fleet.list("machines").await {
+        let (claim, status) = (&machine["spec"]["claimRef"]["poolName"], &machine["status"]);
+        lines.push(format!("{} for {claim} {}", status["state"], status["node"]["kubeletVersion"]).replace('"', ""));
+    }
+    for node in fleet.list("nodes").await {
+        let version = &node["status"]["nodeInfo"]["kubeletVersion"];
+        lines.push(format!("node {version} {} {}", node["spec"]["unschedulable"], kept(&node)).replace('"', ""));
+    }
+    lines.sort();
+    lines.join("\n")
+}
+
 /// A run may need more operations than another, but they end alike and work on as many machines.
 async fn operations(fleet: &Fleet) -> Vec<String> {
     let mut sums: BTreeMap<String, usize> = BTreeMap::new();

@@ -9,7 +9,10 @@ use kube::Client;
 use quarterdeck::{
     api::{definitions, labels},
     controllers,
-    embedded::{ApiServer, Options},
+    embedded::{
+        ApiServer, Options,
+        faults::{FaultLayer, Faults},
+    },
 };
 use serde_json::{Value, json};
 use tokio::{task::JoinHandle, time::Instant};
@@ -31,7 +34,7 @@ const PATIENCE: Duration = Duration::from_mins(60);
 /// For what is still on its way when everything looks settled (a minute after a drain its pods are no longer counted), and how
 /// long nothing happens afterwards.
 const SETTLING: Duration = Duration::from_mins(3);
-const REST: Duration = Duration::from_mins(3);
+const REST: Duration = Duration::from_secs(100);
 
 /// What was counted for a drain is forgotten some minutes after it: its nodes, then when they were counted.
 const FADING: u64 = 2;
@@ -45,8 +48,13 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// So many idle machines, and one cluster with an empty pool.
+    /// So many idle machines, and one cluster with an empty pool of workers.
     pub async fn open(machines: usize) -> Self {
+        Self::with(machines, "Worker", 0).await
+    }
+
+    /// So many idle machines, and one cluster with one pool.
+    pub async fn with(machines: usize, role: &str, replicas: usize) -> Self {
         let servers =
             [(); 2].map(|()| ApiServer::open(Options { clock: now, ..Options::default() }).expect("it opens"));
         servers[0].install(definitions()).await.expect("the kinds are valid");
@@ -57,11 +65,12 @@ impl Fleet {
         tokio::spawn(life.clone().run_until_cancelled_owned(hosts.clone().work()));
         tokio::spawn(life.clone().run_until_cancelled_owned(hosts::kubelets(tenant.clone(), ledger.clone())));
         let fleet = Self { meta, tenant, ledger, _servers: servers, _life: life.drop_guard() };
-        fleet.seed(machines).await;
+        fleet.ledger.look_at(fleet.tenant.clone(), role != "Worker");
+        fleet.seed(machines, role, replicas).await;
         fleet
     }
 
-    async fn seed(&self, machines: usize) {
+    async fn seed(&self, machines: usize, role: &str, replicas: usize) {
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "blue-kubeconfig"},
             "data": {"kubeconfig": k8s_openapi::ByteString(KUBECONFIG.as_bytes().to_vec())}});
         self.post("/api/v1/namespaces/default/secrets", &secret).await;
@@ -73,7 +82,7 @@ impl Fleet {
         let deployment = json!({"apiVersion": "quarterdeck.dev/v1alpha1", "kind": "ClusterDeployment",
             "metadata": {"name": "blue"},
             "spec": {"version": "1.34.2", "kubeconfig": {"name": "blue-kubeconfig"}, "ssh": {"privateKey": {"name": "ssh"}},
-                "pools": [{"name": "pool", "replicas": 0, "drain": {"timeoutSeconds": 600}}]}});
+                "pools": [{"name": "pool", "role": role, "replicas": replicas, "drain": {"timeoutSeconds": 600}}]}});
         self.post(&format!("{KINDS}/clusterdeployments"), &deployment).await;
     }
 
@@ -117,15 +126,27 @@ impl Fleet {
     pub async fn scale(&self, replicas: i32) {
         self.until("the pool is there", async || self.pool().await.is_some()).await;
         let annotations = json!({ labels::APPROVED_REPLICAS: replicas.to_string() });
-        let patch = json!({"metadata": {"annotations": annotations}, "spec": {"replicas": replicas}});
-        ask(&self.meta, Method::PATCH, &format!("{KINDS}/nodepools/blue-pool"), &patch).await.expect("scaled");
+        self.patch(&json!({"metadata": {"annotations": annotations}, "spec": {"replicas": replicas}})).await;
+    }
+
+    /// Changes the pool as a person would.
+    pub async fn patch(&self, patch: &Value) {
+        ask(&self.meta, Method::PATCH, &format!("{KINDS}/nodepools/blue-pool"), patch).await.expect("it is changed");
     }
 
     /// Asks for another version.
     pub async fn roll(&self, version: &str, strategy: &str) {
-        let spec = json!({ "version": version, "rollout": { "strategy": { "type": strategy } } });
-        let patch = json!({ "spec": spec });
-        ask(&self.meta, Method::PATCH, &format!("{KINDS}/nodepools/blue-pool"), &patch).await.expect("another version");
+        let blue_green = json!({"batchSoakSeconds": 5, "poolSoakSeconds": 20});
+        let rollout = json!({"strategy": {"type": strategy, "blueGreen": blue_green}});
+        self.patch(&json!({"spec": {"version": version, "rollout": rollout}})).await;
+    }
+
+    /// Asks for another version of the cluster, which is that of its control plane.
+    pub async fn roll_cluster(&self, version: &str, strategy: &str) {
+        self.patch(&json!({"spec": {"rollout": {"strategy": {"type": strategy}}}})).await;
+        let patch = json!({"spec": {"version": version}});
+        let path = format!("{KINDS}/clusterdeployments/blue");
+        ask(&self.meta, Method::PATCH, &path, &patch).await.expect("another version");
     }
 
     /// Waits until all are of the version that was asked for, and nothing is under way.
@@ -168,9 +189,13 @@ impl Fleet {
             && self.list("operations").await.iter().all(|o| o["status"]["finishedAt"].is_string())
     }
 
-    /// Nothing is written any more, whatever else goes wrong.
-    pub async fn rests(&self) {
+    /// Nothing is written any more, whatever else goes wrong. Until then nothing does.
+    pub async fn rests(&self, layer: &FaultLayer) {
+        let mut bad = Faults::none();
+        layer.turn(|faults| std::mem::swap(faults, &mut bad));
         tokio::time::sleep(SETTLING).await;
+        // Silence is something to be written down: whoever does not answer for long is unknown.
+        layer.turn(|faults| *faults = Faults { silent: 0.0, ..bad });
         let before = (self.ledger.writes(), self.ledger.forecasts());
         tokio::time::sleep(REST).await;
         let after = (self.ledger.writes(), self.ledger.forecasts());

@@ -161,7 +161,7 @@ impl Hosts {
         ask(&self.tenant, Method::POST, "/api/v1/nodes", &node).await.expect("a new node");
         self.ledger.happens();
         self.report(input, machine).await;
-        self.ledger.node(&name, Some(true));
+        self.ledger.joined(&name);
         let pod = json!({"apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": format!("pod-{}", machine.name), "labels": {"app": "shop"}},
             "spec": {"nodeName": name, "containers": [{"name": "c", "image": "i"}]}});

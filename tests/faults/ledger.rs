@@ -3,7 +3,8 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     future::pending,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
 };
 
 use http::{Method, Request};
@@ -13,6 +14,8 @@ use serde_json::Value;
 use tokio::{sync::watch, time::Instant};
 use tower::BoxError;
 
+use crate::fleet::ask;
+
 /// Requests that are shown when a run fails.
 const TRACE: usize = 400;
 
@@ -21,6 +24,7 @@ pub struct Ledger {
     state: Mutex<State>,
     /// What was done on hosts and by kubelets.
     happened: watch::Sender<u64>,
+    tenant: OnceLock<Client>,
 }
 
 #[derive(Default)]
@@ -34,13 +38,33 @@ struct State {
     forecasts: u64,
     /// Writes that arrived, those of the Lease among them.
     asked: u64,
-    /// Nodes, and whether pods are scheduled to them.
-    nodes: BTreeMap<String, bool>,
+    nodes: BTreeMap<String, Node>,
     /// So many nodes have to serve at any moment.
     least: Option<usize>,
+    /// They are voters of an etcd as well.
+    vote: bool,
     violations: Vec<String>,
     trace: VecDeque<String>,
     begun: Option<Instant>,
+}
+
+/// A node that fails is missed by everybody after this.
+const NOTICED: Duration = Duration::from_secs(90);
+
+/// What keeps a node from serving.
+#[derive(Default)]
+struct Node {
+    /// By a person: only that person may take it back.
+    foreign: bool,
+    cordoned: bool,
+    draining: bool,
+    failed: Option<Instant>,
+}
+
+impl Node {
+    fn serves(&self) -> bool {
+        !self.cordoned && !self.draining && self.failed.is_none_or(|since| since.elapsed() < NOTICED)
+    }
 }
 
 impl Ledger {
@@ -60,6 +84,9 @@ impl Ledger {
                 let answer = client.send(Request::from_parts(head, Body::from(bytes.clone()))).await?;
                 let body = serde_json::from_slice(&bytes).unwrap_or_default();
                 ledger.write(site, &method, &path, &body, answer.status().as_u16());
+                if answer.status().is_success() {
+                    ledger.check_drained(&path, &body).await;
+                }
                 Ok(answer)
             }
         });
@@ -93,21 +120,52 @@ impl Ledger {
         seen.wait_for(|count| *count >= number).await.expect("the sender is ours");
     }
 
+    /// Whom to ask about pods.
+    pub fn look_at(&self, tenant: Client, vote: bool) {
+        self.tenant.set(tenant).ok().expect("there is one cluster");
+        self.state.lock().unwrap().vote = vote;
+    }
+
     /// From now on so many nodes have to serve at any moment.
     pub fn keep_serving(&self, least: Option<usize>) {
         self.state.lock().unwrap().least = least;
     }
 
-    /// A node takes pods from now on, or no longer, or is gone.
-    pub fn node(&self, name: &str, serves: Option<bool>) {
-        let mut state = self.state.lock().unwrap();
-        match serves {
-            Some(serves) => drop(state.nodes.insert(name.to_owned(), serves)),
-            None => drop(state.nodes.remove(name)),
+    /// A host is a node from now on.
+    pub fn joined(&self, name: &str) {
+        self.state.lock().unwrap().nodes.insert(name.to_owned(), Node::default());
+    }
+
+    /// A kubelet says that it is not ready, or that it is again: nobody's fault.
+    pub fn failed(&self, name: &str, yes: bool) {
+        if let Some(node) = self.state.lock().unwrap().nodes.get_mut(name) {
+            node.failed = if yes { node.failed.or(Some(Instant::now())) } else { None };
         }
-        let serving = state.nodes.values().filter(|serves| **serves).count();
-        if let Some(least) = state.least.filter(|least| serving < *least) {
-            state.violations.push(format!("{serving} nodes serve without {name}, and {least} have to"));
+    }
+
+    /// A person cordons a node, or takes that back. Its pods go on.
+    pub fn foreign(&self, name: &str, yes: bool) {
+        if let Some(node) = self.state.lock().unwrap().nodes.get_mut(name) {
+            node.foreign = yes;
+        }
+    }
+
+    pub fn is_foreign(&self, name: &str) -> bool {
+        self.state.lock().unwrap().nodes.get(name).is_some_and(|node| node.foreign)
+    }
+
+    /// A drain that is reported done has left no pod behind.
+    async fn check_drained(&self, path: &str, body: &Value) {
+        let parts: Vec<&str> = path.split('/').collect();
+        let ([.., "machines", machine, "status"], true, Some(tenant)) =
+            (parts.as_slice(), body["status"]["drain"]["completedAt"].is_string(), self.tenant.get())
+        else {
+            return;
+        };
+        let pods = format!("/api/v1/pods?fieldSelector=spec.nodeName%3Dnode-{machine}");
+        let pods = ask(tenant, Method::GET, &pods, &Value::Null).await.expect("a list");
+        if pods["items"].as_array().is_some_and(|items| !items.is_empty()) {
+            self.violation(format!("the drain of {machine} is reported done, and there are pods"));
         }
     }
 
@@ -173,12 +231,19 @@ impl Ledger {
                 let uid = body["preconditions"]["uid"].as_str().unwrap_or_default();
                 self.effect(format!("delete {kind} {name} {uid}"));
                 if *kind == "nodes" {
-                    self.node(name, None);
+                    self.state.lock().unwrap().change(name, |node| node.cordoned = true);
+                    self.state.lock().unwrap().nodes.remove(*name);
                 }
             }
             ("PATCH", [.., "nodes", name]) => {
                 if let Some(cordoned) = body["spec"].get("unschedulable") {
-                    self.node(name, Some(cordoned != true));
+                    self.state.lock().unwrap().cordon(name, cordoned == true);
+                }
+            }
+            ("PATCH", [.., "machines", name, "status"]) => {
+                if let Some(drain) = body["status"].get("drain") {
+                    let node = format!("node-{name}");
+                    self.state.lock().unwrap().change(&node, |node| node.draining = !drain.is_null());
                 }
             }
             ("PATCH", [.., "machines", name]) => self.claim(name, body),
@@ -201,6 +266,30 @@ impl Ledger {
                 let what = format!("machine {machine} is claimed by {before:?} when its claim becomes {claim}");
                 state.violations.push(what);
             }
+        }
+    }
+}
+
+impl State {
+    fn cordon(&mut self, name: &str, yes: bool) {
+        if !yes && self.nodes.get(name).is_some_and(|node| node.foreign) {
+            self.violations.push(format!("{name} was cordoned by a person, and takes pods again"));
+        }
+        self.change(name, |node| node.cordoned = yes);
+    }
+
+    /// Controllers change what a node does: enough others go on.
+    fn change(&mut self, name: &str, change: impl FnOnce(&mut Node)) {
+        let Some(node) = self.nodes.get_mut(name) else { return };
+        let before = node.serves();
+        change(node);
+        if !before || node.serves() {
+            return;
+        }
+        let serving = self.nodes.values().filter(|node| node.serves()).count();
+        let quorum = if self.vote { self.nodes.len() / 2 + 1 } else { 0 };
+        if let Some(least) = self.least.map(|least| least.max(quorum)).filter(|least| serving < *least) {
+            self.violations.push(format!("{serving} nodes serve without {name}, and {least} have to"));
         }
     }
 }

@@ -5,6 +5,7 @@ mod crashes;
 mod ending;
 mod fleet;
 mod hosts;
+mod interleaved;
 mod ledger;
 mod runs;
 mod script;

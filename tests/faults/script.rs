@@ -37,42 +37,10 @@ impl Script {
     /// Follows the steps, with controllers that die as they are told to and are started again under another name.
     /// Answers how it ended, and what happened how often.
     pub async fn run(self, faults: &Faults, deaths: &[When]) -> (String, Outcome) {
-        let layer = faults.layer();
         let fleet = Fleet::open(self.machines).await;
-        let mut died = 0;
-        let controllers = async {
-            for when in deaths.iter().chain([&When::Never]) {
-                let (stop, layer) = (Stop::at(*when), layer.clone());
-                let path = stop.clone();
-                let running = fleet.start(&format!("controller-{died}"), move |c| path.around(layer.around(c)));
-                tokio::select! {
-                    () = stop.died() => {}
-                    () = fleet.ledger.happened(when.effect()) => stop.kill(),
-                }
-                drop(running);
-                died += 1;
-            }
-        };
-        let steps = async {
-            let mut outcome = Outcome::new();
-            self.carry_out(&fleet).await;
-            outcome.insert("writes", fleet.ledger.writes() as u32);
-            outcome.insert("writes and leases", fleet.ledger.asked() as u32);
-            outcome.insert("effects", fleet.ledger.effects() as u32);
-            // Silence is something to be written down: whoever does not answer for long is unknown.
-            layer.turn(|faults| faults.silent = 0.0);
-            fleet.rests().await;
-            (fleet.verdict().await, outcome)
-        };
-        let (end, mut outcome) = tokio::select! {
-            end = steps => end,
-            () = controllers => unreachable!("the last ones live on"),
-        };
-        outcome.extend(layer.tally());
-        outcome.insert("deaths", died);
-        (end, outcome)
+        let outcome = perform(&fleet, faults, deaths, self.carry_out(&fleet)).await;
+        (fleet.verdict().await, outcome)
     }
-
     async fn carry_out(self, fleet: &Fleet) {
         let mut replicas = 0;
         for step in self.steps {
@@ -96,4 +64,41 @@ impl Script {
     pub fn peaceful(self) -> (String, Outcome) {
         runs::alone(self.run(&Faults::none(), &[]))
     }
+}
+
+/// A story, while controllers die as they are told to and are started again under another name, until all is at rest.
+/// Answers what happened how often.
+pub async fn perform(fleet: &Fleet, faults: &Faults, deaths: &[When], story: impl Future<Output = ()>) -> Outcome {
+    let layer = faults.layer();
+    let mut died = 0;
+    let controllers = async {
+        for when in deaths.iter().chain([&When::Never]) {
+            let (stop, layer) = (Stop::at(*when), layer.clone());
+            let path = stop.clone();
+            let running = fleet.start(&format!("controller-{died}"), move |c| path.around(layer.around(c)));
+            tokio::select! {
+                () = stop.died() => {}
+                () = fleet.ledger.happened(when.effect()) => stop.kill(),
+            }
+            drop(running);
+            died += 1;
+        }
+    };
+    let story = async {
+        story.await;
+        let counts = [
+            ("writes", fleet.ledger.writes()),
+            ("writes and leases", fleet.ledger.asked()),
+            ("effects", fleet.ledger.effects()),
+        ];
+        fleet.rests(&layer).await;
+        counts.into_iter().map(|(what, count)| (what, count as u32)).collect::<Outcome>()
+    };
+    let mut outcome = tokio::select! {
+        outcome = story => outcome,
+        () = controllers => unreachable!("the last ones live on"),
+    };
+    outcome.extend(layer.tally());
+    outcome.insert("deaths", died);
+    outcome
 }

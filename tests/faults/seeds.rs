@@ -14,16 +14,16 @@ fn check(test: &str, lot: Lot, script: Script) {
     runs::each(test, lot, |seed| {
         let expected = expected.clone();
         async move {
-            let (end, outcome) = script.run(&Faults::bad_day(seed), &deaths(seed)).await;
+            let (end, outcome) = script.run(&Faults::bad_day(seed), &deaths(seed, 40)).await;
             assert_eq!(end, expected, "seed {seed} ends otherwise");
             outcome
         }
     });
 }
 
-/// Every third seed lives, the others die once or twice.
-fn deaths(seed: u64) -> Vec<When> {
-    let at = |n: u64| (seed * 7 + n * 11) % 40 + 1;
+/// Every third seed lives, the others die once or twice, at one of so many points.
+pub fn deaths(seed: u64, points: u64) -> Vec<When> {
+    let at = |n: u64| (seed * 7 + n * 11) % points + 1;
     let when = |n: u64| match (seed / 3) % 3 {
         0 => When::Before(at(n)),
         1 => When::After(at(n)),
