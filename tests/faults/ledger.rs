@@ -309,3 +309,30 @@ fn short(body: &Value) -> String {
     let text = body.to_string();
     text.chars().take(300).collect()
 }
+
+/// Three nodes serve and so many have to; what is written to the first, and whether that is too much.
+#[cfg(test)]
+fn check(least: usize, vote: bool, befalls: impl Fn(&Ledger), path: &str, patch: &Value, is_violation: bool) {
+    let ledger = Ledger::default();
+    ledger.state.lock().unwrap().vote = vote;
+    ["node-a", "node-b", "node-c"].map(|name| ledger.joined(name));
+    ledger.keep_serving(Some(least));
+    befalls(&ledger);
+    ledger.write("tenant", &Method::PATCH, path, patch, 200);
+    assert_eq!(!ledger.violations().is_empty(), is_violation, "{least} {path} {patch}");
+}
+
+#[test]
+fn it_says_when_too_much_is_taken_away() {
+    let (node, machine) = ("/api/v1/nodes/node-a", "/apis/q/v1/namespaces/n/machines/a/status");
+    let cordon = |yes: bool| serde_json::json!({"spec": {"unschedulable": yes.then_some(true)}});
+    let drain = serde_json::json!({"status": {"drain": {"operation": "o"}}});
+    let b_is_away = |ledger: &Ledger| ledger.state.lock().unwrap().cordon("node-b", true);
+    check(2, false, |_| {}, node, &cordon(true), false);
+    check(3, false, |_| {}, node, &cordon(true), true);
+    check(3, false, |_| {}, machine, &drain, true);
+    check(1, false, b_is_away, node, &cordon(true), false);
+    check(1, true, b_is_away, node, &cordon(true), true);
+    check(3, false, |ledger| ledger.foreign("node-a", true), node, &cordon(false), true);
+    check(3, false, |ledger| ledger.foreign("node-b", true), node, &cordon(false), false);
+}
