@@ -10,7 +10,9 @@ pub mod preview;
 
 use jiff::Timestamp;
 
-use crate::api::{Machine, MachineReference, NodePool, OperationType, RolloutPolicy, StrategyType, labels};
+use crate::api::{
+    Machine, MachineReference, NodePool, OperationState, OperationType, RolloutPolicy, StrategyType, labels,
+};
 
 use super::{
     machine::phases_done,
@@ -76,6 +78,16 @@ impl<'a> Target<'a> {
             })
     }
 
+    /// An upgrade in place to another revision was begun on it, whatever it is counted to: the way back leads through a
+    /// machine that is made anew.
+    fn has_left(&self, machine: &Machine, work: &Work) -> bool {
+        work.latest(machine).is_some_and(|o| {
+            o.spec.type_ == OperationType::Upgrade
+                && state(o) != OperationState::Cancelled
+                && o.spec.machine_set.as_deref().is_some_and(|set| set != self.set.0)
+        })
+    }
+
     /// Its node serves, and has for as long as the policy asks.
     fn availability(&self, machine: &Machine) -> Availability {
         let since = machine.status.as_ref().and_then(|s| s.node.as_ref()).and_then(|n| n.since.as_ref());
@@ -128,7 +140,8 @@ impl<'a> Sorted<'a> {
         let arrived: Vec<&Machine> = staying.iter().copied().filter(|m| target.is_arrived(m, work)).collect();
         let is_old = |m: &Machine| {
             let counted = arrived.iter().any(|a| a.metadata.uid == m.metadata.uid);
-            is_marked(m) || (target.is_outdated(m) && !counted)
+            let has_left = target.strategy != StrategyType::OnDelete && target.has_left(m, work);
+            is_marked(m) || has_left || (target.is_outdated(m) && !counted)
         };
         let (outdated, updated) = staying.iter().copied().partition(|m| is_old(m));
         Self { outdated, updated, arrived: arrived.into_iter().map(super::scale::reference).collect() }

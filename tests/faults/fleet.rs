@@ -151,18 +151,22 @@ impl Fleet {
 
     /// Waits until all are of the version that was asked for, and nothing is under way.
     pub async fn rolled(&self, replicas: usize) {
-        self.until("rolled out", async || {
-            let Some(pool) = self.pool().await else { return false };
-            let says = |type_: &str, status: &str| {
-                let mut all = pool["status"]["conditions"].as_array().into_iter().flatten();
-                all.any(|c| c["type"] == type_ && c["status"] == status)
-            };
-            pool["status"]["observedGeneration"] == pool["metadata"]["generation"]
-                && says("UpToDate", "True")
-                && says("RollingOut", "False")
-                && self.is_settled(replicas).await
-        })
-        .await;
+        self.until("rolled out", async || self.is_rolled(replicas).await).await;
+    }
+
+    pub async fn is_rolled(&self, replicas: usize) -> bool {
+        let Some(pool) = self.pool().await else { return false };
+        pool["status"]["observedGeneration"] == pool["metadata"]["generation"]
+            && says(&pool, "UpToDate", "True", None)
+            && says(&pool, "RollingOut", "False", None)
+            && self.is_settled(replicas).await
+    }
+
+    /// It would take away more than it may without a person's word.
+    pub async fn asks(&self) -> bool {
+        let Some(pool) = self.pool().await else { return false };
+        pool["metadata"]["annotations"].get(labels::APPROVED_REPLICAS).is_none()
+            && says(&pool, "ScalingDown", "False", Some("DeletionBudgetExceeded"))
     }
 
     /// Waits until so many machines serve, all others are free, and nothing is under way.
@@ -253,4 +257,9 @@ pub async fn ask(client: &Client, method: Method, path: &str, body: &Value) -> R
     let bytes = if body.is_null() { Vec::new() } else { serde_json::to_vec(body).expect("a JSON value serialises") };
     let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, content_type).body(bytes);
     client.request(request.expect("a valid path")).await
+}
+
+fn says(pool: &Value, type_: &str, status: &str, reason: Option<&str>) -> bool {
+    let mut all = pool["status"]["conditions"].as_array().into_iter().flatten();
+    all.any(|c| c["type"] == type_ && c["status"] == status && reason.is_none_or(|reason| c["reason"] == reason))
 }

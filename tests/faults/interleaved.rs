@@ -196,16 +196,32 @@ impl Now {
                 fleet.patch(&json!({"spec": {"paused": false, "hold": false}})).await;
                 for machine in 0..self.machines {
                     fails(fleet, machine, false).await;
-                    cordon(fleet, machine, false).await;
                 }
                 let version = format!("v{}", self.version);
                 let arrived = |node: &Value| node["status"]["nodeInfo"]["kubeletVersion"] == version.as_str();
                 // The version of a cluster reaches its pool a moment later.
-                fleet.until("the version is there", async || fleet.list("nodes").await.iter().all(arrived)).await;
-                fleet.rolled(self.replicas).await;
+                let is_there = async || {
+                    self.tidy(fleet).await;
+                    fleet.list("nodes").await.iter().all(arrived) && fleet.is_rolled(self.replicas).await
+                };
+                fleet.until("as the last wishes say", is_there).await;
                 (self.low, self.missing) = (self.replicas, 0);
                 fleet.ledger.keep_serving(Some(self.low));
             }
+        }
+    }
+}
+
+impl Now {
+    /// A person takes a cordon back where nothing is under way, and says yes where that is waited for.
+    async fn tidy(&self, fleet: &Fleet) {
+        for machine in 0..self.machines {
+            if fleet.ledger.may_return(&format!("node-m-{machine}")) {
+                cordon(fleet, machine, false).await;
+            }
+        }
+        if fleet.asks().await {
+            fleet.scale(self.replicas as i32).await;
         }
     }
 }

@@ -150,6 +150,11 @@ impl Ledger {
         }
     }
 
+    /// A person has cordoned it, and nobody empties it.
+    pub fn may_return(&self, name: &str) -> bool {
+        self.state.lock().unwrap().nodes.get(name).is_some_and(|node| node.foreign && !node.draining)
+    }
+
     pub fn is_foreign(&self, name: &str) -> bool {
         self.state.lock().unwrap().nodes.get(name).is_some_and(|node| node.foreign)
     }
@@ -315,7 +320,7 @@ fn short(body: &Value) -> String {
 fn check(least: usize, vote: bool, befalls: impl Fn(&Ledger), path: &str, patch: &Value, is_violation: bool) {
     let ledger = Ledger::default();
     ledger.state.lock().unwrap().vote = vote;
-    ["node-a", "node-b", "node-c"].map(|name| ledger.joined(name));
+    ["node-a", "node-b", "node-c"].into_iter().for_each(|name| ledger.joined(name));
     ledger.keep_serving(Some(least));
     befalls(&ledger);
     ledger.write("tenant", &Method::PATCH, path, patch, 200);

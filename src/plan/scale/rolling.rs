@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{tests::demand, *};
 use crate::{
-    api::{RolloutPolicy, StrategyType, labels},
+    api::{OperationSpec, OperationState, RolloutPolicy, StrategyType, labels},
     plan::{notation, rollout::nodes::Change},
 };
 
@@ -199,4 +199,26 @@ fn one_may_be_missing() -> crate::api::RolloutStrategy {
     use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString::Int;
     let rolling = crate::api::RollingUpdate { max_surge: Some(Int(0)), max_unavailable: Some(Int(1)) };
     crate::api::RolloutStrategy { rolling_update: Some(rolling), ..Default::default() }
+}
+
+/// Found by chance (tests/faults): back to the version before while an upgrade in place was under way, and the machine was
+/// counted as one of that version, whose kubelet is of the other.
+#[test]
+fn a_machine_that_was_upgraded_to_what_nobody_wants_any_more_is_replaced() {
+    let policy = RolloutPolicy::default();
+    let mut machines = members("*a:ready@1 *b:ready@2 i:idle");
+    machines[0].metadata.labels.get_or_insert_default().insert(labels::OPERATION.to_owned(), "up".to_owned());
+    let claims = |set: &str| {
+        let mut operation = Operation::new("up", OperationSpec::default());
+        operation.spec.type_ = OperationType::Upgrade;
+        operation.spec.machine_set = Some(set.to_owned());
+        operation.status.get_or_insert_default().state = Some(OperationState::Succeeded);
+        let now = Timestamp::from_second(1_000).expect("a second");
+        let strategy = StrategyType::RollingUpdate;
+        let target = Target { policy: &policy, strategy, revision: "new", set: ("set-new", "uid-new"), now };
+        let selector = BTreeMap::new();
+        words(&plan(&Demand { rollout: Some(target), ..demand(2, &selector) }, &machines, &[operation]))
+    };
+    assert_eq!(claims("set-new"), "");
+    assert_eq!(claims("set-other"), "+i [WaitingForNewMachines]");
 }
