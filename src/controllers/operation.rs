@@ -383,9 +383,10 @@ async fn not_empty(
     machines: &[&Machine],
 ) -> Result<Option<String>, Error> {
     let tenant = context.tenants.connect(deployment).await?;
+    let cordoned = tenant.cordoned().await?;
     for machine in machines {
         let Some(drain) = machine.status.as_ref().and_then(|s| s.drain.as_ref()) else { continue };
-        if drain.node.name.is_empty() {
+        if drain.node.name.is_empty() || cordoned.contains(&drain.node.uid) {
             continue;
         }
         let node = tenant.node(&drain.node.name, &drain.node.uid).await?;

@@ -1,5 +1,7 @@
 //! Nodes by providerID: find, cordon, uncordon, delete.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{Node, Taint};
 use kube::{
     Api, ResourceExt,
@@ -42,6 +44,13 @@ impl Tenant {
     pub async fn node(&self, name: &str, uid: &str) -> Result<Option<Node>, Error> {
         let node = bounded(self.nodes().get_opt(name)).await?;
         Ok(node.filter(|n| n.metadata.uid.as_deref() == Some(uid)))
+    }
+
+    /// UIDs of all nodes that take no new pods, in one answer: whoever looks at many nodes before something that cannot
+    /// be undone needs one good answer, not as many in a row as there are nodes.
+    pub async fn cordoned(&self) -> Result<BTreeSet<String>, Error> {
+        let list = bounded(self.nodes().list(&ListParams::default().fields("spec.unschedulable=true"))).await?;
+        Ok(list.items.into_iter().filter(is_cordoned).filter_map(|n| n.metadata.uid).collect())
     }
 
     /// Makes the node unschedulable and signs it. One that a person has cordoned already is left as it is, unsigned:
