@@ -21,7 +21,7 @@ use super::{
     victims::{Why, ranked},
     work::Work,
 };
-use machines::{has_node, name, natural};
+use machines::{has_node, is_returning, name, natural};
 
 pub use demand::{DEFAULT_PARALLELISM, Demand};
 pub use halt::Halt;
@@ -56,7 +56,7 @@ pub struct Plan {
     pub victims: Vec<Victim>,
     /// Claimed and untouched members that simply go back.
     pub releases: Vec<MachineReference>,
-    /// Members that will leave as soon as the operation that works on them is over.
+    /// Members that will leave as soon as the operation that works on them is over, or others have been given back.
     pub waiting: Vec<MachineReference>,
     /// Members that are leaving already.
     pub leaving: i32,
@@ -192,6 +192,7 @@ impl Plan {
                 self.victims.push(Victim { machine: reference(machine), why: *why, has_node: has_node(machine) });
             }
         }
+        costly_waits += self.wait_for(rest.iter().filter(|(m, _)| is_returning(m)).count(), chosen);
         let unwell = rest.iter().filter(|(m, why)| has_node(m) && matches!(why, Why::Failed | Why::NotReady)).count();
         self.budget = Budget {
             spent: count(leaving) + i32::try_from(unwell).unwrap_or(i32::MAX),
@@ -201,6 +202,18 @@ impl Plan {
             allowed: if demand.role == Role::ControlPlane && demand.replicas == 0 { 0 } else { self.budget.allowed },
         };
         self.brake(demand);
+    }
+
+    /// What is missing by our own doing comes back before as many that serve leave. Answers how many wait for it.
+    fn wait_for(&mut self, returning: usize, chosen: &[(&Machine, Why)]) -> i32 {
+        let serving: Vec<_> =
+            chosen.iter().filter(|(m, _)| super::work::serves(m)).map(|(m, _)| reference(m)).collect();
+        let late = serving.into_iter().rev().take(returning);
+        let late: Vec<_> = late.filter(|m| self.victims.iter().any(|v| v.machine == *m)).collect();
+        self.victims.retain(|v| !late.contains(&v.machine));
+        let waits = count(&late);
+        self.waiting.extend(late);
+        waits
     }
 
     /// The next step of a rollout: who joins, who leaves, who is upgraded where it is.

@@ -142,7 +142,7 @@ fn conditions(
         )
     } else if leaving + plan.victims.len() + plan.waiting.len() > 0 {
         let waiting = plan.waiting.len();
-        let waits = if waiting > 0 { format!(", {waiting} after their operation") } else { String::new() };
+        let waits = if waiting > 0 { format!(", {waiting} after what is under way") } else { String::new() };
         (True, "ScalingDown", format!("{} machines are leaving{waits}", leaving + plan.victims.len() + waiting))
     } else {
         (False, "NotScalingDown", String::new())

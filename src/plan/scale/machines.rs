@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     api::{Machine, MachineReference, MachineState},
-    plan::work::machine_state,
+    plan::work::{machine_state, serves},
 };
 
 use super::Demand;
@@ -34,6 +34,13 @@ pub(super) fn has_node(machine: &Machine) -> bool {
             machine_state(machine),
             MachineState::Deployed | MachineState::Ready | MachineState::NotReady | MachineState::Draining
         )
+}
+
+/// A member that an operation of ours took out of service for a while: it was upgraded where it is, and is not back yet.
+pub(super) fn is_returning(machine: &Machine) -> bool {
+    let state = machine_state(machine);
+    matches!(state, MachineState::Draining | MachineState::Updating)
+        || (state == MachineState::Ready && !serves(machine))
 }
 
 /// The machine by name and identity.

@@ -81,6 +81,15 @@ fn a_scale_up_that_is_taken_back_releases_what_is_untouched_and_waits_for_the_re
     check(2, "a:ready@1 b:claimed@2 c:provisioning@2#up", "up:ScaleUp:Running=c", "~b");
 }
 
+/// Found on a bad day (tests/faults): the surge of an upgrade in place left before the last machine was given back.
+#[test]
+fn what_serves_stays_until_what_was_upgraded_is_back() {
+    check(1, "a:ready@1,drained b:ready@2", "", ".b");
+    check(2, "a:ready@1,drained b:ready@2 c:ready@3 d:ready@4", "", "-d .c");
+    check(1, "a:ready@1 b:ready@2,drained", "", "-b");
+    check(1, "a:ready@1! b:ready@2 c:ready@3,drained", "", "-a -c");
+}
+
 #[test]
 fn machines_on_their_way_out_are_replaced_and_not_chosen_again() {
     check(1, "a:ready@1 b:draining@2#down", "down:ScaleDown:Draining=b", "");
