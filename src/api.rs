@@ -16,7 +16,7 @@ pub mod labels;
 pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, DeprecatedApi, NodeCounts};
 pub use cluster_deployment::{
     ArtifactsSpec, ClusterDeployment, ClusterDeploymentSpec, ClusterDeploymentStatus, ExecutorSpec, HostKeyPolicy,
-    JumpHost, PoolSpec, RunbookNames, SecretKeyReference, SshSpec,
+    JumpHost, MaintenanceWindow, PoolSpec, RunbookNames, SecretKeyReference, SshSpec,
 };
 pub use condition::{ConditionStatus, condition, condition_status, find_condition, set_condition};
 pub use disruption::{BudgetOverlap, BudgetStanding, Disruption, NeverSatisfiable, NodeDisruption};

@@ -19,6 +19,7 @@ pub mod skew;
 pub mod upgrade;
 pub mod version;
 pub mod victims;
+pub mod window;
 mod work;
 
 #[cfg(test)]

@@ -57,9 +57,32 @@ pub struct ClusterDeploymentSpec {
     /// Values for the templates of runbooks. Not for secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
+    /// When rollouts may begin to disrupt: new machines, drains and upgrades for a new revision. At any time when empty.
+    ///
+    /// What is under way as a window closes is finished. Scaling, the replacement of ill machines and the maintenance of
+    /// single nodes are not held up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub maintenance_windows: Vec<MaintenanceWindow>,
     /// Stops every controller from acting on this cluster.
     #[serde(default)]
     pub paused: bool,
+}
+
+/// A stretch of time that comes again and again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MaintenanceWindow {
+    /// When it opens, in the five fields of cron (minute, hour, day of month, month, day of week): `0 9 * * 2-4`.
+    #[schemars(length(min = 9, max = 128), extend("pattern" = r"^\S+( +\S+){4}$"))]
+    pub schedule: String,
+    /// Minutes that it stays open: so many pass, also where a clock is put forward or back meanwhile.
+    #[schemars(range(min = 1, max = 10_080))]
+    pub duration_minutes: i32,
+    /// The time zone of the schedule by its IANA name, as in `Europe/Berlin`; `UTC` by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), extend("pattern" = r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$"))]
+    pub time_zone: Option<String>,
 }
 
 /// One key of a Secret in the same namespace.

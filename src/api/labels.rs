@@ -22,6 +22,9 @@ pub const REQUESTED_BY: &str = "quarterdeck.dev/requested-by";
 /// A shrink that would remove more machines than the budget stops and asks; setting this to the wanted
 /// `spec.replicas` is the answer.
 pub const APPROVED_REPLICAS: &str = "quarterdeck.dev/approved-replicas";
+/// On a pool: the revisions, with commas between them, whose rollout need not wait for a maintenance window; a person has
+/// said so, and it ends with that rollout. On a machine that is marked to be replaced: the mark that it holds for.
+pub const OUTSIDE_WINDOW: &str = "quarterdeck.dev/outside-window";
 /// On a machine: take this one first when the pool shrinks.
 pub const DELETE_MACHINE: &str = "quarterdeck.dev/delete-machine";
 /// On a machine: replace it by another one, which joins first where the rollout of the pool has room; the value says when
