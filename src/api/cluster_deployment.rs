@@ -238,7 +238,7 @@ pub struct ClusterDeploymentStatus {
     pub pools: i32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Paused`.
+    /// `Ready` (`False` with `InvalidMaintenanceWindow` while a window cannot be read), `Paused`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -17,6 +17,10 @@ use crate::api::{
     Cluster, ClusterDeployment, ClusterDeploymentStatus, ClusterSpec, ConditionStatus, NodePool, NodePoolSpec,
     PoolSpec, RolloutPolicy, condition, labels, set_condition,
 };
+use crate::plan::{
+    rollout::moves::Brake,
+    window::{self, Window},
+};
 
 use super::{
     Context, Error, Name,
@@ -281,7 +285,10 @@ async fn report(
     let paused = deployment.spec.paused;
     let pause = if paused { "Paused" } else { "NotPaused" };
     set_condition(&mut after.conditions, condition("Paused", paused.into(), pause, "", generation, now));
-    let ready = if wanted.create.is_empty() && observed.cluster.is_some() {
+    let windows = window::at(&deployment.spec.maintenance_windows, now);
+    let ready = if let Window::Invalid(why) = windows {
+        condition("Ready", ConditionStatus::False, Brake::WINDOW_INVALID, why, generation, now)
+    } else if wanted.create.is_empty() && observed.cluster.is_some() {
         condition("Ready", ConditionStatus::True, "Ready", "", generation, now)
     } else {
         let message = format!("{} pools are yet to be made", wanted.create.len());

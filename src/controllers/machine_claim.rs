@@ -35,6 +35,7 @@ pub async fn release(api: &Api<Machine>, machine: &Machine) -> Result<Machine, E
                 labels::DELETE_MACHINE: Value::Null,
                 labels::REPLACE_MACHINE: Value::Null,
                 labels::REMEDIATION: Value::Null,
+                labels::OUTSIDE_WINDOW: Value::Null,
                 labels::REQUESTED_BY: Value::Null,
                 labels::REASON: Value::Null,
             },

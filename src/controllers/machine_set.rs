@@ -25,6 +25,7 @@ use crate::{
     plan::{
         rollout::Target,
         scale::{self, Demand, Plan},
+        window,
     },
 };
 
@@ -167,7 +168,8 @@ fn plan(set: &MachineSet, observed: &Observed, now: Timestamp) -> Plan {
     };
     let uid = set.uid().unwrap_or_default();
     let name = set.name_any();
-    let target = Target::of(&observed.pool, &set.spec.revision, (&name, &uid), now);
+    let gate = window::gate(observed.deployment.as_ref(), &observed.pool, &set.spec.revision, now);
+    let target = Target::of(&observed.pool, &set.spec.revision, (&name, &uid), now).within(gate);
     let revisits = scale::Revisits { pause_seconds: observed.pool.spec.drain.timeout_seconds(), now };
     let demand = Demand { rollout: (!deleting).then_some(target), revisits: Some(revisits), ..demand };
     scale::plan(&demand, &observed.machines, &observed.operations)

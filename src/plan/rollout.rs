@@ -4,6 +4,7 @@
 //! decided anew from what is true at every look: there is no rollout that could be in the wrong state.
 
 pub mod fences;
+pub(super) mod held;
 pub mod moves;
 pub mod nodes;
 pub mod preview;
@@ -17,6 +18,7 @@ use crate::api::{
 use super::{
     machine::phases_done,
     scale::is_quarantined,
+    window::Gate,
     work::{Work, serves, state},
 };
 use fences::Fences;
@@ -31,12 +33,19 @@ pub struct Target<'a> {
     pub revision: &'a str,
     /// The set of that revision: name and UID.
     pub set: (&'a str, &'a str),
+    /// Whether anything may be begun now.
+    pub gate: Gate,
     pub now: Timestamp,
 }
 
 impl<'a> Target<'a> {
     pub fn of(pool: &'a NodePool, revision: &'a str, set: (&'a str, &'a str), now: Timestamp) -> Self {
-        Self { policy: &pool.spec.rollout, strategy: pool.spec.strategy(), revision, set, now }
+        Self { policy: &pool.spec.rollout, strategy: pool.spec.strategy(), revision, set, gate: Gate::Open, now }
+    }
+
+    /// The same, while the maintenance windows of the cluster say this.
+    pub fn within(self, gate: Gate) -> Self {
+        Self { gate, ..self }
     }
 
     /// The machine is to give way: made for another revision, or marked.
@@ -128,6 +137,7 @@ pub struct Progress {
 }
 
 /// The members of a pool, sorted for its rollout.
+#[derive(Clone)]
 pub(super) struct Sorted<'a> {
     pub outdated: Vec<&'a Machine>,
     pub updated: Vec<&'a Machine>,

@@ -7,6 +7,7 @@ mod demand;
 mod halt;
 mod machines;
 mod quarantine;
+mod waiting;
 
 use crate::api::{Machine, MachineReference, Operation, OperationType, Role, StrategyType};
 
@@ -113,7 +114,11 @@ pub fn plan<'a>(
         plan.touches = nodes::taints(target, sorted);
         plan.touches.extend(nodes::uncordons(target, sorted, rolling.is_some(), &work));
     }
-    if let Some((target, sorted)) = rolling {
+    let waits = target.is_some_and(|(t, s)| t.waits(s, &leaving, &work));
+    if let Some((target, sorted)) = rolling.filter(|_| waits) {
+        let sorted = plan.give_back(sorted, &work);
+        plan.wait(demand, target, &sorted, idle, &leaving, &work);
+    } else if let Some((target, sorted)) = rolling {
         plan.roll(demand, target, sorted, idle, &leaving, &work);
     } else if difference >= 0 {
         plan.claim(idle, difference as usize);
@@ -124,10 +129,14 @@ pub fn plan<'a>(
         && let Some((target, sorted)) = target
     {
         plan.rollout = rollout::left_behind(target, sorted, &leaving, demand.replicas, &work);
+        if let Some(progress) = plan.rollout.as_mut().filter(|_| waits) {
+            progress.brake = Some(Brake::of(target.gate));
+            progress.wake_after_seconds = target.gate.opens_after_seconds(target.now);
+        }
     }
     plan.joins = plan.untouched(&staying, &work);
     let all: Vec<&Machine> = staying.iter().chain(&leaving).copied().collect();
-    plan.return_to(&all, demand.revisits.filter(|_| !demand.paused && !demand.hold), &work);
+    plan.return_to(&all, demand.revisits.filter(|_| !demand.paused && !demand.hold && !waits), &work);
     plan.estimate = plan.estimate_from(operations, demand.parallelism);
     plan
 }
@@ -226,14 +235,31 @@ impl Plan {
         leaving: &[&Machine],
         work: &Work,
     ) {
-        // Those of an older revision that nothing was done on yet go back as they are.
+        let sorted = self.give_back(sorted, work);
+        let outdated = count(&sorted.outdated);
+        let (target, sorted) = rollout::focus(target, sorted);
+        let progress = self.step(demand, &target, sorted, idle, leaving, work);
+        self.rollout = Some(Progress { counts: Counts { outdated, ..progress.counts }, ..progress });
+    }
+
+    /// Those of an older revision that nothing was done on yet go back as they are.
+    fn give_back<'a>(&mut self, sorted: &Sorted<'a>, work: &Work) -> Sorted<'a> {
         let (untouched, old): (Vec<&Machine>, Vec<&Machine>) =
             sorted.outdated.iter().copied().partition(|m| work.is_untouched(m));
         self.releases = untouched.iter().map(|m| reference(m)).collect();
-        let outdated = count(&old);
-        let sorted = Sorted { outdated: old, updated: sorted.updated.clone(), arrived: Vec::new() };
-        let (target, sorted) = rollout::focus(target, sorted);
-        let target = &target;
+        Sorted { outdated: old, updated: sorted.updated.clone(), arrived: Vec::new() }
+    }
+
+    /// Decides who joins, leaves or is upgraded, and what keeps it from being more.
+    fn step(
+        &mut self,
+        demand: &Demand,
+        target: &Target,
+        sorted: Sorted,
+        idle: Vec<&Machine>,
+        leaving: &[&Machine],
+        work: &Work,
+    ) -> Progress {
         let (counts, ripe) = rollout::counts(target, &sorted, leaving, demand.replicas, count(&idle), work);
         let one = demand.role != Role::Worker;
         let (bounds, soaked) =
@@ -261,13 +287,13 @@ impl Plan {
         self.shortfall = moves.missing;
         let in_place = sorted.outdated.iter().filter(|m| is_quarantined(m, work)).count();
         let quarantined = counts.quarantined + i32::try_from(in_place).unwrap_or(i32::MAX);
-        self.rollout = Some(Progress {
-            counts: Counts { outdated, ..counts },
+        Progress {
+            counts,
             kept: bounds.partition.min(counts.outdated).max(0),
             quarantined,
             brake: moves.brake.or((quarantined > 0).then_some(Brake::Quarantine(quarantined))),
             wake_after_seconds: [ripe, soaked].into_iter().flatten().min(),
-        });
+        }
     }
 
     /// Chooses who leaves and who is upgraded: the unwell first, then by the deletion order.

@@ -58,6 +58,11 @@ pub fn at(windows: &[MaintenanceWindow], now: Timestamp) -> Window {
     }
 }
 
+/// A moment for people: `Tue 24 Nov 09:00 UTC`.
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%a %-d %b %H:%M UTC").to_string()
+}
+
 fn look(windows: &[MaintenanceWindow], now: Timestamp) -> Result<Window, (usize, Reason)> {
     let each = || windows.iter().enumerate();
     let read = |(at, window)| Recurrence::read(window).map_err(|why| (at, why));

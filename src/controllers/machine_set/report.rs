@@ -66,7 +66,12 @@ fn rollout_status(
     from_versions.sort();
     from_versions.dedup();
     from_versions.truncate(VERSIONS);
-    let got_on = before.is_none_or(|b| counts.updated_available > b.updated_available);
+    // Nobody got on while the window was closed: the clock begins as it opens.
+    let has_waited = |b: &RolloutStatus| b.reason.as_deref() == Some(Brake::WINDOW_CLOSED);
+    let reason = progress.brake.map(Brake::reason);
+    let got_on = before.is_none_or(|b| {
+        counts.updated_available > b.updated_available || (has_waited(b) && reason != Some(Brake::WINDOW_CLOSED))
+    });
     Some(RolloutStatus {
         revision: set.spec.revision.clone(),
         version: set.spec.version.clone(),
@@ -77,7 +82,7 @@ fn rollout_status(
         updated_available: counts.updated_available,
         in_flight: counts.leaving + counts.upgrading,
         quarantined: progress.quarantined,
-        reason: progress.brake.map(|b| b.reason().to_owned()),
+        reason: reason.map(str::to_owned),
         message: progress.brake.map(Brake::message),
         started_at: before.and_then(|b| b.started_at.clone()).or(Some(Time(now))),
         progressed_at: before.and_then(|b| b.progressed_at.clone()).filter(|_| !got_on).or(Some(Time(now))),

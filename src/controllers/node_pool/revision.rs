@@ -16,7 +16,7 @@ use crate::{
     },
     controllers::{Context, Error, belonging, write},
     plan::{
-        rollout::is_marked,
+        rollout::{is_marked, moves::Brake},
         upgrade::{self, ClusterView},
     },
 };
@@ -171,7 +171,7 @@ pub(super) fn rolling_out(
 ) -> (ConditionStatus, &'static str, String) {
     use ConditionStatus::{False, True};
     let Some(status) = rollout else { return (False, "NotRollingOut", String::new()) };
-    let why = status.message.clone().unwrap_or_default();
+    let (reason, why) = (status.reason.as_deref(), status.message.clone().unwrap_or_default());
     let numbers =
         format!("{} of {} machines are updated", status.updated_available, status.updated_available + status.outdated);
     let message = if why.is_empty() { numbers.clone() } else { format!("{numbers}; {why}") };
@@ -181,6 +181,8 @@ pub(super) fn rolling_out(
         (False, "OnDelete", message)
     } else if is_paused(pool, None) {
         (True, "Paused", message)
+    } else if let Some(waits) = [Brake::WINDOW_CLOSED, Brake::WINDOW_INVALID].into_iter().find(|w| Some(*w) == reason) {
+        (True, waits, message)
     } else if stuck {
         (True, "ProgressDeadlineExceeded", format!("no progress for {} s: {message}", deadline.as_secs()))
     } else {

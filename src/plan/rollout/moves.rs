@@ -1,9 +1,16 @@
 //! How many machines may be claimed, taken away or upgraded now: arithmetic over counts, for the next step and for a
 //! preview of all steps alike.
 
-use crate::{api::StrategyType, plan::quorum};
+use crate::{
+    api::StrategyType,
+    plan::{
+        quorum,
+        window::{Gate, moment},
+    },
+};
 
 use super::fences::Fences;
+use jiff::Timestamp;
 
 /// A pool in the middle of a rollout, as numbers. Machines that leave already are in none but `leaving` and `drained`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,9 +114,27 @@ pub enum Brake {
     Limit,
     /// Nothing moves by itself: machines are replaced when they are marked.
     OnDelete,
+    /// The next maintenance window opens then.
+    WindowClosed(Timestamp),
+    /// A maintenance window cannot be read.
+    WindowInvalid,
 }
 
 impl Brake {
+    /// Reason of a rollout that waits for a maintenance window.
+    pub const WINDOW_CLOSED: &'static str = "WindowClosed";
+    /// Reason where a window cannot be read, of rollouts and of the deployment that it stands in.
+    pub const WINDOW_INVALID: &'static str = "InvalidMaintenanceWindow";
+
+    /// What the windows say to a rollout that they hold up.
+    pub fn of(gate: Gate) -> Self {
+        match gate {
+            Gate::Open => Self::Limit,
+            Gate::Closed { opens } => Self::WindowClosed(opens),
+            Gate::Invalid => Self::WindowInvalid,
+        }
+    }
+
     /// The word for conditions.
     pub fn reason(self) -> &'static str {
         match self {
@@ -126,6 +151,8 @@ impl Brake {
             Self::Quarantine(_) => "Quarantine",
             Self::Limit => "Limit",
             Self::OnDelete => "OnDelete",
+            Self::WindowClosed(_) => Self::WINDOW_CLOSED,
+            Self::WindowInvalid => Self::WINDOW_INVALID,
         }
     }
 
@@ -157,6 +184,10 @@ impl Brake {
             ),
             Self::Limit => "as many machines as maxSurge and maxUnavailable allow are under way".to_owned(),
             Self::OnDelete => "strategy OnDelete: an old machine is replaced when it is marked".to_owned(),
+            Self::WindowClosed(opens) => format!("outside of the maintenance window: goes on {}", moment(opens)),
+            Self::WindowInvalid => {
+                "a maintenance window of the cluster cannot be read, and nothing is begun before it is corrected: the condition Ready of the ClusterDeployment says which and why".to_owned()
+            }
         }
     }
 }

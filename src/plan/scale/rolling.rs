@@ -8,13 +8,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{tests::demand, *};
 use crate::{
     api::{OperationSpec, OperationState, RolloutPolicy, StrategyType, labels},
-    plan::{notation, rollout::nodes::Change},
+    plan::{notation, rollout::nodes::Change, window::Gate},
 };
 
-/// Machines in the notation; a `*` before one is of the current revision, a `~` is marked to be replaced.
+/// Machines in the notation; a `*` before one is of the current revision, a `~` is marked to be replaced, a `%` because it
+/// has fallen ill, a `>` by a person who waits for no window.
 fn members(line: &str) -> Vec<Machine> {
     let member = |word: &str| {
-        let name = word.trim_start_matches(['*', '~']);
+        let name = word.trim_start_matches(['*', '~', '%', '>']);
         let mut machine = notation::machine(name);
         if let Some(claim) = &mut machine.spec.claim_ref {
             claim.revision = Some(if word.contains('*') { "new" } else { "old" }.to_owned());
@@ -22,8 +23,14 @@ fn members(line: &str) -> Vec<Machine> {
         if word.contains("#r2") {
             machine.status.as_mut().and_then(|s| s.drain.as_mut()).expect("a drain").run = 2;
         }
-        if word.contains('~') {
-            machine.metadata.annotations = Some([(labels::REPLACE_MACHINE.to_owned(), String::new())].into());
+        let keys: &[&str] = match word.trim_start_matches('*').chars().next() {
+            Some('~') => &[labels::REPLACE_MACHINE],
+            Some('%') => &[labels::REPLACE_MACHINE, labels::REMEDIATION],
+            Some('>') => &[labels::REPLACE_MACHINE, labels::OUTSIDE_WINDOW],
+            _ => &[],
+        };
+        if !keys.is_empty() {
+            machine.metadata.annotations = Some(keys.iter().map(|key| ((*key).to_owned(), String::new())).collect());
         }
         machine
     };
@@ -49,14 +56,15 @@ fn check(strategy: StrategyType, policy: &RolloutPolicy, machines: &str, operati
 }
 
 fn planned(strategy: StrategyType, policy: &RolloutPolicy, machines: &str, operations: &str) -> Plan {
-    planned_with(None, strategy, policy, machines, operations)
+    planned_with(Gate::Open, None, strategy, policy, machines, operations)
 }
 
 fn planned_for(replicas: i32, strategy: StrategyType, policy: &RolloutPolicy, machines: &str) -> Plan {
-    planned_with(Some(replicas), strategy, policy, machines, "")
+    planned_with(Gate::Open, Some(replicas), strategy, policy, machines, "")
 }
 
 fn planned_with(
+    gate: Gate,
     replicas: Option<i32>,
     strategy: StrategyType,
     policy: &RolloutPolicy,
@@ -70,7 +78,7 @@ fn planned_with(
         operation.status.as_mut().expect("a status").run = run;
     }
     let now = Timestamp::from_second(1_000).expect("a second");
-    let target = Target { policy, strategy, revision: "new", set: ("set-new", "uid-new"), now };
+    let target = Target { policy, strategy, revision: "new", set: ("set-new", "uid-new"), gate, now };
     let selector = BTreeMap::new();
     let work = Work::of(&operations);
     let stays = |m: &&Machine| m.spec.claim_ref.is_some() && !work.is_leaving(m);
@@ -215,10 +223,74 @@ fn a_machine_that_was_upgraded_to_what_nobody_wants_any_more_is_replaced() {
         operation.status.get_or_insert_default().state = Some(OperationState::Succeeded);
         let now = Timestamp::from_second(1_000).expect("a second");
         let strategy = StrategyType::RollingUpdate;
-        let target = Target { policy: &policy, strategy, revision: "new", set: ("set-new", "uid-new"), now };
+        let (set, gate) = (("set-new", "uid-new"), Gate::Open);
+        let target = Target { policy: &policy, strategy, revision: "new", set, gate, now };
         let selector = BTreeMap::new();
         words(&plan(&Demand { rollout: Some(target), ..demand(2, &selector) }, &machines, &[operation]))
     };
     assert_eq!(claims("set-new"), "");
     assert_eq!(claims("set-other"), "+i [WaitingForNewMachines]");
+}
+
+/// The window opens in 500 seconds.
+fn closed(strategy: StrategyType, replicas: i32, machines: &str, operations: &str, expected: &str) {
+    let opens = Timestamp::from_second(1_500).expect("a second");
+    let policy = RolloutPolicy::default();
+    let plan = planned_with(Gate::Closed { opens }, Some(replicas), strategy, &policy, machines, operations);
+    assert_eq!(words(&plan), expected, "{machines}");
+    if expected.ends_with("[WindowClosed]") {
+        assert_eq!(plan.rollout.and_then(|r| r.wake_after_seconds), Some(500), "it wakes as the window opens");
+    }
+}
+
+#[test]
+fn outside_of_a_window_a_rollout_begins_nothing() {
+    let (rolling, in_place) = (StrategyType::RollingUpdate, StrategyType::InPlace);
+    closed(rolling, 2, "a:ready@1 b:ready@2 i:idle", "", "[WindowClosed]");
+    closed(rolling, 2, "a:ready@1 b:ready@2 *c:ready@3 i:idle", "", "[WindowClosed]");
+    closed(rolling, 2, "*~a:ready@1 *b:ready@2 i:idle", "", "[WindowClosed]");
+    closed(in_place, 2, "a:ready@1 *b:ready@2", "", "[WindowClosed]");
+    closed(StrategyType::BlueGreen, 2, "a:ready@1 b:ready@2 i:idle j:idle", "", "[WindowClosed]");
+    closed(StrategyType::BlueGreen, 2, "a:ready@1 b:ready@2 *c:ready@3 *d:ready@4", "", "[WindowClosed]");
+    // What is as it is wanted, and what is in hand, waits for nothing.
+    closed(rolling, 2, "*a:ready@1 *b:ready@2 i:idle", "", "");
+    closed(in_place, 2, "a:ready@1#u *b:ready@2", "u:Upgrade:Running=a", "");
+    // What was claimed for it joins.
+    let plan = planned_with(
+        Gate::Invalid,
+        Some(2),
+        rolling,
+        &RolloutPolicy::default(),
+        "a:ready@1 b:ready@2 *c:claimed@3 i:idle",
+        "",
+    );
+    assert_eq!((plan.joins.len(), words(&plan).as_str()), (1, "[InvalidMaintenanceWindow]"));
+}
+
+#[test]
+fn who_is_ill_and_who_is_let_through_waits_for_no_window() {
+    let (rolling, in_place) = (StrategyType::RollingUpdate, StrategyType::InPlace);
+    closed(rolling, 2, "*%a:ready@1 *b:ready@2 i:idle", "", "+i [WaitingForNewMachines]");
+    closed(rolling, 2, "*>a:ready@1 *b:ready@2 i:idle", "", "+i [WaitingForNewMachines]");
+    closed(rolling, 2, "%a:ready@1 b:ready@2 i:idle", "", "+i [WindowClosed]");
+    closed(rolling, 2, "%a:ready@1 b:ready@2 *c:ready@3 i:idle", "", "-a [WindowClosed]");
+    closed(in_place, 2, "%a:ready@1 b:ready@2 i:idle", "", "+i [WindowClosed]");
+    closed(StrategyType::BlueGreen, 2, "%a:ready@1 b:ready@2 i:idle", "", "+i [WindowClosed]");
+}
+
+#[test]
+fn outside_of_a_window_a_pool_is_scaled_all_the_same() {
+    let rolling = StrategyType::RollingUpdate;
+    closed(rolling, 4, "a:ready@1 *b:ready@2 i:idle j:idle k:idle", "", "+i +j [WindowClosed]");
+    // A machine is lost: its place is filled.
+    closed(rolling, 3, "a:ready@1 b:ready@2 i:idle", "", "+i [WindowClosed]");
+    // Those that are to go anyway go first, and what has joined ahead of them stays.
+    closed(rolling, 1, "a:ready@1 b:ready@2", "", "-b [WindowClosed]");
+    closed(rolling, 2, "a:ready@1 b:ready@2 c:ready@3 *d:ready@4", "", "-c [WindowClosed]");
+}
+
+#[test]
+fn who_is_in_quarantine_is_not_drained_anew_outside_of_a_window() {
+    let failed = "r:Replace:Failed=a";
+    closed(StrategyType::RollingUpdate, 2, "a:failed@1#r,skipped *b:ready@2 *c:ready@3", failed, "[WindowClosed]");
 }

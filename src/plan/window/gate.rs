@@ -5,6 +5,10 @@ use jiff::Timestamp;
 use super::{Window, at};
 use crate::api::{ClusterDeployment, NodePool, labels};
 
+/// Longest that anybody sleeps for a window before looking again: timers end at two years, and some windows come on 29
+/// February.
+const LONGEST_SLEEP_SECONDS: i64 = 30 * 24 * 3600;
+
 /// Whether a rollout may begin something now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Gate {
@@ -26,7 +30,7 @@ impl Gate {
     pub fn opens_after_seconds(self, now: Timestamp) -> Option<i64> {
         let Self::Closed { opens } = self else { return None };
         let left = opens.duration_since(now);
-        Some(left.as_secs() + i64::from(left.subsec_nanos() > 0))
+        Some((left.as_secs() + i64::from(left.subsec_nanos() > 0)).min(LONGEST_SLEEP_SECONDS))
     }
 }
 
