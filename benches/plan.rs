@@ -34,7 +34,7 @@ fn main() {
     let now = Timestamp::from_second(1_800_000_000).expect("a second");
     let fleet: Vec<Kept> = (0..CLUSTERS).map(kept).collect();
     let machines: usize = fleet.iter().map(|c| c.machines.len() - IDLE).sum();
-    let wish = Wish::Upgrade { pool: None, version: TO.to_owned() };
+    let wish = Wish::Upgrade { pool: None, version: TO.to_owned(), outside_window: false };
     let (mut rounds, mut batches) = (Vec::new(), 0);
     for _ in 0..ROUNDS {
         let started = Instant::now();

@@ -63,7 +63,7 @@ pub enum Command {
     /// Replace the machines of a pool, or some of them, by others.
     Replace(rollout::Replace),
     /// Bring a pool back to what its machines were made like before.
-    Rollback(rollout::OfPool),
+    Rollback(rollout::Rollback),
     /// Stop everything in a pool at once.
     Pause(rollout::OfPool),
     /// Let a paused pool go on.
@@ -110,7 +110,7 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Scale(args)) => scale::run(args, &arguments.globals).await,
         Some(Command::Upgrade(args)) => rollout::upgrade(args, &arguments.globals).await,
         Some(Command::Replace(args)) => rollout::replace(args, &arguments.globals).await,
-        Some(Command::Rollback(args)) => rollout::of_pool(rollout::Verb::Rollback, args, &arguments.globals).await,
+        Some(Command::Rollback(args)) => rollout::rollback(args, &arguments.globals).await,
         Some(Command::Pause(args)) => rollout::of_pool(rollout::Verb::Pause, args, &arguments.globals).await,
         Some(Command::Resume(args)) => rollout::of_pool(rollout::Verb::Resume, args, &arguments.globals).await,
         Some(Command::Hold(args)) => rollout::of_pool(rollout::Verb::Hold, args, &arguments.globals).await,

@@ -45,6 +45,9 @@ pub struct Upgrade {
     /// The Kubernetes version, as in 1.34.2.
     #[arg(value_name = "VERSION")]
     pub version: String,
+    /// Do not wait for a maintenance window: it begins now, and needs more of a yes. It holds for this rollout alone.
+    #[arg(long)]
+    pub outside_window: bool,
     #[command(flatten)]
     pub options: Options,
 }
@@ -60,6 +63,9 @@ pub struct Replace {
     /// Only these machines, all of one pool.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub machines: Vec<String>,
+    /// Do not wait for a maintenance window: it begins now, and needs more of a yes. It holds for this rollout alone.
+    #[arg(long)]
+    pub outside_window: bool,
     #[command(flatten)]
     pub options: Options,
 }
@@ -74,18 +80,33 @@ pub struct OfPool {
     pub options: Options,
 }
 
+/// Takes a pool back to the revision before.
+#[derive(Debug, clap::Args)]
+pub struct Rollback {
+    /// Do not wait for a maintenance window: it begins now, and needs more of a yes. It holds for this rollout alone.
+    #[arg(long)]
+    pub outside_window: bool,
+    #[command(flatten)]
+    pub of: OfPool,
+}
+
 pub async fn upgrade(args: Upgrade, globals: &Globals) -> color_eyre::Result<ExitCode> {
-    let asked = Asked::upgrade(&args.target, args.version)?;
+    let asked = Asked::upgrade(&args.target, args.version, args.outside_window)?;
     run(&asked, &args.options, globals).await
 }
 
 pub async fn replace(args: Replace, globals: &Globals) -> color_eyre::Result<ExitCode> {
-    let asked = Asked::replace(args.pool.as_deref(), args.machines)?;
+    let asked = Asked::replace(args.pool.as_deref(), args.machines, args.outside_window)?;
     run(&asked, &args.options, globals).await
 }
 
+pub async fn rollback(args: Rollback, globals: &Globals) -> color_eyre::Result<ExitCode> {
+    let asked = Asked::of_pool(Verb::Rollback, &args.of.pool, args.outside_window)?;
+    run(&asked, &args.of.options, globals).await
+}
+
 pub async fn of_pool(verb: Verb, args: OfPool, globals: &Globals) -> color_eyre::Result<ExitCode> {
-    let asked = Asked::of_pool(verb, &args.pool)?;
+    let asked = Asked::of_pool(verb, &args.pool, false)?;
     run(&asked, &args.options, globals).await
 }
 

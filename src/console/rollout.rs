@@ -69,6 +69,8 @@ pub struct RolloutDialog {
     pub form: Form,
     /// The version that is wanted; empty where none is.
     pub version: Line,
+    /// It begins now, though a maintenance window is closed or closes before its end.
+    pub outside_window: bool,
     /// It is being typed: the next character is added.
     typing: bool,
     /// What may be chosen from, the oldest first.
@@ -99,6 +101,7 @@ impl RolloutDialog {
         let mut dialog = Self {
             form: Form::new(user, has_version, now),
             version: Line::default(),
+            outside_window: false,
             typing: false,
             offered: Vec::new(),
             versions: look::versions(node, about.pool.as_deref()),
@@ -139,11 +142,14 @@ impl RolloutDialog {
     fn wish(&self) -> Wish {
         let pool = self.about.pool.as_deref().map(ToOwned::to_owned);
         let named = || pool.clone().unwrap_or_default();
+        let outside_window = self.outside_window;
         match self.about.verb {
-            Verb::Upgrade => Wish::Upgrade { pool, version: self.version.value().trim().to_owned() },
-            Verb::Replace if self.about.machines.is_empty() => Wish::Replace { pool: named() },
-            Verb::Replace => Wish::ReplaceMachines { pool: named(), machines: self.about.machines.clone() },
-            Verb::Rollback => Wish::Rollback { pool: named() },
+            Verb::Upgrade => Wish::Upgrade { pool, version: self.version.value().trim().to_owned(), outside_window },
+            Verb::Replace if self.about.machines.is_empty() => Wish::Replace { pool: named(), outside_window },
+            Verb::Replace => {
+                Wish::ReplaceMachines { pool: named(), machines: self.about.machines.clone(), outside_window }
+            }
+            Verb::Rollback => Wish::Rollback { pool: named(), outside_window },
             Verb::Abort => Wish::Abort { pool: named() },
             Verb::Retry => Wish::Retry { pool: named() },
         }

@@ -178,7 +178,28 @@ async fn act(context: &Context, pool: &NodePool, observed: &Observed) -> Result<
         }});
         write::object(&sets, set, patch).await?;
     }
-    use_up_approval(context, pool, set, observed).await
+    use_up_approval(context, pool, set, observed).await?;
+    use_up_passage(context, pool, set, observed).await
+}
+
+/// That a rollout need not wait for a maintenance window holds for that rollout: once it is through, the word is taken
+/// away, and the machines that somebody marks tomorrow wait for a window.
+async fn use_up_passage(
+    context: &Context,
+    pool: &NodePool,
+    set: &MachineSet,
+    observed: &Observed,
+) -> Result<(), Error> {
+    // One that begins at a moment to come is not through.
+    if !pool.annotations().contains_key(labels::OUTSIDE_WINDOW) || observed.wanted.wake_after_seconds.is_some() {
+        return Ok(());
+    }
+    let behind = count(observed.machines.len()) - revision::updated(pool, set, &observed.machines);
+    if revision::verdict(observed, behind).0 == ConditionStatus::True {
+        let patch = json!({ "metadata": { "annotations": { labels::OUTSIDE_WINDOW: null } } });
+        write::object(&context.api(&pool.namespace().unwrap_or_default()), pool, patch).await?;
+    }
+    Ok(())
 }
 
 /// An approval holds for one shrink: once that is through, or another number is wanted, it is taken away, so that it

@@ -5,9 +5,11 @@
 
 mod changes;
 mod drains;
+mod passage;
 mod refusal;
 mod removed;
 mod stage;
+mod window;
 mod wish;
 
 use jiff::Timestamp;
@@ -18,6 +20,7 @@ use crate::api::{Cluster, ClusterDeployment, Machine, NodePool, Operation};
 pub use changes::{Author, Change, changes};
 pub use refusal::Refusal;
 pub use stage::{PoolPreview, StagePreview};
+pub use window::WindowPreview;
 pub use wish::Wish;
 
 /// What the decision rests on.
@@ -51,6 +54,9 @@ pub struct Preview {
     /// What the drains would run into, as far as the cluster was looked at; worst first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drains: Vec<Finding>,
+    /// The maintenance windows of the cluster; `None` where it has none, or nothing is disrupted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<WindowPreview>,
     /// Level of confirmation, 0 to 3.
     pub level: u8,
     /// What is to be typed at level 2 and above.
@@ -60,8 +66,11 @@ pub struct Preview {
 /// What will happen, or why it will not.
 pub fn preview(scene: &Scene, wish: &Wish) -> Result<Preview, Refusal> {
     let mut preview = stage::preview(scene, wish)?;
+    preview.drains = drains::findings(scene, wish, &preview);
+    preview.window = window::look(scene, wish, &preview);
+    preview.warnings.extend(preview.window.as_ref().and_then(|w| w.warning.clone()));
     preview.warnings.extend(removed::warnings(scene, wish));
-    Ok(Preview { drains: drains::findings(scene, wish, &preview), ..preview })
+    Ok(preview)
 }
 
 impl<'a> Scene<'a> {

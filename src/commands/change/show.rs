@@ -46,6 +46,9 @@ fn preview(preview: &Preview) -> String {
     } else if preview.machines > 0 {
         let _ = writeln!(text, "  {} drained; how long is not known: there is no history", machines(preview.machines));
     }
+    if let Some(window) = &preview.window {
+        let _ = writeln!(text, "  maintenance window {}", window.words(clock));
+    }
     for warning in &preview.warnings {
         let _ = writeln!(text, "  ! {warning}");
     }
@@ -139,7 +142,8 @@ pub fn clock(seconds: i64) -> String {
     match seconds {
         ..60 => format!("{seconds}s"),
         60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
-        _ => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
     }
 }
 
@@ -181,7 +185,7 @@ mod tests {
 
     #[test]
     fn times_are_short() {
-        for (seconds, wanted) in [(9, "9s"), (61, "1m01s"), (7260, "2h01m")] {
+        for (seconds, wanted) in [(9, "9s"), (61, "1m01s"), (7260, "2h01m"), (180_000, "2d02h")] {
             assert_eq!(clock(seconds), wanted);
         }
     }

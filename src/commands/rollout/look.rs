@@ -10,12 +10,14 @@ use super::goal::{Goal, PoolGoal};
 use crate::{
     api::{Machine, MachineState, NodePool, Operation, OperationState, find_condition, labels},
     commands::change::{obstacle::obstacle, write::Writer},
+    plan::rollout::moves::Brake,
 };
 
 /// Machines of one kind that are named.
 const NAMED: usize = 3;
 /// Reasons of a rollout that no waiting mends.
-const HELD_UP: [&str; 5] = ["Paused", "Hold", "NotEnoughIdleMachines", "UnhealthyMachines", "OnDelete"];
+const HELD_UP: [&str; 6] =
+    ["Paused", "Hold", "NotEnoughIdleMachines", "UnhealthyMachines", "OnDelete", Brake::WINDOW_INVALID];
 
 pub(super) struct Look {
     pools: Vec<NodePool>,

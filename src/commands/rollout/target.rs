@@ -29,15 +29,18 @@ pub(super) enum Asked {
         cluster: String,
         pool: Option<String>,
         version: String,
+        outside_window: bool,
     },
     Replace {
         pool: Option<(String, String)>,
         machines: Vec<String>,
+        outside_window: bool,
     },
     OfPool {
         verb: Verb,
         cluster: String,
         pool: String,
+        outside_window: bool,
     },
     /// A whole cluster.
     Still {
@@ -47,7 +50,7 @@ pub(super) enum Asked {
 }
 
 impl Asked {
-    pub(super) fn upgrade(target: &str, version: String) -> Result<Self, Ended> {
+    pub(super) fn upgrade(target: &str, version: String, outside_window: bool) -> Result<Self, Ended> {
         if target.is_empty() {
             return Err(Ended::new(Exit::BadInput, "name the cluster, or the pool as in  eu-west-1/general"));
         }
@@ -55,10 +58,10 @@ impl Asked {
             true => pool_words(target).map(|(cluster, pool)| (cluster, Some(pool.to_owned())))?,
             false => (target, None),
         };
-        Ok(Self::Upgrade { cluster: cluster.to_owned(), pool, version })
+        Ok(Self::Upgrade { cluster: cluster.to_owned(), pool, version, outside_window })
     }
 
-    pub(super) fn replace(pool: Option<&str>, mut machines: Vec<String>) -> Result<Self, Ended> {
+    pub(super) fn replace(pool: Option<&str>, mut machines: Vec<String>, outside_window: bool) -> Result<Self, Ended> {
         let owned = |(cluster, pool): (&str, &str)| (cluster.to_owned(), pool.to_owned());
         machines.retain(|m| !m.is_empty());
         if machines.is_empty() && pool.is_none() {
@@ -66,10 +69,10 @@ impl Asked {
         }
         machines.sort();
         machines.dedup();
-        Ok(Self::Replace { pool: pool.map(pool_words).transpose()?.map(owned), machines })
+        Ok(Self::Replace { pool: pool.map(pool_words).transpose()?.map(owned), machines, outside_window })
     }
 
-    pub(super) fn of_pool(verb: Verb, target: &str) -> Result<Self, Ended> {
+    pub(super) fn of_pool(verb: Verb, target: &str, outside_window: bool) -> Result<Self, Ended> {
         let whole = match verb {
             Verb::Pause => Some(Wish::PauseCluster),
             Verb::Resume => Some(Wish::ResumeCluster),
@@ -79,38 +82,43 @@ impl Asked {
             return Ok(Self::Still { cluster: target.to_owned(), wish });
         }
         let (cluster, pool) = pool_words(target)?;
-        Ok(Self::OfPool { verb, cluster: cluster.to_owned(), pool: pool.to_owned() })
+        Ok(Self::OfPool { verb, cluster: cluster.to_owned(), pool: pool.to_owned(), outside_window })
     }
 
     /// The cluster that it is about, and the wish with the full names.
     pub(super) fn choose(&self, scene: &Scene) -> Result<(String, Wish), Ended> {
         match self {
-            Self::Upgrade { cluster, pool: None, version } => {
-                let wish = Wish::Upgrade { pool: None, version: version.clone() };
+            Self::Upgrade { cluster, pool: None, version, outside_window } => {
+                let wish = Wish::Upgrade { pool: None, version: version.clone(), outside_window: *outside_window };
                 Ok((scene.deployment(cluster)?.name_any(), wish))
             }
-            Self::Upgrade { cluster, pool: Some(pool), version } => {
+            Self::Upgrade { cluster, pool: Some(pool), version, outside_window } => {
                 let pool = scene.pool(cluster, pool)?;
-                Ok(about(pool, |pool| Wish::Upgrade { pool: Some(pool), version: version.clone() }))
+                let version = version.clone();
+                Ok(about(pool, |pool| Wish::Upgrade { pool: Some(pool), version, outside_window: *outside_window }))
             }
-            Self::Replace { pool: Some((cluster, pool)), machines } if machines.is_empty() => {
-                Ok(about(scene.pool(cluster, pool)?, |pool| Wish::Replace { pool }))
+            Self::Replace { pool: Some((cluster, pool)), machines, outside_window } if machines.is_empty() => {
+                let outside_window = *outside_window;
+                Ok(about(scene.pool(cluster, pool)?, |pool| Wish::Replace { pool, outside_window }))
             }
-            Self::Replace { pool, machines } => {
+            Self::Replace { pool, machines, outside_window } => {
                 let named = pool.as_ref().map(|(cluster, pool)| scene.pool(cluster, pool)).transpose()?;
                 let pool = pool_of(scene, machines, named)?;
-                Ok(about(pool, |pool| Wish::ReplaceMachines { pool, machines: machines.clone() }))
+                let (machines, outside_window) = (machines.clone(), *outside_window);
+                Ok(about(pool, |pool| Wish::ReplaceMachines { pool, machines, outside_window }))
             }
             Self::Still { cluster, wish } => Ok((scene.deployment(cluster)?.name_any(), wish.clone())),
-            Self::OfPool { verb, cluster, pool } => Ok(about(scene.pool(cluster, pool)?, |pool| verb.wish(pool))),
+            Self::OfPool { verb, cluster, pool, outside_window } => {
+                Ok(about(scene.pool(cluster, pool)?, |pool| verb.wish(pool, *outside_window)))
+            }
         }
     }
 }
 
 impl Verb {
-    fn wish(self, pool: String) -> Wish {
+    fn wish(self, pool: String, outside_window: bool) -> Wish {
         match self {
-            Self::Rollback => Wish::Rollback { pool },
+            Self::Rollback => Wish::Rollback { pool, outside_window },
             Self::Pause => Wish::Pause { pool },
             Self::Resume => Wish::Resume { pool },
             Self::Hold => Wish::Hold { pool },

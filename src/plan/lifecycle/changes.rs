@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Refusal, Scene, Wish};
+use super::{Refusal, Scene, Wish, passage};
 use crate::{
     api::{Machine, NodePool, NodeTemplate, Operation, OperationState, Role, labels},
     plan::{
@@ -23,6 +23,11 @@ impl Author<'_> {
     pub(super) fn nobody() -> Self {
         Self { by: "", reason: None }
     }
+
+    pub(super) fn annotations(&self) -> Value {
+        // The reason of the change before does not speak for this one.
+        json!({ labels::REQUESTED_BY: self.by, labels::REASON: self.reason })
+    }
 }
 
 /// One merge patch.
@@ -39,27 +44,34 @@ pub struct Change {
 
 /// What is written for the wish, in this order.
 pub fn changes(scene: &Scene, wish: &Wish, author: &Author) -> Result<Vec<Change>, Refusal> {
+    let mut changes = written(scene, wish, author)?;
+    passage::write(scene, wish, author, &mut changes)?;
+    Ok(changes)
+}
+
+fn written(scene: &Scene, wish: &Wish, author: &Author) -> Result<Vec<Change>, Refusal> {
     let write = Writer { scene, author };
     match wish {
-        Wish::Upgrade { pool: None, version } => {
+        Wish::Upgrade { pool: None, version, .. } => {
             let version: Version = version.parse()?;
             Ok(vec![write.deployment(json!({ "version": version.to_string() }))])
         }
-        Wish::Upgrade { pool: Some(pool), version } => {
+        Wish::Upgrade { pool: Some(pool), version, .. } => {
             let version: Version = version.parse()?;
             // A new version is meant for all: what an abort kept before is kept no longer.
             let spec = json!({ "version": version.to_string(), "rollout": { "partition": null } });
             Ok(vec![write.pool(scene.pool(pool)?, spec)])
         }
-        Wish::Replace { pool } => Ok(vec![
-            write.pool(scene.pool(pool)?, json!({ "rollout": { "after": whole_second(scene), "partition": null } })),
-        ]),
-        Wish::ReplaceMachines { pool, machines } => {
+        Wish::Replace { pool, .. } => Ok(vec![write.pool(
+            scene.pool(pool)?,
+            json!({ "rollout": { "after": whole_second(scene).to_string(), "partition": null } }),
+        )]),
+        Wish::ReplaceMachines { pool, machines, .. } => {
             let chosen = chosen(scene, scene.pool(pool)?, machines)?;
             let mark = json!({ labels::REPLACE_MACHINE: scene.now.to_string(), labels::REMEDIATION: null });
             Ok(chosen.into_iter().map(|m| write.machine(m, mark.clone())).collect())
         }
-        Wish::Rollback { pool } => Ok(vec![write.pool(scene.pool(pool)?, previous(scene.pool(pool)?)?)]),
+        Wish::Rollback { pool, .. } => Ok(vec![write.pool(scene.pool(pool)?, previous(scene.pool(pool)?)?)]),
         Wish::Pause { pool } => write.flag(pool, "paused", true, |p| p.spec.paused, Refusal::Paused),
         Wish::Resume { pool } => write.flag(pool, "paused", false, |p| !p.spec.paused, Refusal::NotPaused),
         Wish::PauseCluster => write.pause(true),
@@ -72,8 +84,8 @@ pub fn changes(scene: &Scene, wish: &Wish, author: &Author) -> Result<Vec<Change
 }
 
 /// Now, as the API keeps it.
-fn whole_second(scene: &Scene) -> String {
-    jiff::Timestamp::from_second(scene.now.as_second()).unwrap_or(scene.now).to_string()
+pub(super) fn whole_second(scene: &Scene) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(scene.now.as_second()).unwrap_or(scene.now)
 }
 
 /// The machines that are named, if all of them are members that stay.
@@ -147,8 +159,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn annotations(&self) -> Value {
-        // The reason of the change before does not speak for this one.
-        json!({ labels::REQUESTED_BY: self.author.by, labels::REASON: self.author.reason })
+        self.author.annotations()
     }
 
     fn deployment(&self, spec: Value) -> Change {
@@ -232,7 +243,7 @@ impl Writer<'_> {
 }
 
 impl Change {
-    fn of(kind: &'static str, metadata: &kube::core::ObjectMeta, patch: Value) -> Self {
+    pub(super) fn of(kind: &'static str, metadata: &kube::core::ObjectMeta, patch: Value) -> Self {
         Self {
             kind,
             name: metadata.name.clone().unwrap_or_default(),

@@ -59,21 +59,21 @@ pub struct PoolPreview {
 
 pub(super) fn preview(scene: &Scene, wish: &Wish) -> Result<Preview, Refusal> {
     let mut preview = match wish {
-        Wish::Upgrade { pool, version } => upgrade(scene, pool.as_deref(), version)?,
-        Wish::Replace { pool } => {
+        Wish::Upgrade { pool, version, .. } => upgrade(scene, pool.as_deref(), version)?,
+        Wish::Replace { pool, .. } => {
             let pool = scene.pool(pool)?;
             refuse_second(pool, None)?;
             let all: Vec<&Machine> = scene.members(pool).collect();
             let title = format!("Replace all machines of {}", name(pool));
             Preview { confirm: name(pool).to_owned(), ..replacement(scene, pool, &all, title)? }
         }
-        Wish::ReplaceMachines { pool, machines } => {
+        Wish::ReplaceMachines { pool, machines, .. } => {
             let pool = scene.pool(pool)?;
             let chosen = super::changes::chosen(scene, pool, machines)?;
             let title = format!("Replace {} of {}", count_words(chosen.len(), "machine"), name(pool));
             Preview { confirm: format!("replace {}", chosen.len()), ..replacement(scene, pool, &chosen, title)? }
         }
-        Wish::Rollback { pool } => rollback(scene, scene.pool(pool)?)?,
+        Wish::Rollback { pool, .. } => rollback(scene, scene.pool(pool)?)?,
         Wish::Abort { pool } => abort(scene, scene.pool(pool)?)?,
         Wish::PauseCluster | Wish::ResumeCluster => still(scene, wish),
         Wish::Pause { pool }
@@ -114,7 +114,8 @@ fn level(scene: &Scene, wish: &Wish, preview: &Preview) -> u8 {
     let all = preview.stages.iter().flat_map(|s| &s.pools);
     // More than a tenth of a pool may be missing at a time.
     let is_large = all.clone().any(|p| p.unavailable > 1 && p.unavailable * 10 > p.machines);
-    (base + u8::from(is_production || is_large)).min(3)
+    let is_let_through = wish.is_outside_window() && !scene.deployment.spec.maintenance_windows.is_empty();
+    (base + u8::from(is_production || is_large) + u8::from(is_let_through)).min(3)
 }
 
 /// Another rollout of the same pool has to come to its end first; going on to the same version is no second one.
@@ -129,8 +130,8 @@ fn refuse_second(pool: &NodePool, to: Option<&Version>) -> Result<(), Refusal> {
     Err(Refusal::UnderWay { pool: name(pool).to_owned(), version, left })
 }
 
-fn upgrade(scene: &Scene, pool: Option<&str>, version: &str) -> Result<Preview, Refusal> {
-    let to: Version = version.parse()?;
+/// The stages of an upgrade of the cluster, or those of one of its pools.
+pub(super) fn way(scene: &Scene, pool: Option<&str>, to: &Version) -> Result<(ClusterView, Vec<Stage>), Refusal> {
     let mut deployment = scene.deployment.clone();
     let mut pools = scene.pools.to_vec();
     match pool {
@@ -153,6 +154,12 @@ fn upgrade(scene: &Scene, pool: Option<&str>, version: &str) -> Result<Preview, 
             all.into_iter().filter(|s| s.pools.iter().any(|p| p == wanted)).map(|s| only(s, wanted)).collect()
         }
     };
+    Ok((view, mine))
+}
+
+fn upgrade(scene: &Scene, pool: Option<&str>, version: &str) -> Result<Preview, Refusal> {
+    let to: Version = version.parse()?;
+    let (view, mine) = way(scene, pool, &to)?;
     let what = pool.map_or_else(|| scene.cluster_name().to_owned(), str::to_owned);
     for stage in &mine {
         for name in &stage.pools {

@@ -70,7 +70,7 @@ impl Small {
 }
 
 fn upgrade(pool: Option<&str>, version: &str) -> Wish {
-    Wish::Upgrade { pool: pool.map(str::to_owned), version: version.to_owned() }
+    Wish::Upgrade { pool: pool.map(str::to_owned), version: version.to_owned(), outside_window: false }
 }
 
 /// `cp 1.34.2 ^1^1^1 · a 1.34.2 +1-1`, or the sentence.
@@ -117,9 +117,10 @@ fn what_cannot_be_is_refused_in_one_sentence() {
     let named = |names: &[&str]| Wish::ReplaceMachines {
         pool: "a".into(),
         machines: names.iter().map(|n| (*n).to_owned()).collect(),
+        outside_window: false,
     };
     check(&small, named(&["a-0", "gone"]), "gone is no machine of a any more");
-    check(&small, Wish::Rollback { pool: "a".into() }, "no revision of a from before is known");
+    check(&small, Wish::Rollback { pool: "a".into(), outside_window: false }, "no revision of a from before is known");
     check(&small, Wish::Resume { pool: "a".into() }, "a is not paused");
     check(&small, Wish::Unhold { pool: "a".into() }, "a is not on hold");
     check(&small, Wish::Retry { pool: "a".into() }, "nothing of a has failed");
@@ -127,7 +128,11 @@ fn what_cannot_be_is_refused_in_one_sentence() {
     small.pool(json!({"spec": {"paused": true}}));
     check(&small, Wish::Pause { pool: "a".into() }, "a is paused already");
     small.pool(json!({"status": {"rollout": {"revision": "x", "version": "1.33.7", "outdated": 2}}}));
-    check(&small, Wish::Replace { pool: "a".into() }, "rolled out to 1.33.7 already (2 machines left)");
+    check(
+        &small,
+        Wish::Replace { pool: "a".into(), outside_window: false },
+        "rolled out to 1.33.7 already (2 machines left)",
+    );
     check(&small, upgrade(Some("a"), "1.32.9"), "rolled out to 1.33.7 already");
 }
 
@@ -138,7 +143,7 @@ fn in_place_a_pool_of_workers_goes_back_and_a_control_plane_does_not() {
     let mut workers = small("1.34.2", "a=2@1.34.2 cp:ControlPlane=3@1.34.2", 0);
     workers.pool(in_place.clone());
     workers.pool(before("1.33.6"));
-    let back = Wish::Rollback { pool: "a".into() };
+    let back = Wish::Rollback { pool: "a".into(), outside_window: false };
     assert_eq!(words(preview(&workers.scene(), &back)), "a 1.33.6 ^1^1");
     workers.pool(before("1.30.1"));
     let said = words(preview(&workers.scene(), &back));
@@ -146,7 +151,7 @@ fn in_place_a_pool_of_workers_goes_back_and_a_control_plane_does_not() {
 
     let mut members = small("1.34.2", "cp:ControlPlane=3@1.34.2", 0);
     members.pool(before("1.33.6"));
-    let said = words(preview(&members.scene(), &Wish::Rollback { pool: "cp".into() }));
+    let said = words(preview(&members.scene(), &Wish::Rollback { pool: "cp".into(), outside_window: false }));
     for part in ["does not support taking one from 1.34.2 back to 1.33.6", "abort to stop where it is", "restore etcd"]
     {
         assert!(said.contains(part), "{said}");
@@ -162,7 +167,7 @@ fn midway_back_only_what_was_changed_is_changed_again() {
         let claim = machine.spec.claim_ref.as_mut().expect("it is a member");
         (claim.revision, claim.name) = (None, "a-old".to_owned());
     }
-    let back = preview(&small.scene(), &Wish::Rollback { pool: "a".into() }).unwrap();
+    let back = preview(&small.scene(), &Wish::Rollback { pool: "a".into(), outside_window: false }).unwrap();
     assert_eq!(back.machines, 1);
 }
 
@@ -199,7 +204,7 @@ fn a_minor_version_in_between_has_to_be_had() {
 #[test]
 fn the_last_member_of_a_control_plane_needs_another_first() {
     let mut small = small("1.33.6", "cp:ControlPlane=1@1.33.6", 0);
-    let replace = Wish::Replace { pool: "cp".into() };
+    let replace = Wish::Replace { pool: "cp".into(), outside_window: false };
     assert!(words(preview(&small.scene(), &replace)).contains("maxSurge 1 and an idle machine"));
     small.machines.push(notation::machine("spare:idle"));
     assert_eq!(words(preview(&small.scene(), &replace)), "cp  +1-1");
@@ -219,7 +224,7 @@ fn what_is_missing_is_said_before() {
 fn levels_rise_with_what_is_at_stake() {
     let mut small = small("1.33.6", "a=20@1.33.6", 2);
     let level = |small: &Small, wish: &Wish| preview(&small.scene(), wish).map(|p| p.level);
-    let some = Wish::ReplaceMachines { pool: "a".into(), machines: vec!["a-1".into()] };
+    let some = Wish::ReplaceMachines { pool: "a".into(), machines: vec!["a-1".into()], outside_window: false };
     assert_eq!(level(&small, &Wish::Pause { pool: "a".into() }), Ok(0));
     assert_eq!(level(&small, &upgrade(None, "1.34.2")), Ok(2));
     assert_eq!(level(&small, &some), Ok(2));
@@ -241,12 +246,15 @@ fn what_is_written_is_bound_to_what_was_seen() {
     assert_eq!((change.uid.as_deref(), change.resource_version.as_deref()), (Some("uid-a"), Some("7")));
     assert_eq!(change.patch["spec"]["version"], "1.34.2");
     assert_eq!(change.patch["metadata"]["annotations"]["quarterdeck.dev/reason"], "CVE");
-    let marks = of(&small, Wish::ReplaceMachines { pool: "a".into(), machines: vec!["a-1".into()] });
+    let marks =
+        of(&small, Wish::ReplaceMachines { pool: "a".into(), machines: vec!["a-1".into()], outside_window: false });
     assert_eq!((marks[0].kind, marks[0].name.as_str()), ("Machine", "a-1"));
 
     let before = json!({"revision": "old", "version": "1.32.9", "template": {"labels": {"x": "1"}}});
     small.pool(json!({"spec": {"template": {"labels": {"y": "2"}}}, "status": {"previousRevision": before}}));
-    let [back] = &of(&small, Wish::Rollback { pool: "a".into() })[..] else { panic!("one change") };
+    let [back] = &of(&small, Wish::Rollback { pool: "a".into(), outside_window: false })[..] else {
+        panic!("one change")
+    };
     assert_eq!(back.patch["spec"]["version"], "1.32.9");
     assert_eq!(back.patch["spec"]["template"]["labels"], json!({"x": "1", "y": null}));
 }
@@ -286,7 +294,7 @@ fn what_the_drains_meet_is_part_of_the_plan() {
         let preview = preview(&Scene { cluster: Some(&cluster), ..small.scene() }, &wish).expect("it is planned");
         preview.drains.iter().any(|f| f.sentence.contains("legacy/billing can never be satisfied"))
     };
-    assert!(said(Wish::Replace { pool: "a".to_owned() }));
+    assert!(said(Wish::Replace { pool: "a".to_owned(), outside_window: false }));
     assert!(said(upgrade(None, "1.34.2")));
     assert!(!said(Wish::Hold { pool: "a".to_owned() }), "nothing is drained");
 }
@@ -309,6 +317,111 @@ fn an_upgrade_says_which_apis_it_takes_away_from_whoever_asks_for_them() {
     ]);
     assert_eq!(said(asked.clone(), upgrade(None, "1.34.2")), 1);
     assert_eq!(said(asked.clone(), upgrade(None, "1.33.6")), 0);
-    assert_eq!(said(asked, Wish::Replace { pool: "a".to_owned() }), 0, "the version stays");
+    assert_eq!(said(asked, Wish::Replace { pool: "a".to_owned(), outside_window: false }), 0, "the version stays");
     assert_eq!(said(json!(null), upgrade(None, "1.34.2")), 0, "nobody knows");
+}
+
+/// The cluster is asked at 13:46:40 UTC of 12 January 1970, a Monday.
+fn windowed(schedule: &str, minutes: i32, pools: &str) -> Small {
+    let mut small = small("1.33.6", pools, 2);
+    let window = json!({"schedule": schedule, "durationMinutes": minutes});
+    small.deployment.spec.maintenance_windows = vec![serde_json::from_value(window).expect("a window")];
+    small
+}
+
+fn now(wish: Wish) -> Wish {
+    match wish {
+        Wish::Upgrade { pool, version, .. } => Wish::Upgrade { pool, version, outside_window: true },
+        Wish::Replace { pool, .. } => Wish::Replace { pool, outside_window: true },
+        Wish::ReplaceMachines { pool, machines, .. } => Wish::ReplaceMachines { pool, machines, outside_window: true },
+        Wish::Rollback { pool, .. } => Wish::Rollback { pool, outside_window: true },
+        other => other,
+    }
+}
+
+#[test]
+fn a_plan_says_what_the_maintenance_window_means_for_it() {
+    let said = |small: &Small, wish: Wish| {
+        let preview = preview(&small.scene(), &wish).expect("it is planned");
+        let window = preview.window.map(|w| format!("{} {}", w.words(|s| format!("{s} s")), w.is_in_the_way));
+        (window.unwrap_or_default(), preview.warnings.join("; "))
+    };
+    let to = || upgrade(None, "1.34.2");
+    let none = said(&small("1.33.6", "a=2@1.33.6", 2), to());
+    assert_eq!(none, (String::new(), String::new()));
+
+    let mut open = windowed("0 12 * * *", 120, "a=2@1.33.6");
+    let rest = "what is not begun by Mon 12 Jan 14:00 UTC waits for the next window, Tue 13 Jan 12:00 UTC";
+    let closes = "open: closes in 800 s, Mon 12 Jan 14:00 UTC";
+    assert_eq!(said(&open, to()), (format!("{closes} true"), rest.to_owned()), "nobody knows how long it takes");
+    open.operations = notation::operations("up:ScaleUp:Succeeded=x down:Replace:Succeeded=x");
+    let phase = |p95| json!({"phase": "All", "machines": 1, "p50Milliseconds": 1000, "p95Milliseconds": p95});
+    let took = |small: &mut Small, p95: i64| {
+        for operation in &mut small.operations {
+            let durations = vec![serde_json::from_value(phase(p95)).expect("a phase")];
+            operation.status.as_mut().expect("a status").phase_durations = durations;
+        }
+    };
+    took(&mut open, 150_000);
+    assert_eq!(said(&open, to()), (format!("{closes} false"), String::new()));
+    took(&mut open, 300_000);
+    assert_eq!(said(&open, to()), (format!("{closes} true"), rest.to_owned()));
+    assert_eq!(said(&open, now(to())), (format!("{closes}, and not waited for true"), String::new()));
+
+    let closed = windowed("0 12 * * 3", 120, "a=2@1.33.6");
+    let opens = "closed: opens in 166400 s, Wed 14 Jan 12:00 UTC";
+    assert_eq!(said(&closed, to()).0, format!("{opens} true"));
+    assert_eq!(said(&closed, now(to())), (format!("{opens}, and not waited for true"), String::new()));
+    let broken = windowed("0 25 * * 3", 120, "a=2@1.33.6");
+    let (window, warning) = said(&broken, to());
+    assert!(window == "cannot be read true" && warning.contains("maintenanceWindows[0] cannot be read"), "{warning}");
+    assert_eq!(said(&broken, Wish::Hold { pool: "a".to_owned() }).0, "", "nothing waits");
+}
+
+#[test]
+fn who_does_not_wait_for_a_window_confirms_more_and_says_so_of_this_rollout_alone() {
+    let small = windowed("0 12 * * 3", 120, "a=20@1.33.6");
+    let level = |wish: Wish| preview(&small.scene(), &wish).expect("it is planned").level;
+    assert_eq!((level(upgrade(None, "1.34.2")), level(now(upgrade(None, "1.34.2")))), (2, 3));
+
+    let author = Author { by: "alice", reason: Some("CVE") };
+    let of = |small: &Small, wish: Wish| changes(&small.scene(), &wish, &author).expect("it is planned");
+    let said = |change: &Change| change.patch["metadata"]["annotations"]["quarterdeck.dev/outside-window"].clone();
+    let revision = |pool: &NodePool, version: &str| json!(pool.spec.revision(Some(version)));
+
+    // A whole cluster: the deployment first, then the word on each of its pools, for all versions on the way.
+    let both = windowed("0 12 * * 3", 120, "cp:ControlPlane=3@1.33.6 a=2@1.33.6");
+    let all = of(&both, now(upgrade(None, "1.35.0")));
+    let kinds: Vec<_> = all.iter().map(|c| (c.kind, c.name.as_str())).collect();
+    assert_eq!(kinds, [("ClusterDeployment", "blue"), ("NodePool", "cp"), ("NodePool", "a")]);
+    let steps = ["1.34.2", "1.35.0"].map(|v| both.pools[0].spec.revision(Some(v)));
+    assert_eq!((said(&all[1]), said(&all[2])), (json!(steps.join(",")), revision(&both.pools[1], "1.35.0")));
+    assert_eq!(all[1].patch["metadata"]["annotations"]["quarterdeck.dev/reason"], "CVE");
+    assert_eq!(all[1].patch.get("spec"), None, "the pool itself stays as it is");
+
+    // One pool, machines by name, and the way back.
+    let [one] = &of(&small, now(upgrade(Some("a"), "1.32.9")))[..] else { panic!("one change") };
+    assert_eq!(said(one), revision(&small.pools[0], "1.32.9"));
+    let replace = Wish::Replace { pool: "a".into(), outside_window: true };
+    let [all] = &of(&small, replace.clone())[..] else { panic!("one change") };
+    let mut after = serde_json::to_value(&small.pools[0]).expect("it serialises");
+    json_patch::merge(&mut after, &all.patch);
+    let after: NodePool = serde_json::from_value(after).expect("still a pool");
+    assert_eq!(said(all), revision(&after, "1.33.6"), "the revision that the pool has once it is written");
+    let some = Wish::ReplaceMachines { pool: "a".into(), machines: vec!["a-1".into()], outside_window: true };
+    let marks = of(&small, some.clone());
+    assert_eq!(said(&marks[0]), marks[0].patch["metadata"]["annotations"]["quarterdeck.dev/replace-machine"]);
+
+    // Nothing is said where there is no window, and what was said before is taken back by who does not say it.
+    let without = super::tests::small("1.33.6", "a=20@1.33.6", 2);
+    for wish in [replace, some, now(upgrade(Some("a"), "1.32.9"))] {
+        assert!(of(&without, wish).iter().all(|c| said(c).is_null() && !c.patch.to_string().contains("outside")));
+    }
+    let mut again = windowed("0 12 * * 3", 120, "a=2@1.33.6");
+    again.pool(json!({"metadata": {"annotations": {"quarterdeck.dev/outside-window": "0badcafe"}}}));
+    for wish in [upgrade(None, "1.34.2"), Wish::Replace { pool: "a".into(), outside_window: false }] {
+        let all = of(&again, wish);
+        let last = all.last().expect("a change");
+        assert!(last.kind == "NodePool" && last.patch.to_string().contains("\"quarterdeck.dev/outside-window\":null"));
+    }
 }

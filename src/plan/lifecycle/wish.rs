@@ -7,19 +7,24 @@ pub enum Wish {
     Upgrade {
         pool: Option<String>,
         version: String,
+        /// It does not wait for a maintenance window.
+        outside_window: bool,
     },
     /// Every machine by another one.
     Replace {
         pool: String,
+        outside_window: bool,
     },
     /// These machines by others.
     ReplaceMachines {
         pool: String,
         machines: Vec<String>,
+        outside_window: bool,
     },
     /// Back to the revision before.
     Rollback {
         pool: String,
+        outside_window: bool,
     },
     /// Everything stops.
     Pause {
@@ -54,9 +59,9 @@ impl Wish {
         match self {
             Self::Upgrade { pool, .. } => pool.as_deref(),
             Self::PauseCluster | Self::ResumeCluster => None,
-            Self::Replace { pool }
+            Self::Replace { pool, .. }
             | Self::ReplaceMachines { pool, .. }
-            | Self::Rollback { pool }
+            | Self::Rollback { pool, .. }
             | Self::Pause { pool }
             | Self::Resume { pool }
             | Self::Hold { pool }
@@ -64,6 +69,25 @@ impl Wish {
             | Self::Retry { pool }
             | Self::Abort { pool } => Some(pool),
         }
+    }
+
+    /// A person wants it now, whatever the maintenance windows of the cluster say.
+    pub fn is_outside_window(&self) -> bool {
+        match self {
+            Self::Upgrade { outside_window, .. }
+            | Self::Replace { outside_window, .. }
+            | Self::ReplaceMachines { outside_window, .. }
+            | Self::Rollback { outside_window, .. } => *outside_window,
+            _ => false,
+        }
+    }
+
+    /// It disrupts machines, and so it waits for a maintenance window.
+    pub fn waits_for_window(&self) -> bool {
+        matches!(
+            self,
+            Self::Upgrade { .. } | Self::Replace { .. } | Self::ReplaceMachines { .. } | Self::Rollback { .. }
+        )
     }
 
     /// The word of the command that asks for it.

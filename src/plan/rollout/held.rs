@@ -26,16 +26,16 @@ impl Target<'_> {
         let waiting = || sorted.outdated.iter().filter(|m| !is_urgent(m) && !begun(m));
         let (marked, rest) = (waiting().any(|m| is_marked(m)), waiting().filter(|m| !is_marked(m)).count());
         // Those in quarantine are drained anew, which is another disruption.
-        let again = leaving.iter().any(|m| {
-            self.is_outdated(m) && !is_urgent(m) && crate::plan::scale::is_quarantined(m, work)
-        });
+        let again =
+            leaving.iter().any(|m| self.is_outdated(m) && !is_urgent(m) && crate::plan::scale::is_quarantined(m, work));
         marked || again || rest > usize::try_from(self.policy.partition()).unwrap_or(0)
     }
 }
 
 /// The part of the rollout that waits for no window: a rolling update of these machines alone.
 pub(in crate::plan) fn urgent<'a, 'b>(target: &Target<'b>, sorted: &Sorted<'a>) -> (Target<'b>, Sorted<'a>) {
-    let (outdated, mut rest): (Vec<&Machine>, Vec<&Machine>) = sorted.outdated.iter().copied().partition(|m| is_urgent(m));
+    let (outdated, mut rest): (Vec<&Machine>, Vec<&Machine>) =
+        sorted.outdated.iter().copied().partition(|m| is_urgent(m));
     rest.extend(&sorted.updated);
     let target = Target { strategy: StrategyType::RollingUpdate, ..*target };
     (target, Sorted { outdated, updated: rest, arrived: sorted.arrived.clone() })

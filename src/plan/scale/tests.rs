@@ -143,8 +143,14 @@ fn an_upgrade_in_place_goes_on_when_the_cordon_of_the_last_machine_is_gone() {
         strategy: RolloutStrategy { type_: Some(strategy), ..Default::default() },
         ..Default::default()
     };
-    let target =
-        Target { policy: &policy, strategy, revision: "new", set: ("set", "uid-set"), gate: crate::plan::window::Gate::Open, now: Timestamp::UNIX_EPOCH };
+    let target = Target {
+        policy: &policy,
+        strategy,
+        revision: "new",
+        set: ("set", "uid-set"),
+        gate: crate::plan::window::Gate::Open,
+        now: Timestamp::UNIX_EPOCH,
+    };
     let upgrades = |line: &str| {
         let (selector, mut machines) = (BTreeMap::new(), notation::machines(line));
         for machine in &mut machines {
