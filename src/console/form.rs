@@ -49,6 +49,8 @@ pub enum Pressed {
     Arm,
     Reload,
     Export,
+    /// Whether it waits for a maintenance window, the other way round.
+    Window,
     Submit,
     /// It is for the field of the value.
     Value,
@@ -131,6 +133,7 @@ impl Form {
             (KeyCode::Char('o'), true) => return Pressed::Arm,
             (KeyCode::Char('r'), true) => return Pressed::Reload,
             (KeyCode::Char('x'), true) => return Pressed::Export,
+            (KeyCode::Char('n'), true) => return Pressed::Window,
             (KeyCode::Char('d'), true) => self.scroll = self.scroll.saturating_add(4),
             (KeyCode::Char('u'), true) if !typing => self.scroll = self.scroll.saturating_sub(4),
             (KeyCode::Tab, _) => self.step(true),
@@ -192,6 +195,8 @@ pub trait Ask {
     fn reload(&mut self, snapshot: &Snapshot, now: Timestamp);
     /// A key for the field of the value.
     fn press_value(&mut self, key: KeyEvent) -> Pressed;
+    /// It begins now, whatever a maintenance window says, or waits again; nothing where none is in the way.
+    fn turn_window(&mut self) {}
     /// After each key: what is to be sent may have another reason by now.
     fn settle(&mut self) {}
 

@@ -305,6 +305,16 @@ impl Ask for RolloutDialog {
         Pressed::Taken
     }
 
+    fn turn_window(&mut self) {
+        let in_the_way = self.preview.as_ref().ok().and_then(|p| p.window.as_ref()).is_some_and(|w| w.is_in_the_way);
+        if in_the_way || self.outside_window {
+            self.outside_window = !self.outside_window;
+            // Who typed a yes typed it for the other.
+            self.form.confirm = Line::default();
+            self.plan();
+        }
+    }
+
     fn settle(&mut self) {
         self.write();
     }

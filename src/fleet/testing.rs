@@ -15,7 +15,7 @@
 //! offline "the server does not answer"
 //! ```
 //!
-//! A cluster may offer `versions=1.33.6,1.34.2`, and its pods may be `counted` or `uncounted` for a forecast; a pool may be `to=1.34.2 from=1.33.6` with `updated=2 outdated=4`, and then
+//! A cluster may offer `versions=1.33.6,1.34.2` and have a `window="0 9 * * 2-4 +240"` (schedule and minutes), and its pods may be `counted` or `uncounted` for a forecast; a pool may be `to=1.34.2 from=1.33.6` with `updated=2 outdated=4`, and then
 //! `rev=new` marks the machines that are there; `previous=1.33.6` is what it goes back to; `blocked=web/api` names the budget
 //! that holds a drain up, and `maintained` is a machine that somebody cordoned by hand.
 //!
@@ -36,8 +36,9 @@ use super::{
 use crate::api::{
     ArtifactsSpec, ClaimReference, Cluster, ClusterDeployment, ClusterDeploymentSpec, ClusterSpec, ClusterStatus,
     Disruption, DrainBlocker, DrainStatus, Machine, MachineReference, MachineSpec, MachineState, MachineStatus,
-    Maintenance, NodePool, NodePoolSpec, NodePoolStatus, NodeReference, NodeStatus, Operation, OperationProgress,
-    OperationSpec, OperationStatus, PhaseState, PhaseStatus, PreviousRevision, Role, RolloutStatus, labels,
+    Maintenance, MaintenanceWindow, NodePool, NodePoolSpec, NodePoolStatus, NodeReference, NodeStatus, Operation,
+    OperationProgress, OperationSpec, OperationStatus, PhaseState, PhaseStatus, PreviousRevision, Role, RolloutStatus,
+    labels,
 };
 
 /// What time it is in such a fleet.
@@ -123,6 +124,11 @@ fn ago(seconds: i64) -> Time {
     Time(NOW - SignedDuration::from_secs(seconds))
 }
 
+fn window(words: &str) -> Option<MaintenanceWindow> {
+    let (schedule, minutes) = words.split_once(" +")?;
+    Some(MaintenanceWindow { schedule: schedule.to_owned(), duration_minutes: minutes.parse().ok()?, time_zone: None })
+}
+
 fn metadata(name: &str) -> ObjectMeta {
     ObjectMeta {
         name: Some(name.to_owned()),
@@ -173,7 +179,9 @@ impl Builder {
         let version = words.take("version").unwrap_or_else(|| "1.34.2".to_owned());
         let versions = words.take("versions").unwrap_or_default();
         let versions = versions.split(',').filter(|v| !v.is_empty()).map(ToOwned::to_owned).collect();
+        let windows = words.take("window").map_or(Some(Vec::new()), |w| Some(vec![window(&w)?]))?;
         let spec = ClusterDeploymentSpec {
+            maintenance_windows: windows,
             version: version.clone(),
             paused: words.flag("paused"),
             artifacts: ArtifactsSpec { versions },

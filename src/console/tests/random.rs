@@ -51,6 +51,7 @@ const KEYS: &[&str] = &[
     "0",
     "backspace",
     "ctrl-r",
+    "ctrl-n",
     "y",
     "n",
     "e",

@@ -253,6 +253,42 @@ fn a_failure_stays_in_the_dialog() {
     assert!(screen(&state).contains("not written: Operation b"), "{}", screen(&state));
 }
 
+/// Its window opens on Tuesday; it is Saturday.
+fn windowed() -> String {
+    let calm = ROLLING.replace(" to=1.33.6 from=1.32.4 updated=2 outdated=3 inflight=1", "");
+    calm.replace("cluster eu-1 ", "cluster eu-1 window=\"0 9 * * 2-4 +240\" ")
+}
+
+#[test]
+fn who_does_not_wait_for_a_window_says_so_one_level_higher() {
+    let mut state = state(&windowed(), (120, 40));
+    let level = |state: &State| {
+        let Overlay::Rollout(dialog) = &state.overlay else { panic!("{}", said(state)) };
+        dialog.level()
+    };
+    let waits = play(&mut state, "pool eu-1/gpu", "W R enter 'eu-1-gpu' enter");
+    assert!(!written(&waits)[0].1.to_string().contains("outside-window"), "it waits, as it is asked to");
+    press(&mut state, "esc");
+    press(&mut state, ": 'pool eu-1/gpu' enter R");
+    assert_eq!(level(&state), 2);
+    press(&mut state, "ctrl-n");
+    assert_eq!(level(&state), 3);
+    press(&mut state, "ctrl-n");
+    assert_eq!(level(&state), 2, "and back");
+    press(&mut state, "esc");
+    let sent = play(&mut state, "pool eu-1/gpu", "R ctrl-n 'CVE-1' enter 'eu-1-gpu' enter");
+    let [(what, patch)] = written(&sent).try_into().expect("one change");
+    assert_eq!(what, "NodePool eu-1-gpu");
+    let said = patch["metadata"]["annotations"]["quarterdeck.dev/outside-window"].as_str().expect("a revision");
+    assert!(said.split(',').all(|revision| revision.len() == 8), "{said}");
+
+    // Where no window is in the way there is nothing to be turned.
+    let mut open = rolling((120, 40));
+    press(&mut open, ": 'pool eu-1/gpu' enter R ctrl-n");
+    assert_eq!(level(&open), 2);
+    assert!(!screen(&open).contains("ctrl-n"), "{}", screen(&open));
+}
+
 fn check(name: &str, state: &State) {
     let (width, height) = state.size;
     insta::assert_snapshot!(format!("{name}_{width}x{height}"), screen(state));
@@ -277,6 +313,23 @@ fn what_dialogs_and_a_rollout_look_like() {
             agree(&mut state, &effects);
             check(name, &state);
         }
+    }
+    let (windowed, waits) = (
+        windowed(),
+        ROLLING.replace(
+            "1 machine is drained, and no more may be missing",
+            "outside of the maintenance window: goes on Tue 24 Nov 09:00 UTC",
+        ),
+    );
+    for (name, fleet, keys) in [
+        ("window_closed", &windowed, ": 'cluster eu-1' enter W U"),
+        ("window_not_waited_for", &windowed, ": 'cluster eu-1' enter W U ctrl-n"),
+        ("window_waits", &waits, ": 'pool eu-1/general' enter"),
+    ] {
+        let mut state = state(fleet, (80, 24));
+        let effects = press(&mut state, keys);
+        agree(&mut state, &effects);
+        check(name, &state);
     }
     let mut state = state(ROLLING, (80, 24));
     state.glyphs = Glyphs::Ascii;

@@ -103,6 +103,9 @@ pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Pressed::Value => dialog.press_value(key),
         pressed => pressed,
     };
+    if pressed == Pressed::Window {
+        dialog.turn_window();
+    }
     dialog.settle();
     match pressed {
         Pressed::Cancel => cancel(state),
@@ -110,7 +113,7 @@ pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Pressed::Reload => reload(state),
         Pressed::Export => export(state),
         Pressed::Submit => return submit(state),
-        Pressed::Taken | Pressed::Value => {}
+        Pressed::Taken | Pressed::Value | Pressed::Window => {}
     }
     Vec::new()
 }

@@ -366,12 +366,12 @@ fn a_plan_says_what_the_maintenance_window_means_for_it() {
     assert_eq!(said(&open, to()), (format!("{closes} false"), String::new()));
     took(&mut open, 300_000);
     assert_eq!(said(&open, to()), (format!("{closes} true"), rest.to_owned()));
-    assert_eq!(said(&open, now(to())), (format!("{closes}, and not waited for true"), String::new()));
+    assert_eq!(said(&open, now(to())), (format!("{closes}, not waited for true"), String::new()));
 
     let closed = windowed("0 12 * * 3", 120, "a=2@1.33.6");
     let opens = "closed: opens in 166400 s, Wed 14 Jan 12:00 UTC";
     assert_eq!(said(&closed, to()).0, format!("{opens} true"));
-    assert_eq!(said(&closed, now(to())), (format!("{opens}, and not waited for true"), String::new()));
+    assert_eq!(said(&closed, now(to())), (format!("{opens}, not waited for true"), String::new()));
     let broken = windowed("0 25 * * 3", 120, "a=2@1.33.6");
     let (window, warning) = said(&broken, to());
     assert!(window == "cannot be read true" && warning.contains("maintenanceWindows[0] cannot be read"), "{warning}");

@@ -100,7 +100,7 @@ impl WindowPreview {
     /// In one line, with the time until it changes as the caller writes times.
     pub fn words(&self, duration: impl Fn(i64) -> String) -> String {
         let left = self.seconds.map(duration).unwrap_or_default();
-        let or_not = if self.is_overridden { ", and not waited for" } else { "" };
+        let or_not = if self.is_overridden { ", not waited for" } else { "" };
         match (self.state, self.opens, self.closes) {
             (WindowState::Open, _, Some(closes)) => format!("open: closes in {left}, {}{or_not}", moment(closes)),
             (WindowState::Closed, Some(opens), _) => format!("closed: opens in {left}, {}{or_not}", moment(opens)),

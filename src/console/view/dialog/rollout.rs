@@ -17,7 +17,7 @@ use crate::{
     fleet::Health,
     plan::{
         forecast::{FindingKind, Severity},
-        lifecycle::{PoolPreview, Preview, StagePreview},
+        lifecycle::{PoolPreview, Preview, StagePreview, WindowPreview},
         rollout::preview::Batch,
     },
 };
@@ -76,7 +76,8 @@ fn version(pen: &Pen, dialog: &RolloutDialog, width: usize) -> Vec<Strip> {
 }
 
 fn plan(pen: &Pen, preview: &Preview, width: usize, short: bool) -> Vec<Strip> {
-    let mut lines = Vec::new();
+    // When it begins at all comes before how it goes.
+    let mut lines: Vec<Strip> = preview.window.iter().flat_map(|seen| window(seen, width)).collect();
     for (i, one) in preview.stages.iter().enumerate() {
         lines.extend(stage(pen, i + 1, one, width, short));
     }
@@ -87,6 +88,21 @@ fn plan(pen: &Pen, preview: &Preview, width: usize, short: bool) -> Vec<Strip> {
         lines.extend(marked(pen, Health::Warning, warning, width));
     }
     lines
+}
+
+/// The maintenance window, and the key that has it waited for or not, where that makes a difference.
+fn window(window: &WindowPreview, width: usize) -> Vec<Strip> {
+    let role = if window.is_in_the_way { Role::Warning } else { Role::Text };
+    let line = label("window").add(text::cut(&window.words(text::duration), width - LABEL), role);
+    if !window.is_in_the_way && !window.is_overridden {
+        return vec![line];
+    }
+    let meaning = if window.is_overridden { "waits for it" } else { "begins now" };
+    let hint = |strip: Strip| strip.add("ctrl-n ", Role::Key).add(meaning, Role::Muted);
+    if line.width() + text::width(meaning) + 9 <= width {
+        return vec![hint(line.add("  ", Role::Text))];
+    }
+    vec![line, hint(label(""))]
 }
 
 /// One stage: which pools go from what to what, each with its batches.
