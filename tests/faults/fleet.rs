@@ -149,6 +149,11 @@ impl Fleet {
         ask(&self.meta, Method::PATCH, &path, &patch).await.expect("another version");
     }
 
+    /// A merge patch of one object.
+    pub async fn patch(&self, kind: &str, name: &str, patch: &Value) {
+        ask(&self.meta, Method::PATCH, &format!("{KINDS}/{kind}/{name}"), patch).await.expect("a valid patch");
+    }
+
     /// Waits until all are of the version that was asked for, and nothing is under way.
     pub async fn rolled(&self, replicas: usize) {
         self.until("rolled out", async || self.is_rolled(replicas).await).await;

@@ -11,3 +11,4 @@ mod runs;
 mod script;
 mod seeds;
 mod stop;
+mod window;
