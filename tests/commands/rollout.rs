@@ -127,6 +127,50 @@ async fn versions_that_cannot_be_had_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_closed_window_is_waited_for_unless_somebody_does_not() {
+    let (world, door) = stage().await;
+    let opens = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(12);
+    let window = json!({ "schedule": opens.strftime("%-M %-H * * *").to_string(), "durationMinutes": 60 });
+    world.patch_deployment(json!({ "maintenanceWindows": [window] })).await;
+    let opens = opens.strftime("%a %-d %b %H:%M UTC");
+
+    let (_, out, err) = door.run("upgrade blue/pool 1.34.3 --dry-run -o json").await;
+    let preview: Value = serde_json::from_str(&out).expect("only the plan is on standard output");
+    assert_eq!((&preview["window"]["state"], &preview["window"]["isInTheWay"]), (&json!("Closed"), &json!(true)));
+    assert_eq!((&preview["window"]["isOverridden"], &preview["level"]), (&json!(false), &json!(2)));
+    assert!(err.contains("maintenance window closed: opens in 11h5") && err.contains(&format!("m, {opens}\n")), "{err}");
+    let (_, out, err) = door.run("upgrade blue/pool 1.34.3 --outside-window --dry-run -o json").await;
+    let preview: Value = serde_json::from_str(&out).expect("only the plan is on standard output");
+    assert_eq!((&preview["window"]["isOverridden"], &preview["level"]), (&json!(true), &json!(3)));
+    assert!(err.contains(&format!("{opens}, not waited for\n")), "{err}");
+    assert!(err.contains("+    quarterdeck.dev/outside-window: "), "{err}");
+
+    let (code, out, err) = door.run("upgrade blue/pool 1.34.3 --yes --wait --timeout 3s").await;
+    let waits = format!("why not faster: outside of the maintenance window: goes on {opens}");
+    assert!(code != 0 && err.contains(&waits), "{code} {out}{err}");
+    assert_eq!(kubelets(&world).await, ["1.34.2"; 3]);
+    let (code, out, err) = door.run("upgrade blue/pool 1.34.3 --outside-window --yes --wait --timeout 60s").await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(kubelets(&world).await, ["1.34.3"; 3]);
+    let is_used_up = async || !world.pool().await.annotations().contains_key("quarterdeck.dev/outside-window");
+    world.until("the word is used up", is_used_up).await;
+
+    // A machine that somebody names: the next one waits again.
+    let chosen = world.machines().await.into_iter().find(|m| m.spec.claim_ref.is_some()).expect("a member").name_any();
+    let (code, _, err) = door.run(&format!("replace --machines {chosen} --yes --wait --timeout 2s")).await;
+    assert!(code != 0 && err.contains("0/1 replaced"), "{code} {err}");
+    let (code, out, err) =
+        door.run(&format!("replace --machines {chosen} --outside-window --yes --wait --timeout 60s")).await;
+    assert_eq!(code, 0, "{out}{err}");
+    let (code, out, err) = door.run("rollback blue/pool --outside-window --yes --wait --timeout 60s").await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert_eq!(kubelets(&world).await, ["1.34.2"; 3]);
+    let (code, out, err) = door.run("upgrade blue 1.34.3 --outside-window --yes").await;
+    assert_eq!(code, 0, "{out}{err}");
+    door.check("hold blue/pool --outside-window", 2, "unexpected argument").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn upgrade_replace_and_rollback_wait_until_it_is_so() {
     let (world, door) = stage().await;
     let (code, out, err) = door.run("upgrade blue 1.34.3 --yes --wait --timeout 60s --reason CHG-7").await;

@@ -5,7 +5,7 @@ use crate::{api::DeprecatedApi, plan::version::Version};
 
 /// Sentences for those that the version no longer has; none where the API server does not say what it is asked for.
 pub(super) fn warnings(scene: &Scene, wish: &Wish) -> Vec<String> {
-    let Wish::Upgrade { pool: None, version } = wish else { return Vec::new() };
+    let Wish::Upgrade { pool: None, version, .. } = wish else { return Vec::new() };
     let (Ok(to), Some(asked)) = (version.parse::<Version>(), asked_for(scene)) else { return Vec::new() };
     asked
         .iter()
