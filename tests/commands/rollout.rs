@@ -138,7 +138,10 @@ async fn a_closed_window_is_waited_for_unless_somebody_does_not() {
     let preview: Value = serde_json::from_str(&out).expect("only the plan is on standard output");
     assert_eq!((&preview["window"]["state"], &preview["window"]["isInTheWay"]), (&json!("Closed"), &json!(true)));
     assert_eq!((&preview["window"]["isOverridden"], &preview["level"]), (&json!(false), &json!(2)));
-    assert!(err.contains("maintenance window closed: opens in 11h5") && err.contains(&format!("m, {opens}\n")), "{err}");
+    assert!(
+        err.contains("maintenance window closed: opens in 11h5") && err.contains(&format!("m, {opens}\n")),
+        "{err}"
+    );
     let (_, out, err) = door.run("upgrade blue/pool 1.34.3 --outside-window --dry-run -o json").await;
     let preview: Value = serde_json::from_str(&out).expect("only the plan is on standard output");
     assert_eq!((&preview["window"]["isOverridden"], &preview["level"]), (&json!(true), &json!(3)));
