@@ -125,8 +125,9 @@ fn pools(glyphs: Glyphs, node: &ClusterNode, room: Room) -> Panel {
 /// Operations, the newest first, each on a line.
 pub fn operations_panel(glyphs: Glyphs, state: &State, operations: &[&OperationRow], room: Room) -> Panel {
     let under_way = operations.iter().filter(|o| !o.is_final()).count();
-    let mut lines: Vec<Strip> =
-        operations.iter().take(room.height).map(|o| operation(glyphs, state, o, room.width)).collect();
+    let shown = &operations[..operations.len().min(room.height)];
+    let column = shown.iter().map(|o| count(o).len()).max().unwrap_or(0);
+    let mut lines: Vec<Strip> = shown.iter().map(|o| operation(glyphs, state, o, room.width, column)).collect();
     if lines.is_empty() {
         let key = state.keymap.key(Action::Scale);
         let how = format!("nothing has been done yet: put the cursor on a pool and press `{key}`");
@@ -136,7 +137,12 @@ pub fn operations_panel(glyphs: Glyphs, state: &State, operations: &[&OperationR
     Panel::new(title, lines).growing()
 }
 
-fn operation(glyphs: Glyphs, state: &State, operation: &OperationRow, width: usize) -> Strip {
+fn count(operation: &OperationRow) -> String {
+    format!("{}/{}", operation.progress.succeeded, operation.progress.total)
+}
+
+/// `column` is as wide as the longest count of the list.
+fn operation(glyphs: Glyphs, state: &State, operation: &OperationRow, width: usize, column: usize) -> Strip {
     let role = role(operation.health());
     let (done, rest) = text::bar(
         if operation.is_final() { 1.0 } else { operation.fraction() },
@@ -151,7 +157,7 @@ fn operation(glyphs: Glyphs, state: &State, operation: &OperationRow, width: usi
         .add(format!(" {} ", text::left(operation.type_.as_str(), 10)), Role::Muted)
         .add(done, role)
         .add(rest, Role::Muted)
-        .add(format!(" {}/{} ", operation.progress.succeeded, operation.progress.total), Role::Text)
+        .add(format!(" {} ", text::right(&count(operation), column)), Role::Text)
         .add(text::left(operation.state.as_str(), 10), role)
         .add(
             at.map(|at| text::right(&text::duration(text::seconds_between(at, state.now)), 7)).unwrap_or_default(),
