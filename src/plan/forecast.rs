@@ -29,6 +29,8 @@ pub struct Forecast {
     pub batches: Vec<Vec<String>>,
     /// Worst first.
     pub findings: Vec<Finding>,
+    /// Every budget with pods on these nodes, worst first.
+    pub budgets: Vec<BudgetDemand>,
     /// Pods that leave, and that stay.
     pub leaving: i32,
     pub staying: i32,
@@ -94,6 +96,34 @@ pub enum FindingKind {
     Incomplete,
 }
 
+/// What a drain asks of one budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BudgetDemand {
+    pub effect: Effect,
+    /// `namespace/name`.
+    pub budget: String,
+    /// Disruptions that it allows now.
+    pub allowed: i32,
+    /// Most of its pods on the nodes of one batch.
+    pub in_batch: i32,
+    /// Its pods that are healthy, and that there should be.
+    pub healthy: i32,
+    pub expected: i32,
+}
+
+/// What comes of it; worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Effect {
+    /// It never allows one, or shares pods with another budget.
+    Never,
+    /// It allows none now.
+    Waits,
+    /// Fewer than a batch asks for: they go one after another.
+    Slows,
+    Fine,
+}
+
 /// What happens if `nodes` are emptied in this order, `width` at a time.
 pub fn forecast(seen: &Disruption, nodes: &[String], width: usize, policy: &DrainPolicy) -> Forecast {
     let batches = batches(&seen.budgets, nodes, width);
@@ -119,9 +149,12 @@ pub fn forecast(seen: &Disruption, nodes: &[String], width: usize, policy: &Drai
         findings.push(note(FindingKind::Incomplete, 0, Vec::new(), sentence));
     }
     findings.sort_by(|a, b| (a.severity, a.kind, &a.budget).cmp(&(b.severity, b.kind, &b.budget)));
+    let mut budgets: Vec<BudgetDemand> = seen.budgets.iter().filter_map(|b| demand(seen, b, nodes, width)).collect();
+    budgets.sort_by(|a, b| (a.effect, &a.budget).cmp(&(b.effect, &b.budget)));
     Forecast {
         batches,
         findings,
+        budgets,
         leaving: rows.iter().map(|n| n.leaving).sum(),
         staying: rows.iter().map(|n| n.staying).sum(),
         complete,
@@ -156,6 +189,20 @@ fn among(by_node: &BTreeMap<String, i32>, nodes: &[String]) -> Option<(Vec<Strin
     let hit: Vec<_> = nodes.iter().filter_map(|n| by_node.get_key_value(n)).filter(|(_, pods)| **pods > 0).collect();
     let pods = hit.iter().map(|(_, pods)| **pods).sum();
     (!hit.is_empty()).then(|| (hit.into_iter().map(|(n, _)| n.clone()).collect(), pods))
+}
+
+fn demand(seen: &Disruption, budget: &BudgetStanding, nodes: &[String], width: usize) -> Option<BudgetDemand> {
+    let on = |node: &String| budget.nodes.get(node).copied().unwrap_or(0);
+    let in_batch = nodes.chunks(width.max(1)).map(|batch| batch.iter().map(on).sum()).max().filter(|pods| *pods > 0)?;
+    let shares = seen.overlaps.iter().any(|o| o.budgets.contains(&budget.name) && among(&o.nodes, nodes).is_some());
+    let effect = match () {
+        () if budget.never.is_some() || shares => Effect::Never,
+        () if budget.allowed <= 0 => Effect::Waits,
+        () if in_batch > budget.allowed => Effect::Slows,
+        () => Effect::Fine,
+    };
+    let BudgetStanding { allowed, healthy, expected, .. } = *budget;
+    Some(BudgetDemand { effect, budget: budget.name.clone(), allowed, in_batch, healthy, expected })
 }
 
 fn of_budget(budget: &BudgetStanding, nodes: &[String]) -> Option<Finding> {

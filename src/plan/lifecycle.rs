@@ -14,7 +14,7 @@ mod wish;
 
 use jiff::Timestamp;
 
-use super::forecast::Finding;
+use super::forecast::{BudgetDemand, Finding};
 use crate::api::{Cluster, ClusterDeployment, Machine, NodePool, Operation};
 
 pub use changes::{Author, Change, changes};
@@ -54,6 +54,9 @@ pub struct Preview {
     /// What the drains would run into, as far as the cluster was looked at; worst first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub drains: Vec<Finding>,
+    /// What they ask of every budget that has pods there; worst first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetDemand>,
     /// The maintenance windows of the cluster; `None` where it has none, or nothing is disrupted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub window: Option<WindowPreview>,
@@ -66,7 +69,7 @@ pub struct Preview {
 /// What will happen, or why it will not.
 pub fn preview(scene: &Scene, wish: &Wish) -> Result<Preview, Refusal> {
     let mut preview = stage::preview(scene, wish)?;
-    preview.drains = drains::findings(scene, wish, &preview);
+    (preview.drains, preview.budgets) = drains::meet(scene, wish, &preview);
     preview.window = window::look(scene, wish, &preview);
     preview.warnings.extend(preview.window.as_ref().and_then(|w| w.warning.clone()));
     preview.warnings.extend(removed::warnings(scene, wish));

@@ -7,13 +7,15 @@ use similar::TextDiff;
 
 use super::write::{Bound, Seen};
 use crate::plan::{
-    forecast::Severity,
+    forecast::{BudgetDemand, Effect, Severity},
     lifecycle::{PoolPreview, Preview, StagePreview},
     rollout::preview::Batch,
 };
 
 /// Steps of a pool that are listed; of the rest only the number is said.
 const STEPS: usize = 8;
+/// Budgets that are named.
+const BUDGETS: usize = 8;
 /// Objects whose change is shown.
 const DIFFS: usize = 4;
 
@@ -52,11 +54,20 @@ fn preview(preview: &Preview) -> String {
     for warning in &preview.warnings {
         let _ = writeln!(text, "  ! {warning}");
     }
+    for budget in preview.budgets.iter().filter(|b| b.effect == Effect::Slows).take(BUDGETS) {
+        let _ = writeln!(text, "  · {}", slows(budget));
+    }
     for finding in &preview.drains {
         let mark = if finding.severity <= Severity::Slows { "!" } else { "·" };
         let _ = writeln!(text, "  {mark} {}", finding.sentence);
     }
     text
+}
+
+/// What cannot go, or has to wait, is among the findings.
+fn slows(demand: &BudgetDemand) -> String {
+    let BudgetDemand { budget, allowed, in_batch, .. } = demand;
+    format!("PDB {budget} allows {allowed}, and {in_batch} of its pods are in a batch: they go one after another")
 }
 
 fn way(stage: &StagePreview) -> String {

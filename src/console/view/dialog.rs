@@ -1,6 +1,7 @@
 //! The dialogs that ask for a change. One skeleton for all: what, is it there, what will happen, what the server says, why,
 //! yes.
 
+mod drains;
 mod opinion;
 mod preview;
 mod question;

@@ -123,6 +123,21 @@ fn what_stands_in_the_way_is_found() {
 }
 
 #[test]
+fn every_budget_says_what_a_batch_asks_of_it() {
+    let check = |pods: &str, budgets: &str, width: usize, expected: &str| {
+        let said = of(pods, budgets, width, &DrainPolicy::default()).budgets.into_iter();
+        let said: Vec<_> = said.map(|b| format!("{} {}/{} {:?}", b.budget, b.in_batch, b.allowed, b.effect)).collect();
+        assert_eq!(said.join(", "), expected, "{pods} under {budgets}");
+    };
+    let five = "n1:web n2:web n3:web n4:web n5:web";
+    check(five, "web=max2", 1, "shop/web 1/2 Fine");
+    check(five, "web=max2", 3, "shop/web 3/2 Slows");
+    check("n1:db n2:web n3:web!", "db=min1 web=max1", 1, "shop/db 1/0 Never, shop/web 1/0 Waits");
+    check("n1:db n2:db n3:db", "a/db=max2 b/db=max2", 1, "shop/a 1/2 Never, shop/b 1/2 Never");
+    check("n1:job", "web=max1", 1, "");
+}
+
+#[test]
 fn pods_that_are_not_ready_ask_nothing_of_a_budget_that_has_enough() {
     check("n1:db! n2:db! n3:db n4:db", "db=min1", 4, "n1 n2 n3|n4", &[]);
 }

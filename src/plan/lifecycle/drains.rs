@@ -3,25 +3,26 @@
 use super::{Preview, Scene, Wish};
 use crate::{
     api::{Disruption, Machine, NodePool},
-    plan::forecast::{Finding, FindingKind, Severity, forecast},
+    plan::forecast::{BudgetDemand, Finding, FindingKind, Forecast, Severity, forecast},
 };
 
 /// Budgets that are named although nobody has counted where their pods are.
 const NAMED: usize = 4;
 
 /// Worst first; nothing where no machine is drained or nobody has ever looked at the cluster.
-pub(super) fn findings(scene: &Scene, wish: &Wish, preview: &Preview) -> Vec<Finding> {
+pub(super) fn meet(scene: &Scene, wish: &Wish, preview: &Preview) -> (Vec<Finding>, Vec<BudgetDemand>) {
     let seen = scene.cluster.and_then(|c| c.status.as_ref()?.disruption.as_ref());
-    let (Some(seen), true) = (seen, preview.machines > 0) else { return Vec::new() };
+    let (Some(seen), true) = (seen, preview.machines > 0) else { return Default::default() };
     let Some(pool) = scene.pools.iter().find(|p| wish.pool().is_none_or(|name| is_named(p, name))) else {
-        return Vec::new();
+        return Default::default();
     };
     let width = preview.stages.iter().flat_map(|s| &s.pools).map(|p| p.unavailable.max(1)).max().unwrap_or(1);
     let node = |m: &Machine| m.status.as_ref()?.node.as_ref()?.name.clone();
     let nodes: Vec<String> = scene.machines.iter().filter(|m| is_drained(scene, wish, m)).filter_map(node).collect();
-    let mut all = forecast(seen, &nodes, usize::try_from(width).unwrap_or(1), &pool.spec.drain).findings;
-    all.extend(never(seen, &all));
-    all
+    let width = usize::try_from(width).unwrap_or(1);
+    let Forecast { mut findings, budgets, .. } = forecast(seen, &nodes, width, &pool.spec.drain);
+    findings.extend(never(seen, &findings));
+    (findings, budgets)
 }
 
 fn is_named(pool: &NodePool, name: &str) -> bool {

@@ -10,13 +10,12 @@ use super::{
         },
         pen::{Pen, Strip},
     },
-    LABEL, label, opinion,
+    LABEL, drains, label, opinion,
 };
 use crate::{
     config::Role,
     fleet::Health,
     plan::{
-        forecast::{FindingKind, Severity},
         lifecycle::{PoolPreview, Preview, StagePreview, WindowPreview},
         rollout::preview::Batch,
     },
@@ -24,8 +23,6 @@ use crate::{
 
 /// Machines of a list that are named.
 const NAMED: usize = 8;
-const COUNTING: &str = "the pods of this cluster are being counted …";
-const COUNTS_WHEN_ARMED: &str = "to have them counted is a small write: ctrl-o arms, and asks for it";
 
 /// All above the rule: it may be longer than the screen is high. `short` leaves out what can be done without.
 pub fn lines(pen: &Pen, state: &State, dialog: &RolloutDialog, width: usize, short: bool) -> Vec<Strip> {
@@ -42,8 +39,11 @@ pub fn lines(pen: &Pen, state: &State, dialog: &RolloutDialog, width: usize, sho
     match &dialog.preview {
         Err(refusal) => lines.extend(marked(pen, Health::Bad, refusal, width)),
         Ok(preview) => {
-            lines.extend(plan(pen, preview, width, short));
-            lines.extend(drains(pen, state, dialog, width));
+            // What would go wrong before how it goes: on a small screen the rest is a page away.
+            lines.extend(sums(pen, preview, width));
+            lines.extend(drains::risks(pen, dialog, width, short));
+            lines.extend(preview.stages.iter().enumerate().flat_map(|(i, one)| stage(pen, i + 1, one, width, short)));
+            lines.extend(drains::notes(pen, state, dialog, width));
         }
     }
     if !short {
@@ -75,12 +75,9 @@ fn version(pen: &Pen, dialog: &RolloutDialog, width: usize) -> Vec<Strip> {
     vec![chosen, label("on offer").add(hint, Role::Muted)]
 }
 
-fn plan(pen: &Pen, preview: &Preview, width: usize, short: bool) -> Vec<Strip> {
-    // When it begins at all comes before how it goes.
+/// When it begins at all, how long, how many, and what to know first.
+fn sums(pen: &Pen, preview: &Preview, width: usize) -> Vec<Strip> {
     let mut lines: Vec<Strip> = preview.window.iter().flat_map(|seen| window(seen, width)).collect();
-    for (i, one) in preview.stages.iter().enumerate() {
-        lines.extend(stage(pen, i + 1, one, width, short));
-    }
     if preview.machines > 0 {
         lines.push(time(pen, preview));
     }
@@ -191,27 +188,6 @@ fn moves(batch: &Batch, ascii: bool) -> String {
         part(if ascii { "^" } else { "↑" }, batch.upgrade),
     ];
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-/// What the drains would run into, worst first.
-fn drains(pen: &Pen, state: &State, dialog: &RolloutDialog, width: usize) -> Vec<Strip> {
-    let mut lines = Vec::new();
-    for finding in &dialog.findings {
-        let health = match finding.severity {
-            Severity::Blocks => Health::Bad,
-            Severity::Loses | Severity::Slows => Health::Warning,
-            Severity::Notes => Health::Idle,
-        };
-        let sentence = match finding.kind {
-            FindingKind::Incomplete if dialog.is_counting(state.now) => COUNTING,
-            _ => finding.sentence.as_str(),
-        };
-        lines.extend(marked(pen, health, sentence, width));
-        if finding.kind == FindingKind::Incomplete && !state.is_armed() {
-            lines.extend(marked(pen, health, COUNTS_WHEN_ARMED, width));
-        }
-    }
-    lines
 }
 
 fn time(pen: &Pen, preview: &Preview) -> Strip {
