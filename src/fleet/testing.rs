@@ -34,11 +34,11 @@ use super::{
     Change, Connection, Contact, EventRow, Index, Interner, Kind, Line, MachineRow, OperationRow, PoolRow, Snapshot,
 };
 use crate::api::{
-    ArtifactsSpec, ClaimReference, Cluster, ClusterDeployment, ClusterDeploymentSpec, ClusterSpec, ClusterStatus,
-    Disruption, DrainBlocker, DrainStatus, Machine, MachineReference, MachineSpec, MachineState, MachineStatus,
-    Maintenance, MaintenanceWindow, NodePool, NodePoolSpec, NodePoolStatus, NodeReference, NodeStatus, Operation,
-    OperationProgress, OperationSpec, OperationStatus, PhaseState, PhaseStatus, PreviousRevision, Role, RolloutStatus,
-    labels,
+    ArtifactsSpec, BudgetStanding, ClaimReference, Cluster, ClusterDeployment, ClusterDeploymentSpec, ClusterSpec,
+    ClusterStatus, DeprecatedApi, Disruption, DrainBlocker, DrainStatus, Machine, MachineReference, MachineSpec,
+    MachineState, MachineStatus, Maintenance, MaintenanceWindow, NeverSatisfiable, NodePool, NodePoolSpec,
+    NodePoolStatus, NodeReference, NodeStatus, Operation, OperationProgress, OperationSpec, OperationStatus,
+    PhaseState, PhaseStatus, PreviousRevision, Role, RolloutStatus, labels,
 };
 
 /// What time it is in such a fleet.
@@ -189,14 +189,27 @@ impl Builder {
         };
         let phase = words.take("phase").unwrap_or_else(|| "Running".to_owned());
         let counted = words.flag("counted");
-        let disruption = (counted || words.flag("uncounted"))
-            .then(|| Disruption { pods_counted_at: counted.then(|| ago(1)), ..Disruption::default() });
+        let budgets: Vec<BudgetStanding> =
+            words.take("budgets").unwrap_or_default().split_terminator(',').filter_map(budget).collect();
+        let disruption = (counted || words.flag("uncounted")).then(|| Disruption {
+            pods_counted_at: counted.then(|| ago(1)),
+            budgets_total: i32::try_from(budgets.len()).unwrap_or(i32::MAX),
+            budgets,
+            ..Disruption::default()
+        });
+        let deprecated = |text: String| {
+            let (api, release) = text.split_once('@')?;
+            let (version, resource) = api.rsplit_once('/')?;
+            let (api_version, resource) = (version.to_owned(), resource.to_owned());
+            Some(vec![DeprecatedApi { api_version, resource, removed_in: release.to_owned() }])
+        };
         let status = ClusterStatus {
             phase: Some(parsed(&phase)?),
             version: Some(version),
             endpoint: Some(format!("https://{}.example", self.cluster)),
             last_probe_time: Some(ago(2)),
             disruption,
+            deprecated_apis: words.take("deprecated").and_then(deprecated),
             ..ClusterStatus::default()
         };
         let mut observed = meta.clone();
@@ -395,6 +408,28 @@ fn rollout(words: &mut Words, version: String) -> RolloutStatus {
         started_at: Some(ago(600)),
         ..RolloutStatus::default()
     }
+}
+
+/// `namespace/name:ALLOWED/EXPECTED@node+node`: a pod on each of these nodes, all but one healthy where none is allowed;
+/// `!` behind the numbers is a budget that never allows one.
+fn budget(word: &str) -> Option<BudgetStanding> {
+    let (name, rest) = word.split_once(':')?;
+    let (numbers, nodes) = rest.split_once('@')?;
+    let (allowed, expected) = numbers.trim_end_matches('!').split_once('/')?;
+    let (allowed, expected): (i32, i32) = (allowed.parse().ok()?, expected.parse().ok()?);
+    let never = numbers.ends_with('!').then_some(NeverSatisfiable::NeedsAll);
+    let healthy = if allowed == 0 && never.is_none() { expected - 1 } else { expected };
+    Some(BudgetStanding {
+        name: name.to_owned(),
+        requires: format!("minAvailable {}", healthy - allowed),
+        allowed,
+        healthy,
+        desired: if allowed == 0 { expected } else { healthy - allowed },
+        expected,
+        never,
+        nodes: nodes.split('+').map(|node| (node.to_owned(), 1)).collect(),
+        ..BudgetStanding::default()
+    })
 }
 
 /// A drain that this budget holds up, five minutes old.

@@ -297,10 +297,18 @@ fn check(name: &str, state: &State) {
 #[test]
 fn what_dialogs_and_a_rollout_look_like() {
     let calm = ROLLING.replace(" to=1.33.6 from=1.32.4 updated=2 outdated=3 inflight=1", "");
+    let nodes = "eu-1-m1-node+eu-1-m2-node+eu-1-m3-node";
+    let seen = format!(
+        "cluster eu-1 counted budgets=legacy/billing:0/1!@{nodes},shop/cart:0/8@{nodes},shop/web:1/3@{nodes} \
+         deprecated=storage.k8s.io/v1alpha1/volumeattributesclasses@1.34"
+    );
+    let risky = calm.replace("cluster eu-1", &seen);
     for size in [(80, 24), (160, 48)] {
         for (name, fleet, keys) in [
             ("upgrade", calm.as_str(), ": 'cluster eu-1' enter W U"),
             ("replace", ROLLING, ": 'machine eu-1-m2' enter W space space R"),
+            ("replace_risky", risky.as_str(), ": 'pool eu-1/gpu' enter W R"),
+            ("upgrade_risky", risky.as_str(), ": 'cluster eu-1' enter W U"),
             ("replace_under_way", ROLLING, ": 'pool eu-1/general' enter R"),
             ("abort", ROLLING, ": 'pool eu-1/general' enter W A"),
             ("rollback", ROLLING, ": 'pool eu-1/general' enter W z"),
