@@ -150,7 +150,7 @@ impl Fleet {
     }
 
     /// A merge patch of one object.
-    pub async fn patch(&self, kind: &str, name: &str, patch: &Value) {
+    pub async fn change(&self, kind: &str, name: &str, patch: &Value) {
         ask(&self.meta, Method::PATCH, &format!("{KINDS}/{kind}/{name}"), patch).await.expect("a valid patch");
     }
 

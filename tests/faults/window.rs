@@ -17,9 +17,9 @@ async fn rolling(schedule: &str, minutes: i32) -> (Fleet, Running) {
     fleet.scale(3).await;
     fleet.settled(3).await;
     let window = json!({ "schedule": schedule, "durationMinutes": minutes });
-    fleet.patch("clusterdeployments", "blue", &json!({ "spec": { "maintenanceWindows": [window] } })).await;
+    fleet.change("clusterdeployments", "blue", &json!({ "spec": { "maintenanceWindows": [window] } })).await;
     let rollout = json!({ "spec": { "version": "1.34.3", "rollout": { "minReadySeconds": 600 } } });
-    fleet.patch("nodepools", "blue-pool", &rollout).await;
+    fleet.change("nodepools", "blue-pool", &rollout).await;
     (fleet, running)
 }
 
@@ -92,11 +92,11 @@ fn who_does_not_wait_is_obeyed_for_one_rollout() {
         waits(&fleet, "Thu 1 Jan 09:00 UTC").await;
         let pool = fleet.pool().await.unwrap();
         let word = |revision: &str| json!({ "metadata": { "annotations": { labels::OUTSIDE_WINDOW: revision } } });
-        fleet.patch("nodepools", "blue-pool", &word("0badcafe")).await;
+        fleet.change("nodepools", "blue-pool", &word("0badcafe")).await;
         fleet.rests().await;
         waits(&fleet, "Thu 1 Jan 09:00 UTC").await;
         let revision = pool["status"]["rollout"]["revision"].as_str().expect("it is being rolled out");
-        fleet.patch("nodepools", "blue-pool", &word(revision)).await;
+        fleet.change("nodepools", "blue-pool", &word(revision)).await;
         fleet.rolled(3).await;
         let is_used_up =
             async || fleet.pool().await.unwrap()["metadata"]["annotations"][labels::OUTSIDE_WINDOW].is_null();
@@ -130,7 +130,7 @@ fn a_window_that_cannot_be_read_is_said_and_holds_rollouts_up() {
         assert_eq!(operations(&fleet).await.len(), before + 1);
         fleet.rests().await;
         let always = json!({ "spec": { "maintenanceWindows": null } });
-        fleet.patch("clusterdeployments", "blue", &always).await;
+        fleet.change("clusterdeployments", "blue", &always).await;
         fleet.rolled(4).await;
         assert_eq!(ready().await.1, "\"Ready\"");
         fleet.verdict().await;
