@@ -1,7 +1,7 @@
 //! A rollout that meets the end of a maintenance window: time alone stops it and lets it go on. Nothing else goes wrong.
 
 use jiff::Timestamp;
-use quarterdeck::api::labels;
+use quarterdeck::{api::labels, embedded::faults::Faults};
 use serde_json::{Value, json};
 
 use crate::{
@@ -43,6 +43,11 @@ async fn waits(fleet: &Fleet, for_: &str) {
         .await;
 }
 
+/// Nothing goes wrong here, so there is nothing to wait for before.
+async fn rests(fleet: &Fleet) {
+    fleet.rests(&Faults::none().layer()).await;
+}
+
 async fn operations(fleet: &Fleet) -> Vec<Value> {
     fleet.list("operations").await
 }
@@ -62,7 +67,7 @@ fn a_rollout_stops_as_the_window_closes_and_goes_on_as_it_opens() {
         let (fleet, _running) = rolling("20 * * * *", 15).await;
         waits(&fleet, "Thu 1 Jan 00:20 UTC").await;
         let before = operations(&fleet).await.len();
-        fleet.rests().await;
+        rests(&fleet).await;
         assert_eq!((operations(&fleet).await.len(), minute() < 20), (before, true), "nothing is begun before");
 
         fleet.until("it begins", async || operations(&fleet).await.len() > before).await;
@@ -76,7 +81,7 @@ fn a_rollout_stops_as_the_window_closes_and_goes_on_as_it_opens() {
         let half = operations(&fleet).await.len();
         let updated = fleet.pool().await.unwrap()["status"]["updatedReplicas"].as_i64().unwrap();
         assert!((1..3).contains(&updated), "between two batches: {updated}");
-        fleet.rests().await;
+        rests(&fleet).await;
         assert_eq!(operations(&fleet).await.len(), half, "nothing more is begun");
 
         fleet.rolled(3).await;
@@ -93,7 +98,7 @@ fn who_does_not_wait_is_obeyed_for_one_rollout() {
         let pool = fleet.pool().await.unwrap();
         let word = |revision: &str| json!({ "metadata": { "annotations": { labels::OUTSIDE_WINDOW: revision } } });
         fleet.change("nodepools", "blue-pool", &word("0badcafe")).await;
-        fleet.rests().await;
+        rests(&fleet).await;
         waits(&fleet, "Thu 1 Jan 09:00 UTC").await;
         let revision = pool["status"]["rollout"]["revision"].as_str().expect("it is being rolled out");
         fleet.change("nodepools", "blue-pool", &word(revision)).await;
@@ -103,7 +108,7 @@ fn who_does_not_wait_is_obeyed_for_one_rollout() {
         fleet.until("the word is used up", is_used_up).await;
         fleet.roll("1.34.4", "RollingUpdate").await;
         waits(&fleet, "Thu 1 Jan 09:00 UTC").await;
-        fleet.rests().await;
+        rests(&fleet).await;
         fleet.verdict().await;
     });
 }
@@ -128,7 +133,7 @@ fn a_window_that_cannot_be_read_is_said_and_holds_rollouts_up() {
         fleet.until("a fourth joins", async || fleet.list("nodes").await.len() == 4).await;
         fleet.until("it is up", async || is_idle(&fleet).await).await;
         assert_eq!(operations(&fleet).await.len(), before + 1);
-        fleet.rests().await;
+        rests(&fleet).await;
         let always = json!({ "spec": { "maintenanceWindows": null } });
         fleet.change("clusterdeployments", "blue", &always).await;
         fleet.rolled(4).await;
