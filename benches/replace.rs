@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::api::{apps::v1::Deployment, core::v1::Namespace, policy::v1::PodDisruptionBudget};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{Namespace, Pod},
+    policy::v1::PodDisruptionBudget,
+};
 use kube::{
     Api, Client, Config,
     api::{ListParams, Patch, PatchParams, PostParams},
@@ -96,17 +100,24 @@ async fn pin(tenant: &Client) {
     create(&Api::<PodDisruptionBudget>::namespaced(tenant.clone(), "legacy"), budget).await;
     let template = json!({"metadata": {"labels": {"app": "pinned"}},
         "spec": {"containers": [{"name": "main", "image": "registry.example.net/pinned:1.0.0"}]}});
-    let deployments = Api::<Deployment>::namespaced(tenant.clone(), "legacy");
     let selector = json!({"matchLabels": {"app": "pinned"}});
-    let spec = json!({"replicas": BLOCKERS, "selector": selector, "template": template});
-    create(&deployments, json!({"metadata": {"name": "pinned"}, "spec": spec})).await;
+    let spec = json!({"replicas": BLOCKERS, "selector": selector, "serviceName": "pinned", "template": template});
+    let sets = Api::<StatefulSet>::namespaced(tenant.clone(), "legacy");
+    create(&sets, json!({"metadata": {"name": "pinned"}, "spec": spec})).await;
+    let pods = Api::<Pod>::namespaced(tenant.clone(), "legacy");
+    let ready = |pod: &Pod| {
+        let conditions = pod.status.iter().flat_map(|s| s.conditions.iter().flatten());
+        conditions.filter(|c| c.type_ == "Ready" && c.status == "True").count() > 0
+    };
     let begin = Instant::now();
     loop {
-        let status = deployments.get("pinned").await.expect("the deployment").status.unwrap_or_default();
-        if status.ready_replicas == Some(BLOCKERS as i32) {
+        let pods = pods.list(&ListParams::default().labels("app=pinned")).await.expect("pods").items;
+        let nodes: BTreeSet<_> =
+            pods.iter().filter(|p| ready(p)).filter_map(|p| p.spec.as_ref()?.node_name.clone()).collect();
+        if nodes.len() == BLOCKERS {
             return;
         }
-        assert!(begin.elapsed() < PATIENCE, "{status:?}");
+        assert!(begin.elapsed() < Duration::from_secs(60), "{} of {BLOCKERS} nodes have one: {pods:?}", nodes.len());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

@@ -19,6 +19,7 @@ pub mod install;
 pub mod lines;
 pub mod logs;
 pub mod maintain;
+pub mod report;
 pub mod rollout;
 pub mod runbook;
 pub mod scale;
@@ -84,6 +85,8 @@ pub enum Command {
     Drain(maintain::OfMachines),
     /// Show the log of an operation.
     Logs(logs::Args),
+    /// Write what happened in an operation as one document.
+    Report(report::Args),
     /// Run the controllers against a meta cluster.
     Controller(controller::Args),
     /// Carry out one operation on its machines; this is what a Job's pod runs.
@@ -121,6 +124,7 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Uncordon(args)) => maintain::run(maintain::Verb::Uncordon, args, &arguments.globals).await,
         Some(Command::Drain(args)) => maintain::run(maintain::Verb::Drain, args, &arguments.globals).await,
         Some(Command::Logs(args)) => logs::run(args, &arguments.globals).await,
+        Some(Command::Report(args)) => report::run(args, &arguments.globals).await,
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,
         Some(Command::Executor(args)) => executor::run(args, &arguments.globals).await,
         Some(Command::Runbook(args)) => runbook::run(&args),

@@ -118,6 +118,19 @@ fn finish(args: &Args, operation: &Operation, reader: &Reader) -> color_eyre::Re
     Ok(Exit::Success.into())
 }
 
+/// The pods of all runs of an operation, the oldest first.
+pub(super) async fn pods(api: &Api<Pod>, operation: &Operation) -> Result<Vec<Pod>, kube::Error> {
+    let runs = operation.status.as_ref().map_or(0, |s| s.run).max(1);
+    let mut all = Vec::new();
+    for run in 1..=runs {
+        let job = format!("op-{}-{run}", operation.name_any());
+        let mut pods = api.list(&ListParams::default().labels(&format!("{JOB_NAME}={job}"))).await?.items;
+        pods.sort_by_key(|p| (p.metadata.creation_timestamp.as_ref().map(|t| t.0), p.name_any()));
+        all.extend(pods);
+    }
+    Ok(all)
+}
+
 /// Why reading stopped.
 enum Interrupted {
     /// Of what we write.
@@ -137,15 +150,8 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads the pods of all runs, the oldest first, from where it stopped the last time.
     async fn read(&mut self, operation: &Operation) -> Result<(), Interrupted> {
-        let runs = operation.status.as_ref().map_or(0, |s| s.run).max(1);
-        for run in 1..=runs {
-            let job = format!("op-{}-{run}", operation.name_any());
-            let ours = ListParams::default().labels(&format!("{JOB_NAME}={job}"));
-            let mut pods = self.pods.list(&ours).await.map_err(Interrupted::Server)?.items;
-            pods.sort_by_key(|p| (p.metadata.creation_timestamp.as_ref().map(|t| t.0), p.name_any()));
-            for pod in pods {
-                self.read_pod(&pod).await?;
-            }
+        for pod in pods(self.pods, operation).await.map_err(Interrupted::Server)? {
+            self.read_pod(&pod).await?;
         }
         Ok(())
     }

@@ -144,3 +144,24 @@ async fn a_log_goes_on_over_a_pod_that_is_replaced_and_a_run_that_is_tried_again
     let ended = child.wait_with_output().await.expect("it ends");
     assert!(ended.status.success() && ended.stderr.is_empty(), "no reader, no panic: {ended:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_report_has_what_the_log_and_the_operation_say() {
+    let scene = Scene::new(|_, _, log| {
+        log.line(r#"{"at":"2026-11-21T12:00:02Z","event":"phase-started","machine":"m-1","phase":"Join"}"#);
+        log.line(r#"{"at":"2026-11-21T12:01:02Z","event":"phase-finished","machine":"m-1","phase":"Join","state":"Succeeded","milliseconds":60000}"#);
+        log.line(r#"{"at":"2026-11-21T12:01:03Z","event":"machine-finished","machine":"m-1","outcome":"done","message":"3 steps changed something"}"#);
+        0
+    })
+    .await;
+    scene.door.check("report nobody", 3, "there is no operation nobody").await;
+    scene.work(1, 0).await;
+    scene.state("Succeeded", 1).await;
+    let (code, out, err) = scene.door.run("report o1").await;
+    assert_eq!(code, 0, "{err}");
+    for part in ["# ScaleUp of blue", "**Succeeded: all well**", "is done: 3 steps changed", "| m-1 | Join 1m00s |"] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    let (code, out, _) = scene.door.run("report o1 -o html").await;
+    assert!(code == 0 && out.starts_with("<!doctype html>") && out.trim_end().ends_with("</html>"), "{out}");
+}
