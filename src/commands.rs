@@ -19,6 +19,7 @@ pub mod install;
 pub mod lines;
 pub mod logs;
 pub mod maintain;
+pub mod man;
 pub mod report;
 pub mod rollout;
 pub mod runbook;
@@ -103,6 +104,8 @@ pub enum Command {
     Demo(demo::Args),
     /// Print a script that completes commands and options in a shell.
     Completions(completions::Args),
+    /// Print the manual page, or write a page for each command.
+    Man(man::Args),
 }
 
 /// Carries out what was typed.
@@ -133,5 +136,6 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Uninstall(args)) => uninstall::run(args, &arguments.globals).await,
         Some(Command::Demo(args)) => demo::run(args, &arguments.globals).await,
         Some(Command::Completions(args)) => completions::run(&args),
+        Some(Command::Man(args)) => man::run(&args),
     }
 }

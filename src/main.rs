@@ -1,8 +1,8 @@
 //! The binary: reads what was typed, runs it, and says what went wrong in one sentence.
 
-use std::{process::ExitCode, time::Duration};
+use std::{env, path::Path, process::ExitCode, time::Duration};
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use quarterdeck::commands::{self, Arguments, exit::Ended, lines};
 
 /// Longest wait for blocking work when all else is done.
@@ -12,7 +12,7 @@ fn main() -> ExitCode {
     if let Err(error) = color_eyre::config::HookBuilder::default().display_env_section(false).install() {
         eprintln!("quarterdeck: cannot install the panic hook: {error}");
     }
-    let arguments = Arguments::parse();
+    let arguments = typed();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -27,6 +27,15 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => report(&error),
     }
+}
+
+/// What was typed. As `kubectl-quarterdeck` on the PATH it is a plugin of kubectl, and names itself as people call it then.
+fn typed() -> Arguments {
+    let first = env::args_os().next().unwrap_or_default();
+    let is_plugin = Path::new(&first).file_name().is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"));
+    let command = Arguments::command();
+    let command = if is_plugin { command.bin_name("kubectl quarterdeck") } else { command };
+    Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 /// One sentence, and below it what caused it; the exit code is the one that the error carries.

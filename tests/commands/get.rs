@@ -189,3 +189,14 @@ async fn namespaces_are_named_and_missing_ones_are_said() {
     door.check("get machines state=failed", 0, "There are no machines in namespace default that match.").await;
     door.check("get machines nope", 3, "there is no machine nope in namespace default").await;
 }
+
+/// kubectl finds its plugins by their names.
+#[test]
+fn as_a_plugin_it_calls_itself_as_people_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plugin = folder.path().join("kubectl-quarterdeck");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_quarterdeck"), &plugin).expect("a link");
+    let help = std::process::Command::new(&plugin).arg("--help").output().expect("it runs");
+    let text = String::from_utf8_lossy(&help.stdout);
+    assert!(help.status.success() && text.contains("Usage: kubectl quarterdeck [OPTIONS]"), "{text}");
+}
