@@ -223,7 +223,7 @@ fn courses(lines: &[Value]) -> Vec<Course> {
                 // The last one of that name: an operation that is tried again goes through it once more.
                 let Some(mine) = phases.iter_mut().rev().find(|p| p.name == clean(phase)) else { continue };
                 mine.ended = at;
-                mine.state = line["state"].as_str().unwrap_or_default().to_owned();
+                line["state"].as_str().unwrap_or_default().clone_into(&mut mine.state);
                 mine.took = line["milliseconds"].as_i64().map(|ms| duration((ms + 500) / 1000)).unwrap_or_default();
             }
             _ => {}
