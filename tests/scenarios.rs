@@ -14,7 +14,7 @@ use kube::{
     api::{EvictParams, ListParams, Patch},
 };
 use process::{Demo, state, until};
-use quarterdeck::api::{Cluster, ClusterDeployment, Machine, MachineState, NodePool, Operation, labels};
+use quarterdeck::api::{Cluster, ClusterDeployment, Machine, MachineState, NodePool, Operation, OperationType, labels};
 
 const POOL: &str = "eu-west-1-general";
 
@@ -143,6 +143,31 @@ async fn bad_version() {
     until("a node of another version becomes ready", || async { !unready(&tenant).await.contains("works") }).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert!(unready(&tenant).await.contains("breaks"), "and one of that version does not");
+    demo.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closed_window() {
+    let demo = start("closed-window").await;
+    let members = || async { demo.api::<NodePool>().get("eu-west-1-control-plane").await.expect("the pool") };
+    until("the control plane waits for the window", || async {
+        let status = members().await.status.unwrap_or_default();
+        status
+            .rollout
+            .is_some_and(|r| r.reason.as_deref() == Some("WindowClosed") && r.version.as_deref() == Some("1.35.0"))
+    })
+    .await;
+    // Others were done long ago.
+    let is_upgrade = |o: &Operation| {
+        o.spec.type_ == OperationType::Upgrade && o.status.as_ref().is_none_or(|s| s.finished_at.is_none())
+    };
+    let begun = || async { demo.api::<Operation>().list(&ListParams::default()).await.expect("operations").items };
+    assert!(!begun().await.iter().any(is_upgrade), "nothing has begun");
+    let revision = members().await.status.and_then(|s| s.rollout).expect("it is being rolled out").revision;
+    let word = serde_json::json!({"metadata": {"annotations": {(labels::OUTSIDE_WINDOW): revision}}});
+    let pools = demo.api::<NodePool>();
+    pools.patch("eu-west-1-control-plane", &Default::default(), &Patch::Merge(word)).await.expect("said");
+    until("it begins for who does not wait", || async { begun().await.iter().any(is_upgrade) }).await;
     demo.end();
 }
 

@@ -306,12 +306,20 @@ impl Ask for RolloutDialog {
     }
 
     fn turn_window(&mut self) {
-        let in_the_way = self.preview.as_ref().ok().and_then(|p| p.window.as_ref()).is_some_and(|w| w.is_in_the_way);
-        if in_the_way || self.outside_window {
-            self.outside_window = !self.outside_window;
+        let window =
+            |dialog: &Self| dialog.preview.as_ref().ok().and_then(|p| p.window.as_ref().map(|w| w.is_in_the_way));
+        let (before, was) = (window(self), self.outside_window);
+        // What is refused may be refused because it waits for one.
+        if was || before == Some(true) || self.preview.is_err() {
+            self.outside_window = !was;
+            self.plan();
+            if !was && window(self).is_none() {
+                self.outside_window = false;
+                self.plan();
+                return;
+            }
             // Who typed a yes typed it for the other.
             self.form.confirm = Line::default();
-            self.plan();
         }
     }
 

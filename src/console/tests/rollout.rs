@@ -287,6 +287,9 @@ fn who_does_not_wait_for_a_window_says_so_one_level_higher() {
     press(&mut open, ": 'pool eu-1/gpu' enter R ctrl-n");
     assert_eq!(level(&open), 2);
     assert!(!screen(&open).contains("ctrl-n"), "{}", screen(&open));
+    press(&mut open, "esc : 'pool eu-1/general' enter R ctrl-n");
+    let Overlay::Rollout(dialog) = &open.overlay else { panic!() };
+    assert!(dialog.preview.is_err() && !dialog.outside_window, "what is refused for another reason stays so");
 }
 
 fn check(name: &str, state: &State) {

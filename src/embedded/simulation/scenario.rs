@@ -81,7 +81,7 @@ struct Wish {
     after: u32,
     kind: Kind,
     name: String,
-    /// A merge patch; `NOW` in it is the moment.
+    /// A merge patch; `NOW` in it is the moment, `SOON` a cron schedule that comes ten minutes after it.
     #[serde(default)]
     merge: Value,
     /// So many replicas more.

@@ -62,6 +62,15 @@ fn written(scene: &Scene, wish: &Wish, author: &Author) -> Result<Vec<Change>, R
             let spec = json!({ "version": version.to_string(), "rollout": { "partition": null } });
             Ok(vec![write.pool(scene.pool(pool)?, spec)])
         }
+        // What waits already is only told that it need not.
+        Wish::Replace { pool, .. } if passage::waiting(scene.pool(pool)?).is_some() => {
+            let pool = scene.pool(pool)?;
+            Ok(vec![Change::of(
+                "NodePool",
+                &pool.metadata,
+                json!({ "metadata": { "annotations": write.annotations() } }),
+            )])
+        }
         Wish::Replace { pool, .. } => Ok(vec![write.pool(
             scene.pool(pool)?,
             json!({ "rollout": { "after": whole_second(scene).to_string(), "partition": null } }),

@@ -8,7 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value, json};
 
 use super::{Author, Change, Refusal, Scene, Wish, changes::whole_second, stage};
-use crate::api::{NodePool, NodePoolSpec, labels};
+use crate::{
+    api::{NodePool, NodePoolSpec, RolloutStatus, labels},
+    plan::rollout::moves::Brake,
+};
 
 /// Adds it to what is written for the wish, or what takes an earlier one back.
 pub(super) fn write(scene: &Scene, wish: &Wish, author: &Author, changes: &mut Vec<Change>) -> Result<(), Refusal> {
@@ -43,6 +46,15 @@ pub(super) fn write(scene: &Scene, wish: &Wish, author: &Author, changes: &mut V
     Ok(())
 }
 
+/// A replacement of all machines that waits for a window, and how many are left: to ask for it again begins no second one.
+pub(super) fn waiting(pool: &NodePool) -> Option<&RolloutStatus> {
+    let rollout = pool.status.as_ref()?.rollout.as_ref()?;
+    let reason = rollout.reason.as_deref();
+    let waits = reason == Some(Brake::WINDOW_CLOSED) || reason == Some(Brake::WINDOW_INVALID);
+    let stays = rollout.from_versions.iter().all(|from| Some(from) == rollout.version.as_ref());
+    Some(rollout).filter(|r| waits && stays && pool.spec.rollout.after.is_some() && r.outdated > r.kept)
+}
+
 /// Where there are no windows there is nothing to say.
 fn is_said(scene: &Scene, wish: &Wish) -> bool {
     wish.is_outside_window() && !scene.deployment.spec.maintenance_windows.is_empty()
@@ -74,6 +86,7 @@ fn revisions(scene: &Scene, wish: &Wish, pool: &NodePool) -> Result<Option<Value
             let spec = made_like(&pool.spec, scene.now);
             ours.map(|s| spec.revision(Some(&s.to.to_string()))).collect()
         }
+        Wish::Replace { .. } if let Some(rollout) = waiting(pool) => vec![rollout.revision.clone()],
         Wish::Replace { .. } => {
             let mut spec = pool.spec.clone();
             spec.rollout.after = Some(Time(whole_second(scene)));

@@ -31,6 +31,10 @@ pub enum Refusal {
         "{pool} is being rolled out to {version} already ({left} machines left): wait, or abort or roll it back first"
     )]
     UnderWay { pool: String, version: String, left: i32 },
+    #[error(
+        "{pool} is being replaced already and waits for a maintenance window ({left} machines left): wait, or say that it begins now (`ctrl-n`, `--outside-window`)"
+    )]
+    WaitsForWindow { pool: String, left: i32 },
     #[error("{0} is paused already")]
     Paused(String),
     #[error("{0} is not paused; if its cluster is, resume that")]

@@ -60,13 +60,7 @@ pub struct PoolPreview {
 pub(super) fn preview(scene: &Scene, wish: &Wish) -> Result<Preview, Refusal> {
     let mut preview = match wish {
         Wish::Upgrade { pool, version, .. } => upgrade(scene, pool.as_deref(), version)?,
-        Wish::Replace { pool, .. } => {
-            let pool = scene.pool(pool)?;
-            refuse_second(pool, None)?;
-            let all: Vec<&Machine> = scene.members(pool).collect();
-            let title = format!("Replace all machines of {}", name(pool));
-            Preview { confirm: name(pool).to_owned(), ..replacement(scene, pool, &all, title)? }
-        }
+        Wish::Replace { pool, .. } => replace(scene, wish, scene.pool(pool)?)?,
         Wish::ReplaceMachines { pool, machines, .. } => {
             let pool = scene.pool(pool)?;
             let chosen = super::changes::chosen(scene, pool, machines)?;
@@ -89,6 +83,26 @@ pub(super) fn preview(scene: &Scene, wish: &Wish) -> Result<Preview, Refusal> {
     // What could not be written is refused here already.
     super::changes::changes(scene, wish, &super::Author::nobody())?;
     Ok(preview)
+}
+
+/// All machines of a pool; or those that are left, where that waits for a window which it need not wait for.
+fn replace(scene: &Scene, wish: &Wish, pool: &NodePool) -> Result<Preview, Refusal> {
+    let (all, title) = match super::passage::waiting(pool) {
+        Some(rollout) if !wish.is_outside_window() => {
+            let left = rollout.outdated - rollout.kept;
+            return Err(Refusal::WaitsForWindow { pool: name(pool).to_owned(), left });
+        }
+        Some(_) => {
+            let left = super::changes::outdated(scene, pool);
+            let title = format!("Replace what is left of {}: {}", name(pool), count_words(left.len(), "machine"));
+            (left, title)
+        }
+        None => {
+            refuse_second(pool, None)?;
+            (scene.members(pool).collect(), format!("Replace all machines of {}", name(pool)))
+        }
+    };
+    Ok(Preview { confirm: name(pool).to_owned(), ..replacement(scene, pool, &all, title)? })
 }
 
 /// A whole cluster stops, or goes on but for the pools that are paused themselves.

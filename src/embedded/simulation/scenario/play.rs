@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::{
     Api, Client, ResourceExt,
     api::{Patch, PostParams},
@@ -128,7 +128,7 @@ impl Stage {
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), NAMESPACE);
         let mut patch = if wish.merge.is_object() { wish.merge.clone() } else { json!({}) };
-        put_now(&mut patch, &Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+        put_moments(&mut patch, Timestamp::now());
         if wish.grow != 0 {
             patch["spec"]["replicas"] = json!(replicas + wish.grow);
         }
@@ -165,12 +165,16 @@ impl Stage {
     }
 }
 
-/// Puts the moment where it is asked for.
-fn put_now(value: &mut Value, now: &str) {
+/// What is soon.
+const SOON: SignedDuration = SignedDuration::from_mins(10);
+
+/// Puts moments where they are asked for.
+fn put_moments(value: &mut Value, now: Timestamp) {
     match value {
-        Value::String(text) if text == "NOW" => now.clone_into(text),
-        Value::Object(map) => map.values_mut().for_each(|value| put_now(value, now)),
-        Value::Array(items) => items.iter_mut().for_each(|value| put_now(value, now)),
+        Value::String(text) if text == "NOW" => *text = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        Value::String(text) if text == "SOON" => *text = (now + SOON).strftime("%-M %-H * * *").to_string(),
+        Value::Object(map) => map.values_mut().for_each(|value| put_moments(value, now)),
+        Value::Array(items) => items.iter_mut().for_each(|value| put_moments(value, now)),
         _ => {}
     }
 }

@@ -108,3 +108,36 @@ fn who_does_not_wait_for_a_window_confirms_more_and_says_so_of_this_rollout_alon
         assert!(last.kind == "NodePool" && last.patch.to_string().contains("\"quarterdeck.dev/outside-window\":null"));
     }
 }
+
+#[test]
+fn a_replacement_that_waits_already_is_told_that_it_need_not() {
+    let mut small = windowed("0 12 * * 3", 120, "a=3@1.33.6");
+    let waits = |reason: &str, after: serde_json::Value, from: &str| {
+        json!({
+            "spec": {"rollout": {"after": after}},
+            "status": {"rollout": {"revision": "new", "version": "1.33.6", "fromVersions": [from], "outdated": 2, "reason": reason}},
+        })
+    };
+    let asked = "1970-01-12T13:00:00Z";
+    small.pool(waits("WindowClosed", json!(asked), "1.33.6"));
+    small.machines[0].spec.claim_ref.as_mut().expect("a claim").revision = Some("new".to_owned());
+    let replace = Wish::Replace { pool: "a".into(), outside_window: false };
+    let said = words(preview(&small.scene(), &replace));
+    assert!(said.contains("waits for a maintenance window (2 machines left)") && said.contains("ctrl-n"), "{said}");
+    let begun = preview(&small.scene(), &now(replace.clone())).expect("it is planned");
+    assert_eq!((begun.machines, begun.title.as_str(), begun.level), (2, "Replace what is left of a: 2 machines", 3));
+    let author = Author { by: "alice", reason: None };
+    let [one] = &changes(&small.scene(), &now(replace.clone()), &author).expect("it is planned")[..] else { panic!() };
+    assert_eq!(one.patch["metadata"]["annotations"]["quarterdeck.dev/outside-window"], "new");
+    assert_eq!(one.patch.get("spec"), None, "no second one is begun");
+    // Another rollout under way is another rollout.
+    for (reason, after, from) in [
+        ("Limit", json!(asked), "1.33.6"),
+        ("WindowClosed", json!(null), "1.33.6"),
+        ("WindowClosed", json!(asked), "1.32.9"),
+    ] {
+        small.pool(waits(reason, after, from));
+        let said = words(preview(&small.scene(), &now(replace.clone())));
+        assert!(said.contains("is being rolled out to 1.33.6 already"), "{said}");
+    }
+}
