@@ -74,7 +74,7 @@ pub struct ClusterDeploymentSpec {
 #[serde(rename_all = "camelCase")]
 pub struct MaintenanceWindow {
     /// When it opens, in the five fields of cron (minute, hour, day of month, month, day of week): `0 9 * * 2-4`.
-    #[schemars(length(min = 9, max = 128), extend("pattern" = r"^\S+( +\S+){4}$"))]
+    #[schemars(length(min = 9, max = 128), extend("pattern" = r"^[0-9A-Za-z*?#/,+-]+( +[0-9A-Za-z*?#/,+-]+){4}$"))]
     pub schedule: String,
     /// Minutes that it stays open: so many pass, also where a clock is put forward or back meanwhile.
     #[schemars(range(min = 1, max = 10_080))]

@@ -113,8 +113,10 @@ struct Recurrence {
 impl Recurrence {
     fn read(window: &MaintenanceWindow) -> Result<Self, Reason> {
         let schedule = &window.schedule;
-        // Nicknames such as `@daily` are one field.
-        if schedule.split_whitespace().count() != 5 {
+        // Nicknames such as `@daily` are one field, and what lists nothing, as `,` does, is looked for until the year 5000.
+        let is_something = |item: &str| item.contains(|c: char| c.is_ascii_alphanumeric() || "*?".contains(c));
+        let lists_something = |field: &str| field.split(',').all(is_something);
+        if schedule.split_whitespace().count() != 5 || !schedule.split_whitespace().all(lists_something) {
             return Err(Reason::Fields(schedule.clone()));
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();

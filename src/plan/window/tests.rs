@@ -1,5 +1,7 @@
 //! Tables: windows and a moment on the left, what they say of it on the right.
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// `0 9 * * 2-4 +240 Europe/Berlin; …`: schedule, minutes, time zone if it is not UTC.
@@ -95,6 +97,52 @@ fn what_cannot_be_read_is_said_and_opens_nothing() {
     check("0 9 * * * +60 Berlin", now, "invalid maintenanceWindows[0] cannot be read: \"Berlin\" is not a time zone");
     check("@daily +60", now, "invalid maintenanceWindows[0] cannot be read: \"@daily\" is not a schedule of five");
     check("0 0 9 * * 2 +60", now, "invalid maintenanceWindows[0] cannot be read: \"0 0 9 * * 2\" is not a schedule");
+    for empty in [", 9 * * *", "0 9 * * +", "0 9,,10 * * *"] {
+        let line = [MaintenanceWindow { schedule: empty.to_owned(), duration_minutes: 60, time_zone: None }];
+        let Window::Invalid(why) = at(&line, Timestamp::UNIX_EPOCH) else { panic!("{empty}") };
+        assert!(why.contains("is not a schedule of five fields"), "{why}");
+    }
     check("0 9 31 2 * +60", now, "invalid maintenanceWindows[0] cannot be read: schedule \"0 9 31 2 *\" never comes");
     check("0 9 * * * +0", now, "invalid maintenanceWindows[0] cannot be read: 0 minutes are none");
+}
+
+prop_compose! {
+    fn any_window()(
+        minute in prop::sample::select(vec!["0", "30", "5,50", "*/20", "*"]),
+        hour in prop::sample::select(vec!["9", "0", "2", "22-23", "*/6", "*"]),
+        day in prop::sample::select(vec!["* * 2-4", "* * *", "1 * *", "L * *", "* 3,10 SUN", "29 2 *"]),
+        minutes in prop::sample::select(vec![1, 30, 60, 240, 1440, 3000, 10_080]),
+        zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Tokyo"]),
+    ) -> MaintenanceWindow {
+        let schedule = format!("{minute} {hour} {day}");
+        MaintenanceWindow { schedule, duration_minutes: minutes, time_zone: Some(zone.to_owned()) }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// What is said of a moment holds until the moment that is said, and not any longer.
+    #[test]
+    fn what_is_said_holds_for_as_long_as_is_said(
+        all in prop::collection::vec(any_window(), 1..4), second in 1_790_000_000i64..1_830_000_000,
+    ) {
+        let now = Timestamp::from_second(second).expect("a second");
+        let moment = SignedDuration::from_secs(1);
+        match at(&all, now) {
+            Window::Always => {}
+            Window::Open { closes, then } => {
+                prop_assert!(now < closes && closes < then);
+                prop_assert_eq!(at(&all, closes - moment), Window::Open { closes, then });
+                prop_assert_eq!(at(&all, closes), Window::Closed { opens: then });
+            }
+            Window::Closed { opens } => {
+                prop_assert!(now < opens);
+                prop_assert_eq!(at(&all, opens - moment), Window::Closed { opens });
+                let is_closed = matches!(at(&all, opens), Window::Closed { .. });
+                prop_assert!(!is_closed);
+            }
+            Window::Invalid(why) => prop_assert!(false, "{}", why),
+        }
+    }
 }
