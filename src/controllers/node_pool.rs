@@ -37,8 +37,7 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
         // A pool that waits for the control plane goes on when that is done.
         .watches(context.all::<NodePool>(), watched(), move |pool| {
             let waits = |p: &Arc<NodePool>| {
-                let conditions = p.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
-                find_condition(conditions, "UpToDate").is_some_and(|c| c.reason == revision::WAITS)
+                waits_for_others(p)
                     && p.spec.cluster_name == pool.spec.cluster_name
                     && p.namespace() == pool.namespace()
                     && p.name_any() != pool.name_any()
@@ -48,7 +47,11 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
         .watches(context.all::<Machine>(), watched(), move |machine| {
             let namespace = machine.namespace();
             let concerned = |pool: &Arc<NodePool>| match &machine.spec.claim_ref {
-                Some(claim) => claim.pool_name == pool.name_any(),
+                // What kubelets report says whose turn it is, and changes no status but that of their machines.
+                Some(claim) if claim.cluster_name == pool.spec.cluster_name => {
+                    claim.pool_name == pool.name_any() || waits_for_others(pool)
+                }
+                Some(_) => false,
                 // One that was just let go no longer says by whom.
                 None => pool.status.as_ref().is_none_or(|s| s.replicas != wanted_replicas(pool)),
             };
@@ -62,6 +65,12 @@ pub async fn run(context: Arc<Context>, cancel: CancellationToken) {
             pools.state().into_iter().filter(same).map(|p| ObjectRef::from_obj(&*p)).collect::<Vec<_>>()
         });
     drive(controller, reconcile, Name::NodePool, context, cancel).await;
+}
+
+/// Its turn in the order of the cluster has not come.
+fn waits_for_others(pool: &NodePool) -> bool {
+    let conditions = pool.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
+    find_condition(conditions, "UpToDate").is_some_and(|c| c.reason == revision::WAITS)
 }
 
 struct Observed {

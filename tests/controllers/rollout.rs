@@ -117,7 +117,8 @@ async fn in_place_the_machines_stay() {
     world.patch_pool(json!({ "version": "1.34.3", "rollout": { "strategy": { "type": "InPlace" } } })).await;
     let fewest = rolled(&world, 3).await;
     assert!(fewest >= 2, "one at a time: {fewest}");
-    assert_eq!(versions(&world).await, BTreeSet::from(["1.34.3".to_owned()]));
+    let new = BTreeSet::from(["1.34.3".to_owned()]);
+    world.until("the kubelets have said so", async || versions(&world).await == new).await;
     assert_eq!(members(&world).await, before);
     assert!(world.executor.resets.lock().unwrap().is_empty(), "nothing is reset");
     world.until("all nodes are given back", async || cordoned(&world).await == 0).await;
