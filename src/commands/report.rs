@@ -155,6 +155,7 @@ mod tests {
                 output: vec!["```".to_owned(), "</pre><script>".to_owned()],
             }],
             moments: vec![Moment {
+                instant: jiff::Timestamp::UNIX_EPOCH,
                 at: "2026-11-21T12:00:00Z".to_owned(),
                 what: "m-1".to_owned(),
                 text: "a|b".to_owned(),

@@ -35,6 +35,9 @@ pub struct Report {
 /// One thing that happened.
 #[derive(Clone, Debug, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment {
+    /// What it is ordered by: more happens within a second than is written of it.
+    #[serde(skip)]
+    pub instant: Timestamp,
     pub at: String,
     pub what: String,
     pub text: String,
@@ -154,13 +157,14 @@ fn asked(operation: &Operation) -> Option<Moment> {
     let by = operation.spec.requested_by.as_deref().unwrap_or("a controller");
     let why = operation.spec.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
     let text = clean(&format!("asked for by {by}{why}"));
-    Some(Moment { at: written(at), what: name(operation).to_owned(), text, is_bad: false })
+    Some(Moment { instant: at, at: written(at), what: name(operation).to_owned(), text, is_bad: false })
 }
 
 fn of_event(event: &EventRow) -> Moment {
     let times =
         if event.count > 1 { format!(" (×{} since {})", event.count, written(event.first_at)) } else { String::new() };
     Moment {
+        instant: event.at,
         at: written(event.at),
         what: clean(&event.name),
         text: clean(&format!("{}: {}{times}", event.reason, event.message)),
@@ -187,7 +191,7 @@ fn of_line(line: &Value) -> Option<Moment> {
     };
     let at: Timestamp = word("at").parse().ok()?;
     let what = if word("machine").is_empty() { word("operation") } else { word("machine") };
-    Some(Moment { at: written(at), what: clean(what), text: clean(&said), is_bad: failed })
+    Some(Moment { instant: at, at: written(at), what: clean(what), text: clean(&said), is_bad: failed })
 }
 
 fn failures(operation: &Operation, lines: &[Value]) -> Vec<Broken> {
