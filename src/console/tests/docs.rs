@@ -29,6 +29,38 @@ fn the_examples_are_good_and_the_defaults_are_those() {
     assert_eq!(sea.style(Role::Bad), dark.style(Role::Bad));
 }
 
+/// The pages for tasks show screens as the tests of screens see them. `UPDATE=1` puts them there.
+#[test]
+fn the_screens_of_the_pages_are_those_of_the_console() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for page in ["scale", "upgrade", "replace", "drain", "failed-phase"] {
+        let path = root.join(format!("docs/{page}.md"));
+        let text = std::fs::read_to_string(&path).expect("the page");
+        let mut parts = text.split("<!-- screen: ");
+        let mut fresh = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (name, rest) = part.split_once(" -->\n```text\n").expect("a fence follows the name");
+            let (_, after) = rest.split_once("```").expect("the fence ends");
+            let file = format!("src/console/tests/snapshots/quarterdeck__console__tests__{name}.snap");
+            let snapshot = std::fs::read_to_string(root.join(file)).expect("a snapshot of that name");
+            let screen = snapshot.splitn(3, "---\n").nth(2).expect("a head, and the screen");
+            let screen: Vec<&str> = screen.trim_end().lines().map(str::trim_end).collect();
+            fresh += &format!("<!-- screen: {name} -->\n```text\n{}\n```{after}", screen.join("\n"));
+            seen += 1;
+        }
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, &fresh).expect("the page is written");
+        } else {
+            assert!(
+                fresh == text,
+                "docs/{page}.md shows a screen that is no more: UPDATE=1 cargo test --lib the_screens"
+            );
+        }
+    }
+    assert!(seen >= 5, "{seen} screens");
+}
+
 #[test]
 fn every_role_theme_and_command_is_named() {
     for name in Role::ALL.iter().map(|role| role.as_str()).chain(config_themes().iter().map(String::as_str)) {
