@@ -60,7 +60,7 @@ const SCRIPTS: &[(&[&str], &[&str])] = &[
         &["apt", "package"],
         &[
             "Hit:1 http://mirror.example.net/debian bookworm InRelease",
-            "Get:2 http://security.debian.org/debian-security bookworm-security InRelease [48.0 kB]",
+            "Get:2 http://mirror.example.net/debian-security bookworm-security InRelease [48.0 kB]",
             "Fetched 3{n} kB in 1s (412 kB/s)",
             "Reading package lists...",
             "Building dependency tree...",
