@@ -122,6 +122,7 @@ pub fn fingerprint(row: Option<Row>, hash: &mut impl Hasher) {
         Row::Pool { node, .. } => {
             (&node.row.name, &node.row.version, node.health, node.row.desired).hash(hash);
             (node.row.paused, node.row.hold, &node.row.message).hash(hash);
+            standing::rollout(node.row.resource.as_ref()).map(|r| r.from_versions.first()).hash(hash);
             counts(&node.counts, hash);
         }
         Row::Machines { node, .. } => counts(&node.counts, hash),
@@ -252,14 +253,16 @@ fn clusters(strip: &mut Strip, pen: &Pen, nodes: &[std::sync::Arc<ClusterNode>],
 fn pool(strip: &mut Strip, pen: &Pen, state: &State, node: &PoolNode, open: bool, columns: Columns) {
     let row = &node.row;
     name(strip, 2, pen.glyphs.branch(open), &row.short_name, Role::Text, columns);
-    let version = row.version.as_deref().unwrap_or_default();
-    numbers(strip, &ratio(node.ready(), row.desired), version, columns);
+    let rollout = standing::rollout(row.resource.as_ref());
+    let from = rollout.and_then(|r| r.from_versions.first());
+    let version = way(from.map(String::as_str), row.version.as_deref().unwrap_or_default(), pen.glyphs.arrow());
+    numbers(strip, &ratio(node.ready(), row.desired), &version, columns);
     if row.paused || row.hold {
         let word = if row.paused { "paused" } else { "hold" };
         strip.push(format!("{} {word}", pen.glyphs.pause()), Role::Warning);
         return;
     }
-    let rolling = standing::rollout(row.resource.as_ref()).map(|r| standing::fraction(r, row.desired));
+    let rolling = rollout.map(|r| standing::fraction(r, row.desired));
     let working = state.snapshot.operations_of(&row.name).next().filter(|o| !o.is_final());
     if let Some(fraction) = rolling.or(working.map(|o| o.fraction())).filter(|_| node.health >= Health::Moving) {
         let room = columns.state.saturating_sub(7).min(12);
@@ -278,6 +281,22 @@ fn pool(strip: &mut Strip, pen: &Pen, state: &State, node: &PoolNode, open: bool
     summary(strip, pen, &node.counts, columns);
     if node.counts.worst() == Health::Good && node.health == Health::Moving {
         strip.push(" scaling", Role::Moving);
+    }
+}
+
+/// The version of a pool, and which one it comes from while it is rolled out, in a narrow column: `34→35.0`, `34.2→.5`.
+fn way(from: Option<&str>, to: &str, arrow: &str) -> String {
+    let numbers = |version: &'_ str| {
+        let mut parts = version.trim_start_matches('v').splitn(3, '.').map(ToOwned::to_owned);
+        Some((parts.next()?, parts.next()?, parts.next()?))
+    };
+    let Some((old, new)) = from.filter(|from| *from != to).and_then(numbers).zip(numbers(to)) else {
+        return to.to_owned();
+    };
+    match (old.0 == new.0, old.1 == new.1) {
+        (true, true) => format!("{}.{}{arrow}.{}", old.1, old.2, new.2),
+        (true, false) => format!("{}{arrow}{}.{}", old.1, new.1, new.2),
+        _ => to.to_owned(),
     }
 }
 
@@ -322,5 +341,20 @@ pub fn role(health: Health) -> Role {
         Health::Moving => Role::Moving,
         Health::Good => Role::Good,
         Health::Idle => Role::Idle,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_says_where_it_comes_from_while_it_is_on_its_way() {
+        assert_eq!(way(None, "1.35.0", "→"), "1.35.0");
+        assert_eq!(way(Some("1.35.0"), "1.35.0", "→"), "1.35.0");
+        assert_eq!(way(Some("1.34.2"), "1.35.0", "→"), "34→35.0");
+        assert_eq!(way(Some("1.34.2"), "1.34.5", "→"), "34.2→.5");
+        assert_eq!(way(Some("2.1.0"), "1.34.5", "→"), "1.34.5");
+        assert_eq!(way(Some("odd"), "1.34.5", "->"), "1.34.5");
     }
 }
