@@ -20,7 +20,7 @@ pub enum Skew {
         "kubelet {kubelet} would be {behind} minor versions behind the control plane, and {allowed} are allowed: upgrade the nodes first"
     )]
     KubeletBehind { kubelet: Version, behind: i64, allowed: i64 },
-    #[error("{from} to {to} is a downgrade: a control plane only goes forward")]
+    #[error("{from} to {to} is a downgrade: a control plane only goes forward, so choose {from} or a newer version")]
     Downgrade { from: Version, to: Version },
     #[error("{from} to {to} skips minor versions: a control plane goes one at a time")]
     SkippedMinor { from: Version, to: Version },

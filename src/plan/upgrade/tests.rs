@@ -97,8 +97,16 @@ fn workers_may_go_back_and_a_control_plane_may_not() {
     check("34.2", "cp=34.2x3 a^@33.6=34.2x2", "a 33.6");
     check("34.2", "cp=34.2x3 a^@33.6=34.2x1+33.6x1", "a 33.6");
     check("34.2", "cp=34.2x3 a^@33.6=33.6x2", "");
-    check("33.6", "cp=34.2x3 a=34.2x2", "skew: 1.34.2 to 1.33.6 is a downgrade: a control plane only goes forward");
-    check("33.6", "cp=33.7x3", "skew: 1.33.7 to 1.33.6 is a downgrade: a control plane only goes forward");
+    check(
+        "33.6",
+        "cp=34.2x3 a=34.2x2",
+        "skew: 1.34.2 to 1.33.6 is a downgrade: a control plane only goes forward, so choose 1.34.2 or a newer version",
+    );
+    check(
+        "33.6",
+        "cp=33.7x3",
+        "skew: 1.33.7 to 1.33.6 is a downgrade: a control plane only goes forward, so choose 1.33.7 or a newer version",
+    );
 }
 
 #[test]
