@@ -1,5 +1,7 @@
 //! Every mistake that a file can have, and what is said of it.
 
+use ratatui::style::Color;
+
 use super::*;
 
 const ACTIONS: &[Known] = &[
@@ -49,7 +51,9 @@ fn check(name: &str, text: &str, wanted: &str) {
 fn without_files_everything_is_built_in() {
     let (config, said) = load(&[]);
     assert!(said.is_empty(), "{said:?}");
-    assert_eq!(config.themes.names().collect::<Vec<_>>(), ["16", "dark", "high-contrast", "light", "none"]);
+    let names: Vec<&str> = config.themes.names().collect();
+    assert_eq!(names[..5], ["16", "dark", "gruvbox", "high-contrast", "light"]);
+    assert_eq!(names[5..], ["none", "nord", "okabe-ito", "solarized-dark", "solarized-light"]);
     assert!(config.bindings.iter().any(|b| b.action == "down" && b.keys == ["j", "down"]));
     assert!(config.settings.read_only);
 }
@@ -59,13 +63,52 @@ fn the_built_in_themes_are_right_and_set_every_role_that_matters() {
     let mut mistakes = Vec::new();
     let themes = Themes::load(std::path::Path::new(""), &mut mistakes);
     assert!(mistakes.is_empty(), "{mistakes:?}");
-    for name in ["dark", "light", "high-contrast", "16"] {
+    for name in themes.names().filter(|name| *name != "none") {
         for role in [Role::Good, Role::Moving, Role::Warning, Role::Bad, Role::Cursor, Role::Simulated] {
             assert_ne!(themes.find(name).unwrap().style(role), ratatui::style::Style::new(), "{name} {role:?}");
         }
     }
     let none = themes.find("none").unwrap();
     assert!(Role::ALL.iter().all(|r| none.style(*r).fg.is_none() && none.style(*r).bg.is_none()));
+}
+
+/// Of the light that a colour gives, from 0 to 1 (WCAG 2.2, relative luminance).
+fn luminance(color: Color) -> f64 {
+    let Color::Rgb(r, g, b) = color else { panic!("{color:?} is not of the theme's own") };
+    let linear = |part: u8| {
+        let part = f64::from(part) / 255.0;
+        if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
+}
+
+fn contrast(one: Color, other: Color) -> f64 {
+    let (one, other) = (luminance(one), luminance(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+/// What has to be read stands out from the background that a theme is made for: at least 4.5 to 1 (WCAG 2.2, 1.4.3).
+#[test]
+fn themes_can_be_read() {
+    let themes = Themes::built_in();
+    let grounds = [
+        ("dark", 0x1a1b26),
+        ("gruvbox", 0x282828),
+        ("nord", 0x2e3440),
+        ("okabe-ito", 0x101010),
+        ("solarized-dark", 0x002b36),
+        ("light", 0xffffff),
+        ("solarized-light", 0xfdf6e3),
+    ];
+    for (name, ground) in grounds {
+        let ground = Color::from_u32(ground);
+        for role in Role::ALL.iter().filter(|role| !matches!(role, Role::Border)) {
+            let style = themes.find(name).expect("it is built in").style(*role);
+            let Some(ink) = style.fg else { continue };
+            let seen = contrast(ink, style.bg.unwrap_or(ground));
+            assert!(seen >= 4.5, "{name}: {} has {seen:.1}", role.as_str());
+        }
+    }
 }
 
 #[test]

@@ -15,6 +15,11 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("dark", include_str!("../../themes/dark.yaml")),
     ("light", include_str!("../../themes/light.yaml")),
     ("high-contrast", include_str!("../../themes/high-contrast.yaml")),
+    ("gruvbox", include_str!("../../themes/gruvbox.yaml")),
+    ("nord", include_str!("../../themes/nord.yaml")),
+    ("okabe-ito", include_str!("../../themes/okabe-ito.yaml")),
+    ("solarized-dark", include_str!("../../themes/solarized-dark.yaml")),
+    ("solarized-light", include_str!("../../themes/solarized-light.yaml")),
     ("16", include_str!("../../themes/16.yaml")),
     ("none", include_str!("../../themes/none.yaml")),
 ];
