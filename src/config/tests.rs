@@ -92,16 +92,16 @@ fn contrast(one: Color, other: Color) -> f64 {
 fn themes_can_be_read() {
     let themes = Themes::built_in();
     let grounds = [
-        ("dark", 0x1a1b26),
-        ("gruvbox", 0x282828),
-        ("nord", 0x2e3440),
-        ("okabe-ito", 0x101010),
-        ("solarized-dark", 0x002b36),
-        ("light", 0xffffff),
-        ("solarized-light", 0xfdf6e3),
+        ("dark", "#1a1b26"),
+        ("gruvbox", "#282828"),
+        ("nord", "#2e3440"),
+        ("okabe-ito", "#101010"),
+        ("solarized-dark", "#002b36"),
+        ("light", "#ffffff"),
+        ("solarized-light", "#fdf6e3"),
     ];
     for (name, ground) in grounds {
-        let ground = Color::from_u32(ground);
+        let ground: Color = ground.parse().expect("a colour");
         for role in Role::ALL.iter().filter(|role| !matches!(role, Role::Border)) {
             let style = themes.find(name).expect("it is built in").style(*role);
             let Some(ink) = style.fg else { continue };
