@@ -178,8 +178,8 @@ async fn upgrade_replace_and_rollback_wait_until_it_is_so() {
     let (world, door) = stage().await;
     let (code, out, err) = door.run("upgrade blue 1.34.3 --yes --wait --timeout 60s --reason CHG-7").await;
     assert!(code == 0 && out.ends_with("blue-pool: done\n"), "{code} {out}{err}");
-    // A machine may leave between two looks.
-    assert!(err.contains("/3 updated") && ["joining", "leaving"].iter().any(|word| err.contains(word)), "{err}");
+    // What a machine is doing is said at the looks that find it doing so: between two of them it may come and go.
+    assert!(err.contains("/3 updated"), "{err}");
     assert_eq!(kubelets(&world).await, ["1.34.3"; 3]);
     door.check("upgrade blue 1.34.3 --wait", 0, "blue has that version already").await;
 
