@@ -28,6 +28,7 @@ mod scale;
 mod sift;
 mod standing;
 pub mod state;
+pub mod table;
 pub mod terminal;
 #[cfg(test)]
 mod tests;

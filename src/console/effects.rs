@@ -84,6 +84,9 @@ impl Hands {
                     Some(Event::Machine(answer.ok().and_then(Result::ok).map(std::sync::Arc::new)))
                 });
             }
+            Effect::Arrange(question) => {
+                self.tasks.spawn_blocking(move || Some(Event::Arranged(question.answer())));
+            }
             Effect::Follow { follow, operation, tail_lines } => {
                 self.stop_following();
                 let request = follow::Request { follow, operation, tail_lines };
@@ -93,7 +96,8 @@ impl Hands {
             Effect::Save { name, text } => {
                 self.tasks.spawn_blocking(move || Some(Event::Saved(save(&name, &text))));
             }
-            Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::Copy(_) | Effect::Theme(_) => {}
+            Effect::Remember | Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::Copy(_) | Effect::Theme(_) => {
+            }
         }
     }
 

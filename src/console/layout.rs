@@ -71,7 +71,8 @@ pub fn layout(state: &State) -> Layout {
     if state.zoom || class == Class::Compact {
         return alone(empty, state.pane, body);
     }
-    if class == Class::Medium {
+    // A flat table wants all the width that there is.
+    if class == Class::Medium || state.view == View::Machines {
         return stacked(empty, state, body);
     }
     side_by_side(empty, state, body)
@@ -96,6 +97,7 @@ fn stacked(layout: Layout, state: &State, body: Rect) -> Layout {
         (Pane::Main, false) => {
             let rows = match state.view {
                 View::Operations => state.snapshot.operations.len(),
+                View::Machines => state.table.len(),
                 View::Fleet | View::Events => state.tree.len(),
             };
             let list = u16::try_from(rows.saturating_add(4)).unwrap_or(u16::MAX);

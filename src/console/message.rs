@@ -1,6 +1,9 @@
 //! What can happen to the console, and what the console can ask for: two closed lists.
 
-use super::permissions::{Answers, Need};
+use super::{
+    permissions::{Answers, Need},
+    table,
+};
 use crate::{api::Machine, fleet::Snapshot};
 use crossterm::event::KeyEvent;
 use jiff::Timestamp;
@@ -27,6 +30,8 @@ pub enum Event {
     Data(Arc<Snapshot>),
     /// The whole resource of a machine, or nothing if it cannot be had.
     Machine(Option<Arc<Machine>>),
+    /// The table of machines, in its order.
+    Arranged(table::Answer),
     /// Lines of the log that follow number `follow` asked for.
     LogLines {
         follow: u64,
@@ -123,6 +128,8 @@ pub enum Effect {
         namespace: String,
         name: String,
     },
+    /// Put the table of machines in order, on another thread: they are many.
+    Arrange(table::Question),
     /// Follow the log of an operation, in place of any other.
     Follow {
         follow: u64,
@@ -136,6 +143,8 @@ pub enum Effect {
         name: String,
         text: String,
     },
+    /// Keep where we are and what the user has set up, for the next time.
+    Remember,
     /// To the clipboard of the user's terminal (OSC 52).
     Copy(String),
     Theme(String),

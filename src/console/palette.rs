@@ -28,6 +28,8 @@ pub enum Command {
     Operation(String),
     Filter(String),
     Theme(String),
+    /// `columns NAME…`, the name of a set, or `save NAME`.
+    Columns(Vec<String>),
 }
 
 /// One line of the list below the prompt.
@@ -62,6 +64,7 @@ const VERBS: &[(&str, &str)] = &[
     ("operation", "NAME: go to an operation"),
     ("filter", "WORDS: set the filter"),
     ("theme", "NAME: change colours"),
+    ("columns", "NAME…, the name of a set, or `save NAME`: the columns of the machines"),
 ];
 
 impl Palette {
@@ -109,7 +112,9 @@ pub fn parse(text: &str) -> Result<Command, String> {
         "filter" => Ok(Command::Filter(rest.join(" "))),
         "fleet" => Ok(Command::Do(Action::ViewFleet)),
         "operations" | "ops" => Ok(Command::Do(Action::ViewOperations)),
+        "machines" => Ok(Command::Do(Action::ViewMachines)),
         "events" => Ok(Command::Do(Action::ViewEvents)),
+        "columns" => Ok(Command::Columns(rest.into_iter().map(ToOwned::to_owned).collect())),
         verb => match (Action::named(verb), rest.is_empty()) {
             (Some(action), true) => Ok(Command::Do(action)),
             (Some(_), false) => Err(format!("`{verb}` takes no argument")),

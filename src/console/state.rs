@@ -14,15 +14,19 @@ use super::{
     rollout::RolloutDialog,
     scale::ScaleDialog,
     sift::Sifter,
+    table::Table,
     tree::{Restriction, RowId, Tree},
     typed::TypedDialog,
 };
 use crate::{
     api::{Machine, MachineState},
-    fleet::{ClusterNode, Health, MachineRow, OperationRow, PoolNode, Snapshot},
+    fleet::{ClusterNode, Health, MachineRow, OperationRow, PoolNode, Snapshot, sort::Key},
 };
 use jiff::Timestamp;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// How long news stay on the notice line; complaints stay until the next key.
 const NEWS_SECONDS: i64 = 8;
@@ -44,6 +48,8 @@ pub enum View {
     #[default]
     Fleet,
     Operations,
+    /// One flat table of machines over every cluster.
+    Machines,
     Events,
 }
 
@@ -126,6 +132,9 @@ pub struct State {
     /// Machines that the next key is for, by UID, in place of the one under the cursor.
     pub marks: BTreeSet<Arc<str>>,
     pub operations: List,
+    pub table: Table,
+    /// Columns of the table that the user has given a name.
+    pub column_sets: BTreeMap<String, Vec<Key>>,
     pub events: List,
     /// Lines of the detail pane that are scrolled away.
     pub detail_scroll: usize,
@@ -188,6 +197,8 @@ impl State {
             tree: Tree::default(),
             marks: BTreeSet::new(),
             operations: List::default(),
+            table: Table::default(),
+            column_sets: BTreeMap::new(),
             events: List::default(),
             detail_scroll: 0,
             filter: Line::default(),
@@ -237,7 +248,9 @@ impl State {
     pub fn next_tick(&self) -> Timestamp {
         let unit = if self.shows_seconds() { 1 } else { 60 };
         let next = Timestamp::from_second((self.now.as_second().div_euclid(unit) + 1) * unit).unwrap_or(self.now);
-        self.notice.as_ref().map_or(next, |notice| next.min(notice.until))
+        let notice = self.notice.as_ref().map(|notice| notice.until);
+        let order = (self.view == View::Machines).then(|| self.table.next(&self.snapshot)).flatten();
+        [notice, order].into_iter().flatten().fold(next, Timestamp::min)
     }
 
     /// Lays the tree out anew, after anything that decides which rows there are.
@@ -251,6 +264,7 @@ impl State {
     pub fn subject(&self) -> Subject<'_> {
         match self.view {
             View::Operations => self.operation_under_cursor().map_or(Subject::Fleet, Subject::Operation),
+            View::Machines => self.machine_in_table().map_or(Subject::Fleet, Subject::Machine),
             View::Fleet | View::Events => self.tree_subject(),
         }
     }
@@ -266,6 +280,10 @@ impl State {
             RowId::Machine(uid) => snapshot.machine(uid).map(Subject::Machine),
         };
         found.unwrap_or(Subject::Fleet)
+    }
+
+    fn machine_in_table(&self) -> Option<&Arc<MachineRow>> {
+        self.snapshot.machine(self.table.rows().get(self.table.list.index)?)
     }
 
     fn operation_under_cursor(&self) -> Option<&Arc<OperationRow>> {

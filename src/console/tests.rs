@@ -24,6 +24,7 @@ mod play;
 mod random;
 mod rollout;
 mod screens;
+mod table;
 
 const FLEET: &str = r#"
     cluster eu-1 version=1.34.2 simulated

@@ -7,6 +7,7 @@ mod machine;
 mod navigate;
 mod overlay;
 mod rollout;
+mod sort;
 
 pub use navigate::is_at_top;
 
@@ -18,7 +19,7 @@ use super::{
     message::{Effect, Event, Msg, Refusal},
     permissions,
     state::{Overlay, State, Subject, View},
-    text,
+    table, text,
 };
 use crate::fleet::Snapshot;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -36,6 +37,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     effects.extend(permissions::ask(state));
     effects.extend(dialog::ask_for_opinion(state));
     effects.extend(dialog::ask_to_count(state));
+    effects.extend(table::arrange(state).map(Effect::Arrange));
     effects.extend(look(state));
     scroll(state);
     effects
@@ -67,6 +69,10 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Machine(machine) => {
             state.fetching = false;
             state.machine = machine.or_else(|| state.machine.take());
+            Vec::new()
+        }
+        Event::Arranged(answer) => {
+            table::answered(state, answer);
             Vec::new()
         }
         Event::LogLines { follow, anew, lines } => follow::lines(state, follow, anew, &lines),
@@ -122,6 +128,12 @@ fn fingerprint(state: &State) -> u64 {
         View::Operations => {
             for operation in snapshot.operations.iter().skip(state.operations.top).take(height) {
                 pointer(&mut hash, Arc::as_ptr(operation).cast());
+            }
+        }
+        View::Machines => {
+            for uid in state.table.rows().iter().skip(state.table.list.top).take(height) {
+                let row = snapshot.machine(uid).map(|machine| super::tree::Row::Machine { machine, depth: 0 });
+                super::view::tree::fingerprint(row, &mut hash);
             }
         }
         View::Events => {}
@@ -201,8 +213,9 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     use Action::{
         Abort, Arm, Back, Collapse, Command, Copy, Cordon, Down, Drain, DrainForce, DrainHint, DrainSkip, DrainWait,
         Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, Hold, Last, Logs, Mark, NextPane, Open,
-        PageDown, PageUp, Pause, PreviousPane, Problems, Quit, Redraw, Replace, Retry, Rollback, Scale, Suspend,
-        Uncordon, Up, Upgrade, ViewEvents, ViewFleet, ViewOperations, Wrap, Zoom,
+        PageDown, PageUp, Pause, PreviousPane, Problems, Quit, Redraw, Replace, Retry, Rollback, Scale, SortColumnLeft,
+        SortColumnRight, SortNext, SortReverse, Suspend, Uncordon, Up, Upgrade, ViewEvents, ViewFleet, ViewMachines,
+        ViewOperations, Wrap, Zoom,
     };
     match action {
         Down | Up | First | Last | HalfPageDown | HalfPageUp | PageDown | PageUp => navigate::travel(state, action),
@@ -215,7 +228,11 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Back => return navigate::back(state),
         ViewFleet => navigate::view(state, View::Fleet),
         ViewOperations => navigate::view(state, View::Operations),
+        ViewMachines => navigate::view(state, View::Machines),
         ViewEvents => navigate::view(state, View::Events),
+        SortNext | SortColumnRight => sort::by_column(state, true),
+        SortColumnLeft => sort::by_column(state, false),
+        SortReverse => sort::reverse(state),
         Filter => overlay::open_filter(state),
         Problems => overlay::toggle_problems(state),
         Command => overlay::open_palette(state),
@@ -235,7 +252,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         DrainHint => machine::hint(state),
         Logs => return follow::open(state),
         Follow => follow::toggle(state),
-        Wrap => state.log_wraps = !state.log_wraps,
+        Wrap => sort::wrap(state),
         Pause => return change::pause(state),
         Hold => return change::hold(state),
         Retry => change::retry(state),
@@ -294,6 +311,8 @@ fn scroll(state: &mut State) {
     if height > 0 {
         state.tree.scroll(height);
         navigate::scroll_list(&mut state.operations, state.snapshot.operations.len(), height);
+        let machines = state.table.len();
+        navigate::scroll_list(&mut state.table.list, machines, height);
         navigate::scroll_list(&mut state.events, state.snapshot.events.len(), height);
     }
 }

@@ -8,6 +8,7 @@ mod header;
 mod list;
 pub mod overlay;
 mod pen;
+mod table;
 pub mod tree;
 
 use super::{
@@ -36,6 +37,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
         match state.view {
             View::Fleet => tree::draw(&mut pen, state, main),
             View::Operations => list::operations(&mut pen, state, main),
+            View::Machines => table::draw(&mut pen, state, main),
             View::Events => list::events(&mut pen, state, main),
         }
     }

@@ -1,63 +1,134 @@
-//! Orders for flat lists of machines. Trees are in the order of [`Machines`](super::Machines) already.
+//! What a flat list of machines can show of each and be ordered by. Trees are in the order of
+//! [`Machines`](super::Machines) already.
 
 use std::{cmp::Ordering, sync::Arc};
 
+use jiff::Timestamp;
+
 use super::{machines, rows::MachineRow};
 
-/// What a list of machines is ordered by. Ties, and machines without a value, go by urgency and then by name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Order {
+/// One thing that is known of a machine: a column, and what a list is ordered by. Ties go by urgency and then by name;
+/// machines without a value come last, whichever way the list is turned.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Key {
     /// The most urgent first.
     #[default]
     Urgency,
     Name,
+    Cluster,
+    Pool,
     State,
     /// The longest in its state first.
     Since,
-    Cluster,
+    Phase,
     Version,
+    Node,
+    Address,
+    /// The oldest first.
+    Age,
+    Operation,
+    Message,
+    /// A label, by its whole key or by what comes after the `/`.
+    Label(Arc<str>),
 }
 
-impl Order {
-    pub const ALL: [Self; 6] = [Self::Urgency, Self::Name, Self::State, Self::Since, Self::Cluster, Self::Version];
+/// How a label is written where keys are named: `label:rack`.
+const LABEL: &str = "label:";
 
-    pub fn as_str(self) -> &'static str {
-        match self {
+impl Key {
+    /// Those that every machine may have.
+    pub const COMMON: [Self; 13] = [
+        Self::Urgency,
+        Self::Name,
+        Self::Cluster,
+        Self::Pool,
+        Self::State,
+        Self::Since,
+        Self::Phase,
+        Self::Version,
+        Self::Node,
+        Self::Address,
+        Self::Age,
+        Self::Operation,
+        Self::Message,
+    ];
+
+    /// The key of a name: `cluster`, `label:rack`.
+    pub fn named(name: &str) -> Option<Self> {
+        if let Some(label) = name.strip_prefix(LABEL).filter(|label| !label.is_empty()) {
+            return Some(Self::Label(label.into()));
+        }
+        Self::COMMON.into_iter().find(|key| key.name() == name)
+    }
+
+    /// Its name, as people write it.
+    pub fn name(&self) -> String {
+        let word = match self {
             Self::Urgency => "urgency",
             Self::Name => "name",
+            Self::Cluster => "cluster",
+            Self::Pool => "pool",
             Self::State => "state",
             Self::Since => "since",
-            Self::Cluster => "cluster",
+            Self::Phase => "phase",
             Self::Version => "version",
+            Self::Node => "node",
+            Self::Address => "address",
+            Self::Age => "age",
+            Self::Operation => "operation",
+            Self::Message => "message",
+            Self::Label(label) => return format!("{LABEL}{label}"),
+        };
+        word.to_owned()
+    }
+
+    /// What the machine has of it, where that is a text.
+    pub fn text<'a>(&self, machine: &'a MachineRow) -> Option<&'a str> {
+        match self {
+            Self::Name => Some(&machine.name),
+            Self::Cluster => machine.cluster.as_deref(),
+            Self::Pool => machine.pool.as_deref(),
+            Self::State => Some(machine.state.as_str()),
+            Self::Phase => machine.phase.as_deref(),
+            Self::Version => machine.version(),
+            Self::Node => machine.node_name(),
+            Self::Address => Some(&machine.address),
+            Self::Operation => machine.operation.as_deref(),
+            Self::Message => machine.message.as_deref(),
+            Self::Label(label) => machine.label_called(label),
+            Self::Urgency | Self::Since | Self::Age => None,
         }
     }
 
-    /// The next one, and after the last the first.
-    pub fn next(self) -> Self {
-        let at = Self::ALL.iter().position(|o| *o == self).unwrap_or(0);
-        Self::ALL[(at + 1) % Self::ALL.len()]
+    /// What the machine has of it, where that is a moment.
+    pub fn moment(&self, machine: &MachineRow) -> Option<Timestamp> {
+        match self {
+            Self::Since => machine.state_since,
+            Self::Age => machine.created_at,
+            _ => None,
+        }
     }
 
-    pub fn compare(self, a: &MachineRow, b: &MachineRow) -> Ordering {
+    /// Which of two machines comes first.
+    pub fn compare(&self, a: &MachineRow, b: &MachineRow, reversed: bool) -> Ordering {
+        let turn = |ordering: Ordering| if reversed { ordering.reverse() } else { ordering };
         let first = match self {
-            Self::Urgency => Ordering::Equal,
-            Self::Name => machines::natural(&a.name, &b.name),
-            Self::State => a.state.cmp(&b.state),
-            Self::Since => missing_last(a.state_since, b.state_since, |a, b| a.cmp(&b)),
-            Self::Cluster => missing_last(a.cluster.as_deref(), b.cluster.as_deref(), machines::natural)
-                .then_with(|| missing_last(a.pool.as_deref(), b.pool.as_deref(), machines::natural)),
-            Self::Version => missing_last(a.version(), b.version(), machines::natural),
+            Self::Urgency => return turn(machines::order(a, b)),
+            Self::Since | Self::Age => missing_last(self.moment(a), self.moment(b), |a, b| turn(a.cmp(&b))),
+            Self::State => turn(a.state.cmp(&b.state)),
+            Self::Cluster => {
+                missing_last(a.cluster.as_deref(), b.cluster.as_deref(), |a, b| turn(machines::natural(a, b)))
+                    .then_with(|| missing_last(a.pool.as_deref(), b.pool.as_deref(), machines::natural))
+            }
+            _ => missing_last(self.text(a), self.text(b), |a, b| turn(machines::natural(a, b))),
         };
         first.then_with(|| machines::order(a, b))
     }
 }
 
-/// Sorts machines; `reversed` turns the whole order round.
-pub fn machines(rows: &mut [Arc<MachineRow>], order: Order, reversed: bool) {
-    rows.sort_unstable_by(|a, b| {
-        let ordering = order.compare(a, b);
-        if reversed { ordering.reverse() } else { ordering }
-    });
+/// Sorts machines; `reversed` turns the order of the values round.
+pub fn machines(rows: &mut [Arc<MachineRow>], key: &Key, reversed: bool) {
+    rows.sort_unstable_by(|a, b| key.compare(a, b, reversed));
 }
 
 fn missing_last<T>(a: Option<T>, b: Option<T>, compare: impl Fn(T, T) -> Ordering) -> Ordering {
@@ -72,25 +143,38 @@ mod tests {
     use super::*;
     use crate::fleet::testing::snapshot;
 
-    fn check(order: Order, reversed: bool, wanted: &str) {
+    fn check(key: &str, reversed: bool, wanted: &str) {
         let fleet = snapshot(
-            "cluster b\n pool p\n machine m-10 Ready since=9 kubelet=1.9.0\n machine m-2 Failed since=5\n
-             cluster a\n pool q\n machine m-3 Ready since=7 kubelet=1.10.0\n idle 1 z-",
+            "cluster b\n pool p\n machine m-10 Ready since=9 kubelet=1.9.0 rack=r2\n machine m-2 Failed since=5\n
+             cluster a\n pool q\n machine m-3 Ready since=7 kubelet=1.10.0 rack=r10\n idle 1 z-",
         );
         let mut rows: Vec<_> = fleet.all_machines().cloned().collect();
-        machines(&mut rows, order, reversed);
+        machines(&mut rows, &Key::named(key).expect(key), reversed);
         let names: Vec<_> = rows.iter().map(|m| &*m.name).collect();
-        assert_eq!(names.join(" "), wanted, "{order:?}");
+        assert_eq!(names.join(" "), wanted, "{key}");
     }
 
     #[test]
-    fn machines_can_be_ordered_in_several_ways() {
-        check(Order::Urgency, false, "m-2 m-3 m-10 z-1");
-        check(Order::Name, false, "m-2 m-3 m-10 z-1");
-        check(Order::Name, true, "z-1 m-10 m-3 m-2");
-        check(Order::State, false, "z-1 m-3 m-10 m-2");
-        check(Order::Since, false, "m-10 m-3 m-2 z-1");
-        check(Order::Cluster, false, "m-3 m-2 m-10 z-1");
-        check(Order::Version, false, "m-10 m-3 m-2 z-1");
+    fn machines_can_be_ordered_by_anything_and_those_without_it_come_last() {
+        check("urgency", false, "m-2 m-3 m-10 z-1");
+        check("urgency", true, "z-1 m-10 m-3 m-2");
+        check("name", false, "m-2 m-3 m-10 z-1");
+        check("name", true, "z-1 m-10 m-3 m-2");
+        check("state", false, "z-1 m-3 m-10 m-2");
+        check("since", false, "m-10 m-3 m-2 z-1");
+        check("since", true, "m-2 m-3 m-10 z-1");
+        check("cluster", false, "m-3 m-2 m-10 z-1");
+        check("cluster", true, "m-2 m-10 m-3 z-1");
+        check("version", false, "m-10 m-3 m-2 z-1");
+        check("version", true, "m-3 m-10 m-2 z-1");
+        check("label:rack", false, "m-10 m-3 m-2 z-1");
+    }
+
+    #[test]
+    fn keys_are_read_as_they_are_written() {
+        for key in Key::COMMON.into_iter().chain([Key::Label("topology.kubernetes.io/zone".into())]) {
+            assert_eq!(Key::named(&key.name()), Some(key));
+        }
+        assert_eq!((Key::named("label:"), Key::named("rack")), (None, None));
     }
 }

@@ -97,7 +97,7 @@ fn look_and_filter(stage: &Stage) {
     terminal.until("all of it again", |text| !text.contains("match"));
     terminal.press("2");
     terminal.sees("under way · 11 known");
-    terminal.press("3");
+    terminal.press("4");
     terminal.press("?");
     terminal.sees("one row down");
     terminal.press("qqqq");

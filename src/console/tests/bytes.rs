@@ -86,5 +86,5 @@ fn a_cursor_key_takes_few_bytes() {
 #[test]
 fn what_is_shown_is_what_was_drawn() {
     let mut state = fleet();
-    typed(&mut state, "j right j right G g j ? esc / x esc : esc 2 3 1 W s esc U up esc");
+    typed(&mut state, "j right j right G g j ? esc / x esc : esc 2 3 o O j 4 1 W s esc U up esc");
 }

@@ -110,7 +110,7 @@ fn operations_and_events() {
     let mut state = state(super::FLEET, (120, 40));
     press(&mut state, "2");
     check("operations", &state);
-    press(&mut state, "3");
+    press(&mut state, "4");
     check("events", &state);
 }
 

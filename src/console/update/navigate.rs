@@ -46,6 +46,7 @@ fn travel_main(state: &mut State, rows: isize) {
             list.index = shifted(list.index, rows, snapshot.operations.len());
             list.cursor = snapshot.operations.get(list.index).map(|o| o.uid.clone());
         }
+        View::Machines => state.table.move_by(rows),
         View::Events => {
             let list = &mut state.events;
             list.index = shifted(list.index, rows, snapshot.events.len());
@@ -93,7 +94,8 @@ pub fn keep_lists(state: &mut State) {
 /// Scrolls a list so that its cursor can be seen.
 pub fn scroll_list(list: &mut List, len: usize, height: usize) {
     list.index = list.index.min(len.saturating_sub(1));
-    list.top = list.top.max((list.index + 1).saturating_sub(height)).min(list.index);
+    let lowest = (list.index + 1).saturating_sub(height);
+    list.top = list.top.max(lowest).min(list.index).min(len.saturating_sub(height));
 }
 
 /// Closes the branch; on a closed one or a leaf goes to its parent.
@@ -159,7 +161,7 @@ pub fn open(state: &mut State) {
             ) => set_open(state, state.tree.cursor.clone(), !open),
             Some(Row::Meta { .. }) | None => page(state),
         },
-        (Pane::Main, View::Operations) => page(state),
+        (Pane::Main, View::Operations | View::Machines) => page(state),
         (Pane::Main, View::Events) => go_to_event(state),
         (Pane::Detail | Pane::Feed, _) => zoom(state),
     }

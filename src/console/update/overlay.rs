@@ -10,7 +10,7 @@ use super::{
         palette::{self, Command, Palette},
         state::{Overlay, State, View},
     },
-    act, dialog, navigate,
+    act, dialog, navigate, sort,
 };
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -35,7 +35,7 @@ pub fn help(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 }
 
 pub fn open_filter(state: &mut State) {
-    if state.view != View::Fleet {
+    if !matches!(state.view, View::Fleet | View::Machines) {
         navigate::view(state, View::Fleet);
     }
     state.zoom = false;
@@ -168,10 +168,13 @@ fn run(state: &mut State, command: Command) -> Result<Vec<Effect>, String> {
             return Ok(Vec::new());
         }
         Command::Filter(text) => {
-            navigate::view(state, View::Fleet);
+            if state.view != View::Machines {
+                navigate::view(state, View::Fleet);
+            }
             set_filter(state, &text);
             Vec::new()
         }
+        Command::Columns(words) => sort::columns(state, &words)?,
         Command::Theme(name) => vec![Effect::Theme(name)],
         Command::Do(Action::Quit) => return Ok(vec![Effect::Quit]),
         Command::Do(action) => {

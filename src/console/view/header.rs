@@ -121,6 +121,7 @@ pub fn tabs(pen: &mut Pen, state: &State, area: Rect) {
     let views = [
         (View::Fleet, Action::ViewFleet, "Fleet"),
         (View::Operations, Action::ViewOperations, "Operations"),
+        (View::Machines, Action::ViewMachines, "Machines"),
         (View::Events, Action::ViewEvents, "Events"),
     ];
     for (view, action, title) in views {

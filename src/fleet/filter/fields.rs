@@ -69,7 +69,7 @@ impl Field {
             Self::Operation => holds(machine.operation.as_deref()),
             Self::Reason => holds(machine.message.as_deref()),
             Self::Ready => holds(Some(yes(machine.node_ready()))),
-            Self::Label(key) => holds(label(machine, key)),
+            Self::Label(key) => holds(machine.label_called(key)),
         }
     }
 
@@ -153,11 +153,6 @@ fn either(first: Option<&str>, second: Option<&str>, holds: impl Fn(Option<&str>
         }
         (first, second) => holds(first.or(second)),
     }
-}
-
-fn label<'a>(machine: &'a MachineRow, key: &str) -> Option<&'a str> {
-    let short = || machine.labels.iter().find(|(k, _)| k.rsplit_once('/').is_some_and(|(_, last)| last == key));
-    machine.label(key).or_else(|| short().map(|(_, value)| &**value))
 }
 
 pub(super) fn health(health: Health) -> &'static str {

@@ -237,6 +237,12 @@ impl MachineRow {
         self.labels.binary_search_by(|(k, _)| (**k).cmp(key)).ok().map(|at| &*self.labels[at].1)
     }
 
+    /// The value of a label, by its whole key or by the part after the `/`.
+    pub fn label_called(&self, key: &str) -> Option<&str> {
+        let short = || self.labels.iter().find(|(k, _)| k.rsplit_once('/').is_some_and(|(_, last)| last == key));
+        self.label(key).or_else(|| short().map(|(_, value)| &**value))
+    }
+
     /// It can be claimed now.
     pub fn is_available(&self) -> bool {
         self.state == MachineState::Idle && self.pool.is_none() && !self.paused && !self.deleting
