@@ -172,6 +172,10 @@ impl Table {
         self.answer.rows.len()
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.answer.rows.is_empty()
+    }
+
     pub fn rows(&self) -> &[Arc<str>] {
         &self.answer.rows
     }

@@ -47,7 +47,7 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
             pen.highlight(here);
         }
     }
-    if state.table.rows().is_empty() {
+    if state.table.is_empty() {
         nothing(pen, state, inner);
     }
 }
