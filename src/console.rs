@@ -21,10 +21,12 @@ mod maintenance;
 pub mod message;
 pub mod palette;
 pub mod permissions;
+mod places;
 mod review;
 mod rollout;
 pub mod run;
 mod scale;
+pub mod session;
 mod sift;
 mod standing;
 pub mod state;
@@ -49,7 +51,7 @@ use jiff::Timestamp;
 use keys::{Chord, Keymap};
 use run::{FRAME_OVER_SSH, Loop};
 use state::{Place, State};
-use std::{io, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 use terminal::{Guard, Screen};
 use tokio::sync::mpsc;
 
@@ -73,6 +75,8 @@ pub struct Options {
     pub place: Place,
     pub config: Config,
     pub environment: Environment,
+    /// Where the console keeps what it remembers; `None`: nowhere, as for a fleet that is gone the next time.
+    pub session: Option<PathBuf>,
 }
 
 /// What the environment says of the terminal.
@@ -139,7 +143,7 @@ pub async fn run(options: Options) -> Result<(), Error> {
 
 /// The loop with everything that it works with, on any screen.
 pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u16)) -> Loop<W> {
-    let Options { client, place, config, environment } = options;
+    let Options { client, place, config, environment, session } = options;
     let settings = &config.settings;
     let rows = config.bindings.iter().map(|binding| (binding.action.as_str(), binding.keys.as_slice()));
     let keymap = Keymap::build(rows);
@@ -161,6 +165,9 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
     if !settings.read_only {
         state.armed_until = Some(Timestamp::MAX);
     }
+    if let Some(path) = &session {
+        state.come_back_to = session::load(path).restore(&mut state);
+    }
     if !mistakes.is_empty() {
         state.complain(mistakes.join("\n"));
     }
@@ -176,6 +183,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         lines,
         frame: if environment.over_ssh { frame.max(FRAME_OVER_SSH) } else { frame },
         guard: None,
+        session,
         panic_key: environment.panic_key,
         frames: 0,
         wakes: 0,

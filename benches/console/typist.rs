@@ -54,6 +54,7 @@ pub fn assemble(counter: &Counter, snapshot: &Arc<Snapshot>) -> Loop<Counter> {
         place: Place { context: "bench".into(), namespace: "fleet".into(), user: "bench".into(), only_look: None },
         config: Config::built_in(),
         environment: Environment { color_term: Some("truecolor".into()), ..Environment::default() },
+        session: None,
     };
     let screen = terminal::screen(counter.clone(), SIZE.0, SIZE.1).expect("a screen of a stated size");
     let mut console = console::assemble(options, screen, SIZE);

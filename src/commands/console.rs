@@ -1,6 +1,6 @@
 //! The console, opened on the meta cluster of a kubeconfig; what `quarterdeck` does without a subcommand.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use kube::Client;
 
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Paths,
-    console::{self, Environment, Error, Options, state::Place},
+    console::{self, Environment, Error, Options, session, state::Place},
 };
 
 pub async fn run(globals: &Globals) -> color_eyre::Result<ExitCode> {
@@ -20,13 +20,16 @@ pub async fn run(globals: &Globals) -> color_eyre::Result<ExitCode> {
     }
     let Connected { client, namespace, too_old } = connect::open(globals).await?;
     let only_look = too_old.map(|why| why.to_string());
-    open(client, Place { context: context(globals), namespace, user: user(), only_look }).await
+    let place = Place { context: context(globals), namespace, user: user(), only_look };
+    let session = session::path(Paths::of_user().state(), &place.context, &place.namespace);
+    open(client, place, Some(session)).await
 }
 
-/// Opens the console with the user's configuration; also for a fleet that runs in this process.
-pub async fn open(client: Client, place: Place) -> color_eyre::Result<ExitCode> {
+/// Opens the console with the user's configuration; also for a fleet that runs in this process. What the console
+/// remembers from one time to the next is in `session`.
+pub async fn open(client: Client, place: Place, session: Option<PathBuf>) -> color_eyre::Result<ExitCode> {
     let config = console::configure(&Paths::of_user());
-    let options = Options { client, place, config, environment: Environment::of_process() };
+    let options = Options { client, place, config, environment: Environment::of_process(), session };
     match console::run(options).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(Error::NotATerminal) => Err(not_a_terminal().into()),

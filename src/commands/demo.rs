@@ -6,13 +6,16 @@ mod running;
 mod situation;
 mod size;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use serde_json::json;
 
 use super::{Globals, console, exit::Exit, lines, stop::stop_signal};
 use crate::{
-    console::{state::Place, terminal::is_terminal},
+    console::{session, state::Place, terminal::is_terminal},
     embedded::simulation::{self, NAMESPACE, Pace, Scenario},
 };
 use folder::Folder;
@@ -64,7 +67,11 @@ pub async fn run(args: Args, _globals: &Globals) -> color_eyre::Result<ExitCode>
         directory: args.data.clone(),
     };
     let running = Running::start(options, &folder).await?;
-    let ended = if args.headless { headless(&running, &folder, scenario).await } else { watch(&running).await };
+    let ended = if args.headless {
+        headless(&running, &folder, scenario).await
+    } else {
+        watch(&running, args.data.as_deref()).await
+    };
     running.end().await;
     ended.map(|()| Exit::Success.into())
 }
@@ -92,10 +99,12 @@ async fn headless(running: &Running, folder: &Folder, scenario: Option<&Scenario
 }
 
 /// The console on this fleet, until it is closed.
-async fn watch(running: &Running) -> color_eyre::Result<()> {
+async fn watch(running: &Running, data: Option<&Path>) -> color_eyre::Result<()> {
     let context = format!("demo-{}", running.simulation.seed);
     let place = Place { context, namespace: NAMESPACE.to_owned(), user: console::user(), only_look: None };
-    console::open(running.meta.client(), place).await.map(|_| ())
+    // A fleet that is kept is one to come back to.
+    let session = data.map(|folder| session::path(folder, &place.context, &place.namespace));
+    console::open(running.meta.client(), place, session).await.map(|_| ())
 }
 
 fn speed(text: &str) -> Result<f64, String> {

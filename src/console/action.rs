@@ -2,6 +2,8 @@
 //!
 //! The keymap, the hint bar, the help page and the palette are made from [`ACTIONS`]; nothing else lists actions.
 
+use super::state::View;
+
 /// One wish of the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
@@ -24,6 +26,13 @@ pub enum Action {
     ViewOperations,
     ViewMachines,
     ViewEvents,
+    HistoryBack,
+    HistoryForward,
+    HistorySwap,
+    SetBookmark,
+    JumpBookmark,
+    MarkRange,
+    ClearMarks,
     SortNext,
     SortReverse,
     SortColumnLeft,
@@ -149,6 +158,39 @@ pub const ACTIONS: &[Entry] = &[
     entry(Action::NextPane, "next-pane", "pane", "to the next pane", Group::Move, false),
     entry(Action::PreviousPane, "previous-pane", "pane", "to the previous pane", Group::Move, false),
     entry(Action::Back, "back", "back", "one level back: dialog, page, filter, pane", Group::Move, false),
+    entry(
+        Action::HistoryBack,
+        "history-back",
+        "place before",
+        "to the place before in the history",
+        Group::Move,
+        false,
+    ),
+    entry(
+        Action::HistoryForward,
+        "history-forward",
+        "place after",
+        "to the place after in the history",
+        Group::Move,
+        false,
+    ),
+    entry(
+        Action::HistorySwap,
+        "history-swap",
+        "last place",
+        "to the place where you were last, and back again",
+        Group::Move,
+        false,
+    ),
+    entry(Action::SetBookmark, "set-bookmark", "bookmark", "set a bookmark here: then a letter", Group::Move, false),
+    entry(
+        Action::JumpBookmark,
+        "jump-bookmark",
+        "to a bookmark",
+        "go to a bookmark: then its letter",
+        Group::Move,
+        false,
+    ),
     entry(Action::ViewFleet, "view-fleet", "fleet", "view: the fleet as a tree", Group::Look, false),
     entry(
         Action::ViewOperations,
@@ -221,6 +263,15 @@ pub const ACTIONS: &[Entry] = &[
         Group::Change,
         false,
     ),
+    entry(
+        Action::MarkRange,
+        "mark-range",
+        "mark up to here",
+        "mark all machines from the last mark to this one",
+        Group::Change,
+        false,
+    ),
+    entry(Action::ClearMarks, "clear-marks", "no marks", "take all marks away", Group::Change, false),
     entry(Action::Scale, "scale", "scale", "scale the pool: preview, dry run, then confirm", Group::Change, true),
     entry(
         Action::Upgrade,
@@ -300,6 +351,16 @@ pub const ACTIONS: &[Entry] = &[
 impl Action {
     pub fn entry(self) -> &'static Entry {
         ACTIONS.iter().find(|entry| entry.action == self).expect("every action has a row: a test looks")
+    }
+
+    /// What shows a view.
+    pub fn of_view(view: View) -> Self {
+        match view {
+            View::Fleet => Self::ViewFleet,
+            View::Operations => Self::ViewOperations,
+            View::Machines => Self::ViewMachines,
+            View::Events => Self::ViewEvents,
+        }
     }
 
     /// The action of a name in the keymap file.

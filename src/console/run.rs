@@ -7,6 +7,7 @@ use super::{
     effects::Hands,
     keys::Chord,
     message::{Effect, Event, Msg},
+    session::{self, Session},
     state::State,
     terminal::{self, Guard, Screen},
     update::update,
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 use ratatui::layout::Rect;
 use std::{
     io::{self, Write},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -78,6 +80,8 @@ pub struct Loop<W: Write> {
     pub frame: Duration,
     /// The terminal, where there is one to be suspended.
     pub guard: Option<Guard>,
+    /// Where what is worth remembering is kept.
+    pub session: Option<PathBuf>,
     pub panic_key: Option<Chord>,
     /// Frames drawn, for the benchmark.
     pub frames: u64,
@@ -86,8 +90,20 @@ pub struct Loop<W: Write> {
 }
 
 impl<W: Write> Loop<W> {
-    /// Runs until the user leaves, a signal comes, or the terminal is gone.
+    /// Runs until the user leaves, a signal comes, or the terminal is gone; then keeps where the user was.
     pub async fn run(
+        &mut self,
+        input: impl Stream<Item = io::Result<Input>> + Unpin,
+        data: impl Data,
+    ) -> io::Result<()> {
+        let ended = self.turn(input, data).await;
+        if let Err(error) = self.remember() {
+            tracing::warn!(%error, "what the console remembers could not be written");
+        }
+        ended
+    }
+
+    async fn turn(
         &mut self,
         mut input: impl Stream<Item = io::Result<Input>> + Unpin,
         mut data: impl Data,
@@ -167,6 +183,12 @@ impl<W: Write> Loop<W> {
                     Effect::Suspend => self.suspend()?,
                     Effect::Redraw => self.redraw()?,
                     Effect::Copy(text) => self.copy(&text)?,
+                    Effect::Remember => {
+                        if let Err(error) = self.remember() {
+                            let event = Event::Notice(format!("it is not kept for the next time: {error}"));
+                            more.extend(update(&mut self.state, Msg { now: Timestamp::now(), event }));
+                        }
+                    }
                     Effect::Theme(name) => {
                         let event = Event::Themed(self.paint_with(name));
                         more.extend(update(&mut self.state, Msg { now: Timestamp::now(), event }));
@@ -177,6 +199,14 @@ impl<W: Write> Loop<W> {
             effects = more;
         }
         Ok(false)
+    }
+
+    /// Writes what is worth remembering, if anything ever was there to be remembered.
+    fn remember(&self) -> io::Result<()> {
+        match &self.session {
+            Some(path) if self.state.snapshot.complete => session::save(path, Session::of(&self.state)),
+            _ => Ok(()),
+        }
     }
 
     /// Draws the state as it is now.

@@ -11,6 +11,7 @@ use super::{
     message::{Effect, OperationKey, Order},
     palette::Palette,
     permissions::Permissions,
+    places::{Bookmarks, History, Location, Purpose},
     rollout::RolloutDialog,
     scale::ScaleDialog,
     sift::Sifter,
@@ -53,6 +54,24 @@ pub enum View {
     Events,
 }
 
+impl View {
+    pub const ALL: [Self; 4] = [Self::Fleet, Self::Operations, Self::Machines, Self::Events];
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Fleet => "Fleet",
+            Self::Operations => "Operations",
+            Self::Machines => "Machines",
+            Self::Events => "Events",
+        }
+    }
+
+    /// The view of a title, whatever its case.
+    pub fn named(title: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|view| view.title().eq_ignore_ascii_case(title))
+    }
+}
+
 /// Which pane keys go to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pane {
@@ -78,6 +97,8 @@ pub enum Overlay {
     Rollout(Box<RolloutDialog>),
     Typed(Box<TypedDialog>),
     Confirm(Box<Confirmation>),
+    /// The letter of a bookmark is awaited.
+    Bookmark(Purpose),
     Export(Box<ExportDialog>),
 }
 
@@ -136,6 +157,10 @@ pub struct State {
     /// Columns of the table that the user has given a name.
     pub column_sets: BTreeMap<String, Vec<Key>>,
     pub events: List,
+    pub history: History,
+    pub bookmarks: Bookmarks,
+    /// Where the user was the last time, and what was open there, until the fleet is known.
+    pub come_back_to: Option<(Location, Vec<RowId>)>,
     /// Lines of the detail pane that are scrolled away.
     pub detail_scroll: usize,
     pub filter: Line,
@@ -200,6 +225,9 @@ impl State {
             table: Table::default(),
             column_sets: BTreeMap::new(),
             events: List::default(),
+            history: History::default(),
+            bookmarks: Bookmarks::default(),
+            come_back_to: None,
             detail_scroll: 0,
             filter: Line::default(),
             filter_before: String::new(),

@@ -20,6 +20,7 @@ use std::sync::Arc;
 mod bytes;
 mod docs;
 mod permissions;
+mod places;
 mod play;
 mod random;
 mod rollout;

@@ -16,6 +16,8 @@ use crate::fleet::{ClusterNode, MachineRow, Machines, PoolNode};
 use span::Span;
 use std::{
     collections::{HashMap, HashSet},
+    fmt,
+    str::FromStr,
     sync::Arc,
 };
 
@@ -33,6 +35,58 @@ pub enum RowId {
     /// Machines that no pool has claimed.
     Idle,
     Machine(Arc<str>),
+}
+
+impl RowId {
+    /// The object that it stands for, if it is one.
+    pub fn uid(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Meta | Self::Idle => None,
+            Self::Cluster(uid) | Self::Clusters(uid) | Self::Pool(uid) | Self::Machines(uid) | Self::Machine(uid) => {
+                Some(uid)
+            }
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Meta => "meta",
+            Self::Cluster(_) => "cluster",
+            Self::Clusters(_) => "clusters",
+            Self::Pool(_) => "pool",
+            Self::Machines(_) => "machines",
+            Self::Idle => "idle",
+            Self::Machine(_) => "machine",
+        }
+    }
+}
+
+/// As it is kept from one session to the next: `pool:UID`.
+impl fmt::Display for RowId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.uid() {
+            Some(uid) => write!(f, "{}:{uid}", self.kind()),
+            None => f.write_str(self.kind()),
+        }
+    }
+}
+
+impl FromStr for RowId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (kind, uid) = text.split_once(':').unwrap_or((text, ""));
+        Ok(match (kind, Arc::from(uid)) {
+            ("meta", _) => Self::Meta,
+            ("idle", _) => Self::Idle,
+            ("cluster", uid) => Self::Cluster(uid),
+            ("clusters", uid) => Self::Clusters(uid),
+            ("pool", uid) => Self::Pool(uid),
+            ("machines", uid) => Self::Machines(uid),
+            ("machine", uid) => Self::Machine(uid),
+            _ => return Err(()),
+        })
+    }
 }
 
 /// One row, as the view wants it.
@@ -120,6 +174,11 @@ impl Tree {
     /// Position of the cursor among the rows.
     pub fn index(&self) -> usize {
         self.index
+    }
+
+    /// The branches that are open.
+    pub fn open(&self) -> impl Iterator<Item = &RowId> {
+        self.open.iter()
     }
 
     pub fn is_open(&self, id: &RowId) -> bool {

@@ -6,18 +6,20 @@ mod follow;
 mod machine;
 mod navigate;
 mod overlay;
+mod places;
 mod rollout;
 mod sort;
 
 pub use navigate::is_at_top;
 
 use super::{
-    action::{Action, Layer},
+    action::{Action, Group, Layer},
     keys::Chord,
     layout::Class,
     maintenance::{Care, Choice},
     message::{Effect, Event, Msg, Refusal},
     permissions,
+    places::Purpose,
     state::{Overlay, State, Subject, View},
     table, text,
 };
@@ -105,6 +107,7 @@ fn take_data(state: &mut State, snapshot: Arc<Snapshot>) {
     let State { marks, snapshot, .. } = state;
     marks.retain(|uid| snapshot.machine(uid).is_some());
     dialog::refresh(state);
+    places::come_back(state);
     if fingerprint(state) != before {
         state.revision += 1;
     }
@@ -192,14 +195,31 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         return if state.keymap.action(chord) == Some(Action::Quit) { vec![Effect::Quit] } else { Vec::new() };
     }
     match &state.overlay {
-        Overlay::None => meaning(state, chord).map_or_else(Vec::new, |action| act(state, action)),
+        Overlay::None => match meaning(state, chord) {
+            Some(action) => {
+                places::note(state, true);
+                let effects = act(state, action);
+                let goes = matches!(action, Action::HistoryBack | Action::HistoryForward | Action::HistorySwap);
+                places::note(state, goes || action.entry().group == Group::Move);
+                effects
+            }
+            None => Vec::new(),
+        },
         Overlay::Help { .. } => overlay::help(state, key),
-        Overlay::Filter => overlay::filter(state, key),
-        Overlay::Palette(_) => overlay::palette(state, key),
+        Overlay::Bookmark(_) => noted(state, |state| places::letter(state, key)),
+        Overlay::Filter => noted(state, |state| overlay::filter(state, key)),
+        Overlay::Palette(_) => noted(state, |state| overlay::palette(state, key)),
         Overlay::Export(_) => overlay::export(state, key),
         Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_) => dialog::press(state, key),
         Overlay::Confirm(_) => change::answer(state, key),
     }
+}
+
+/// What an overlay does may lead to another place.
+fn noted(state: &mut State, takes: impl FnOnce(&mut State) -> Vec<Effect>) -> Vec<Effect> {
+    let effects = takes(state);
+    places::note(state, false);
+    effects
 }
 
 /// What a key means where the cursor is.
@@ -211,9 +231,10 @@ fn meaning(state: &State, chord: Chord) -> Option<Action> {
 /// Carries out a wish; the keymap and the palette both end here.
 pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     use Action::{
-        Abort, Arm, Back, Collapse, Command, Copy, Cordon, Down, Drain, DrainForce, DrainHint, DrainSkip, DrainWait,
-        Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, Hold, Last, Logs, Mark, NextPane, Open,
-        PageDown, PageUp, Pause, PreviousPane, Problems, Quit, Redraw, Replace, Retry, Rollback, Scale, SortColumnLeft,
+        Abort, Arm, Back, ClearMarks, Collapse, Command, Copy, Cordon, Down, Drain, DrainForce, DrainHint, DrainSkip,
+        DrainWait, Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, HistoryBack, HistoryForward,
+        HistorySwap, Hold, JumpBookmark, Last, Logs, Mark, MarkRange, NextPane, Open, PageDown, PageUp, Pause,
+        PreviousPane, Problems, Quit, Redraw, Replace, Retry, Rollback, Scale, SetBookmark, SortColumnLeft,
         SortColumnRight, SortNext, SortReverse, Suspend, Uncordon, Up, Upgrade, ViewEvents, ViewFleet, ViewMachines,
         ViewOperations, Wrap, Zoom,
     };
@@ -239,6 +260,13 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Help => state.overlay = Overlay::Help { scroll: 0 },
         Scale => dialog::scale(state, None),
         Mark => machine::mark(state),
+        MarkRange => machine::mark_range(state),
+        ClearMarks => state.marks.clear(),
+        HistoryBack => places::step(state, false),
+        HistoryForward => places::step(state, true),
+        HistorySwap => places::swap(state),
+        SetBookmark => places::ask(state, Purpose::Set),
+        JumpBookmark => places::ask(state, Purpose::Jump),
         Upgrade => rollout::upgrade(state),
         Replace => rollout::replace(state),
         Rollback => rollout::rollback(state),

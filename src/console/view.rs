@@ -56,6 +56,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
         Overlay::Scale(dialog) => dialog::scale(&mut pen, state, dialog, area),
         Overlay::Rollout(dialog) => dialog::rollout(&mut pen, state, dialog, area),
         Overlay::Typed(dialog) => dialog::typed(&mut pen, state, dialog, area),
+        Overlay::Bookmark(purpose) => overlay::bookmarks(&mut pen, state, *purpose, area),
         Overlay::Confirm(confirmation) => dialog::confirm(&mut pen, confirmation, area),
         Overlay::Export(export) => dialog::export(&mut pen, export, area),
     };

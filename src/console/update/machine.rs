@@ -6,16 +6,19 @@ use super::{
         maintenance::{self, Care, Choice},
         message::Effect,
         permissions,
-        state::{Overlay, State, Subject},
+        state::{Overlay, State, Subject, View},
         text,
-        tree::RowId,
+        tree::{Row, RowId},
         typed::TypedDialog,
     },
     change,
 };
+use std::sync::Arc;
 
 /// Most machines that are marked: whoever wants more takes the pool.
 const MARKS: usize = 200;
+/// How far away the other end of a range is looked for, in rows.
+const FARTHEST: usize = 2_000;
 
 /// Marks the machine under the cursor, or takes its mark away, and goes one row down.
 pub fn mark(state: &mut State) {
@@ -29,8 +32,52 @@ pub fn mark(state: &mut State) {
         }
         state.marks.insert(uid);
     }
-    if state.tree.cursor != RowId::Meta {
-        state.tree.move_by(&state.snapshot.clone(), 1);
+    match state.view {
+        View::Machines => state.table.move_by(1),
+        _ if state.tree.cursor != RowId::Meta => state.tree.move_by(&state.snapshot.clone(), 1),
+        _ => {}
+    }
+}
+
+/// Marks all machines between the nearest mark and the cursor, and the one under the cursor.
+pub fn mark_range(state: &mut State) {
+    if !matches!(state.subject(), Subject::Machine(_)) {
+        return state.complain("only machines are marked: open the pool, or the row of those that are Ready");
+    }
+    let (here, len) = match state.view {
+        View::Machines => (state.table.list.index, state.table.len()),
+        _ => (state.tree.index(), state.tree.len()),
+    };
+    let is_marked = |at: &usize| machine_at(state, *at).is_some_and(|uid| state.marks.contains(&uid));
+    let above = (here.saturating_sub(FARTHEST)..here).rev().find(is_marked);
+    let below = (here + 1..len.min(here + FARTHEST)).find(is_marked);
+    let from = match (above, below) {
+        (Some(above), Some(below)) if below - here < here - above => below,
+        (Some(above), _) => above,
+        (None, Some(below)) => below,
+        (None, None) => here,
+    };
+    let range: Vec<_> = (from.min(here)..=from.max(here)).filter_map(|at| machine_at(state, at)).collect();
+    let new = range.iter().filter(|uid| !state.marks.contains(*uid)).count();
+    if state.marks.len() + new > MARKS {
+        let all = state.marks.len() + new;
+        return state.complain(format!("{all} machines would be marked, more than {MARKS}: take the pool instead"));
+    }
+    state.marks.extend(range);
+    if from == here {
+        let key = state.keymap.key(Action::MarkRange);
+        state.tell(format!("one end is marked: go to the other one, and `{key}` marks all between"));
+    }
+}
+
+/// The UID of the machine in a row of what is shown.
+fn machine_at(state: &State, index: usize) -> Option<Arc<str>> {
+    match state.view {
+        View::Machines => state.table.rows().get(index).cloned(),
+        _ => match state.tree.row(&state.snapshot, index)? {
+            Row::Machine { machine, .. } => Some(machine.uid.clone()),
+            _ => None,
+        },
     }
 }
 

@@ -118,14 +118,8 @@ fn mode(pen: &Pen, state: &State, wide: bool) -> Strip {
 /// Views, where the cursor is, and the filter.
 pub fn tabs(pen: &mut Pen, state: &State, area: Rect) {
     let mut left = Strip::of(" ", Role::Text);
-    let views = [
-        (View::Fleet, Action::ViewFleet, "Fleet"),
-        (View::Operations, Action::ViewOperations, "Operations"),
-        (View::Machines, Action::ViewMachines, "Machines"),
-        (View::Events, Action::ViewEvents, "Events"),
-    ];
-    for (view, action, title) in views {
-        let key = state.keymap.key(action);
+    for view in View::ALL {
+        let (key, title) = (state.keymap.key(Action::of_view(view)), view.title());
         let here = state.view == view;
         left.push(key, Role::Key);
         left.push(format!(" {title}"), if here { Role::Title } else { Role::Muted });
@@ -231,6 +225,7 @@ fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> 
         Overlay::Palette(_) => {
             Some(&[("up", "up"), ("down", "down"), ("tab", "complete"), ("enter", "run"), ("esc", "close")])
         }
+        Overlay::Bookmark(_) => Some(&[("a…z", "the letter"), ("esc", "leave it")]),
         Overlay::Confirm(_) => Some(&[("y", "yes"), ("n", "no"), ("esc", "no")]),
         Overlay::Export(_) => Some(&[("tab", "next form"), ("w", "write file"), ("y", "copy"), ("esc", "close")]),
         Overlay::Scale(dialog) if dialog.form.focus == Field::Value => Some(&[

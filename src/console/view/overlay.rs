@@ -5,6 +5,7 @@ use super::{
         action::{ACTIONS, Action, Entry, Group},
         glyphs::Glyphs,
         palette::Palette,
+        places::{Location, Purpose},
         state::State,
         text,
     },
@@ -29,6 +30,28 @@ const LEVELS: &[&str] = &[
     "2  preview, server dry run, the typed name: scale, upgrade, replace, roll back",
     "3  the same and a reason: abort, production, or more than a tenth of a pool leaves",
 ];
+
+/// The bookmarks that there are, while a letter is awaited.
+pub fn bookmarks(pen: &mut Pen, state: &State, purpose: Purpose, area: Rect) -> Option<Position> {
+    let title = match purpose {
+        Purpose::Set => "Set a bookmark: a letter",
+        Purpose::Jump => "Go to a bookmark: its letter",
+    };
+    let height = (state.bookmarks.len().max(1) as u16 + 2).min(area.height.saturating_sub(4)).max(3);
+    let area = middle(area, 64, height);
+    let inner = pen.frame(area, true, &Strip::of(title, Role::Title), &Strip::new());
+    let line = |(letter, location): (&char, &Location)| {
+        Strip::of(format!(" {letter}  "), Role::Key)
+            .add(format!("{:<11}", location.view.title()), Role::Muted)
+            .add(text::cut(&location.title(state), 46), Role::Text)
+    };
+    let mut lines: Vec<Strip> = state.bookmarks.iter().map(line).collect();
+    if lines.is_empty() {
+        lines.push(Strip::of(" none yet", Role::Muted));
+    }
+    pen.strips(inner, &lines);
+    None
+}
 
 /// The help page, made from the table of actions and the keymap.
 pub fn help(pen: &mut Pen, state: &State, scroll: usize, area: Rect) -> Option<Position> {
