@@ -5,6 +5,7 @@ use super::{
     state::{State, View},
     tree::RowId,
 };
+use crate::fleet::Selection;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Most places of a history.
@@ -50,7 +51,6 @@ impl Location {
             Spot::Row(row) => row.uid(),
             Spot::Item(uid) => uid.as_ref(),
         };
-        use crate::fleet::Selection;
         let named = uid.and_then(|uid| snapshot.find(uid)).map(|found| match found {
             Selection::Cluster(node) => node.row.name.to_string(),
             Selection::Pool(cluster, node) => format!("{}/{}", cluster.row.name, node.row.short_name),
