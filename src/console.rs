@@ -18,7 +18,9 @@ pub mod keys;
 pub mod layout;
 pub mod log;
 mod maintenance;
+mod managed_by;
 pub mod message;
+mod pager;
 pub mod palette;
 pub mod permissions;
 mod places;
@@ -27,6 +29,7 @@ mod rollout;
 pub mod run;
 mod scale;
 pub mod session;
+mod sheet;
 mod sift;
 mod standing;
 pub mod state;
@@ -90,6 +93,8 @@ pub struct Environment {
     pub locale: Option<String>,
     /// The user sits at the other end of an SSH connection.
     pub over_ssh: bool,
+    /// The terminal is a pane of tmux.
+    pub in_tmux: bool,
     /// A key that makes the console panic: how a test finds out that the terminal is given back. Debug builds only.
     pub panic_key: Option<Chord>,
 }
@@ -103,6 +108,7 @@ impl Environment {
             color_term: read("COLORTERM"),
             term: read("TERM"),
             locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(read),
+            in_tmux: read("TMUX").is_some(),
             over_ssh: read("SSH_TTY").or_else(|| read("SSH_CONNECTION")).is_some(),
             panic_key: read("QUARTERDECK_TEST_PANIC_KEY")
                 .filter(|_| cfg!(debug_assertions))
@@ -185,6 +191,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         guard: None,
         session,
         panic_key: environment.panic_key,
+        in_tmux: environment.in_tmux,
         frames: 0,
         wakes: 0,
     }

@@ -2,6 +2,8 @@
 //!
 //! Each effect is a task of one `JoinSet`; what comes of it returns to `update` as an event.
 
+mod read;
+
 use super::{
     follow,
     message::{Change, DiffLine, DryRun, Effect, Event, Kind, Order, Refusal, Target, Why},
@@ -18,7 +20,11 @@ use kube::{
 };
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
-use std::{io::Write as _, path::PathBuf, time::Duration};
+use std::{
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
@@ -87,6 +93,13 @@ impl Hands {
             Effect::Arrange(question) => {
                 self.tasks.spawn_blocking(move || Some(Event::Arranged(question.answer())));
             }
+            Effect::Read { ticket, about, form } => {
+                self.tasks.spawn(async move {
+                    let answer = tokio::time::timeout(ANSWER_WITHIN, read::read(&client, &about, form)).await;
+                    let outcome = answer.unwrap_or_else(|_| Err(no_answer())).map(Box::new);
+                    Some(Event::Read { ticket, outcome })
+                });
+            }
             Effect::Follow { follow, operation, tail_lines } => {
                 self.stop_following();
                 let request = follow::Request { follow, operation, tail_lines };
@@ -109,15 +122,13 @@ impl Hands {
 }
 
 async fn within<T>(answer: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
-    tokio::time::timeout(ANSWER_WITHIN, answer).await.unwrap_or_else(|_| {
-        Err(Refusal {
-            message: format!(
-                "the API server did not answer within {} s: look at it before you try again",
-                ANSWER_WITHIN.as_secs()
-            ),
-            why: Why::Other,
-        })
-    })
+    tokio::time::timeout(ANSWER_WITHIN, answer)
+        .await
+        .unwrap_or_else(|_| Err(Refusal { message: no_answer(), why: Why::Other }))
+}
+
+fn no_answer() -> String {
+    format!("the API server did not answer within {} s: look at it before you try again", ANSWER_WITHIN.as_secs())
 }
 
 /// What all of it would do. Beyond the first few changes the diff only counts: they are alike.
@@ -308,18 +319,48 @@ fn section(before: Option<&Value>, after: Option<&Value>, lines: &mut Vec<DiffLi
 /// Writes an export into the working directory, never over a file that is there.
 fn save(name: &str, text: &str) -> Result<PathBuf, String> {
     let path = std::env::current_dir().map_err(|e| format!("no working directory: {e}"))?.join(name);
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    file.write_all(text.as_bytes()).map_err(|e| format!("cannot write {}: {e}", path.display()))?;
-    Ok(path)
+    match write_new(&path, text) {
+        Ok(()) => Ok(path),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+            Err(format!("{} is there already, and is not written over: move it away first", path.display()))
+        }
+        Err(e) => Err(format!("cannot write {}: {e}", path.display())),
+    }
+}
+
+/// All of the file or none of it: it gets its name when it is whole.
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let unnamed = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&unnamed)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    // A link, not a renaming: that would write over what is there.
+    let named = written.and_then(|()| std::fs::hard_link(&unnamed, path));
+    std::fs::remove_file(&unnamed)?;
+    match named {
+        // File systems without links.
+        Err(e) if matches!(e.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => {
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path)?;
+            file.write_all(text.as_bytes())
+        }
+        named => named,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_written_whole_and_never_over_another() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("gpu.yaml");
+        write_new(&path, "one").expect("it is not there yet");
+        let again = write_new(&path, "two").expect_err("it is there");
+        assert_eq!(again.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "one");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1, "nothing is left beside it");
+    }
 
     #[test]
     fn a_diff_shows_the_change_with_little_around_it() {

@@ -2,6 +2,7 @@
 
 use super::{
     permissions::{Answers, Need},
+    sheet::{About, Form, Reading},
     table,
 };
 use crate::{api::Machine, fleet::Snapshot};
@@ -56,6 +57,11 @@ pub enum Event {
     },
     /// What the server lets us do, as far as it said.
     Reviewed(Answers),
+    /// What the server said of an object that is shown as text, or a sentence.
+    Read {
+        ticket: u64,
+        outcome: Result<Box<Reading>, String>,
+    },
     /// What became of an export.
     Saved(Result<PathBuf, String>),
     /// A theme was loaded, or was not.
@@ -130,6 +136,12 @@ pub enum Effect {
     },
     /// Put the table of machines in order, on another thread: they are many.
     Arrange(table::Question),
+    /// Read an object live, with what the form shows of it.
+    Read {
+        ticket: u64,
+        about: About,
+        form: Form,
+    },
     /// Follow the log of an operation, in place of any other.
     Follow {
         follow: u64,

@@ -83,6 +83,8 @@ pub struct Loop<W: Write> {
     /// Where what is worth remembering is kept.
     pub session: Option<PathBuf>,
     pub panic_key: Option<Chord>,
+    /// There is a tmux between us and the terminal.
+    pub in_tmux: bool,
     /// Frames drawn, for the benchmark.
     pub frames: u64,
     /// Times that the loop woke up, for the benchmark.
@@ -256,11 +258,20 @@ impl<W: Write> Loop<W> {
 
     /// To the clipboard of whatever terminal the user sits at, also over SSH (OSC 52).
     fn copy(&mut self, text: &str) -> io::Result<()> {
-        let encoded = base64::engine::general_purpose::STANDARD.encode(text);
         let backend = self.screen.backend_mut();
-        write!(backend, "\x1b]52;c;{encoded}\x07")?;
+        backend.write_all(clip(text, self.in_tmux).as_bytes())?;
         Write::flush(backend)
     }
+}
+
+/// The sequence that puts a text on the clipboard. tmux takes it as it is under `set-clipboard on`, and hands what is
+/// wrapped to the terminal around it under `allow-passthrough on`; of the two, what is off is dropped, and both are the same text.
+fn clip(text: &str, in_tmux: bool) -> String {
+    let plain = format!("\x1b]52;c;{}\x07", base64::engine::general_purpose::STANDARD.encode(text));
+    if !in_tmux {
+        return plain;
+    }
+    format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b"))
 }
 
 fn translate(event: Input) -> Option<Event> {
@@ -306,5 +317,17 @@ impl Signals {
             _ = c.recv() => Said::End,
             _ = resumed.recv() => Said::Continue,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inside_tmux_a_copy_goes_both_ways() {
+        let check = |in_tmux, expected: &str| assert_eq!(clip("gpu", in_tmux).replace('\x1b', "^"), expected);
+        check(false, "^]52;c;Z3B1\x07");
+        check(true, "^]52;c;Z3B1\x07^Ptmux;^^]52;c;Z3B1\x07^\\");
     }
 }

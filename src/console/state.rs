@@ -9,6 +9,7 @@ use super::{
     layout::{self, Layout},
     log::Ring,
     message::{Effect, OperationKey, Order},
+    pager::Pager,
     palette::Palette,
     permissions::Permissions,
     places::{Bookmarks, History, Location, Purpose},
@@ -100,6 +101,8 @@ pub enum Overlay {
     /// The letter of a bookmark is awaited.
     Bookmark(Purpose),
     Export(Box<ExportDialog>),
+    /// A text on the whole screen.
+    Pager(Box<Pager>),
 }
 
 /// One line to the user.

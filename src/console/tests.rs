@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 mod bytes;
 mod docs;
+mod pager;
 mod permissions;
 mod places;
 mod play;

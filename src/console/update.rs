@@ -1,11 +1,13 @@
 //! The only place where the console's state changes. No IO, no clock, no spawn: messages in, effects out.
 
 mod change;
+mod copy;
 pub(super) mod dialog;
 mod follow;
 mod machine;
 mod navigate;
 mod overlay;
+mod pager;
 mod places;
 mod rollout;
 mod sort;
@@ -20,6 +22,7 @@ use super::{
     message::{Effect, Event, Msg, Refusal},
     permissions,
     places::Purpose,
+    sheet::Form,
     state::{Overlay, State, Subject, View},
     table, text,
 };
@@ -56,6 +59,9 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Paste(text) => overlay::paste(state, &text),
         Event::Resize(width, height) => {
             state.size = (width, height);
+            if let Overlay::Pager(pager) = &mut state.overlay {
+                pager.resize((width, height));
+            }
             vec![Effect::Redraw]
         }
         Event::Focus(focused) => {
@@ -85,6 +91,7 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             permissions::reviewed(state, answers);
             Vec::new()
         }
+        Event::Read { ticket, outcome } => pager::answered(state, ticket, outcome),
         Event::Saved(Ok(path)) => tell(state, format!("written to {}", path.display())),
         Event::Themed(Ok(name)) => {
             state.theme.clone_from(&name);
@@ -210,6 +217,7 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Overlay::Filter => noted(state, |state| overlay::filter(state, key)),
         Overlay::Palette(_) => noted(state, |state| overlay::palette(state, key)),
         Overlay::Export(_) => overlay::export(state, key),
+        Overlay::Pager(_) => pager::press(state, key),
         Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_) => dialog::press(state, key),
         Overlay::Confirm(_) => change::answer(state, key),
     }
@@ -278,6 +286,8 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         DrainSkip => return machine::choose(state, action, Choice::Skip),
         DrainForce => return machine::choose(state, action, Choice::Force),
         DrainHint => machine::hint(state),
+        Action::Yaml => return pager::show(state, Form::Yaml),
+        Action::Describe => return pager::show(state, Form::Describe),
         Logs => return follow::open(state),
         Follow => follow::toggle(state),
         Wrap => sort::wrap(state),
@@ -285,7 +295,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Hold => return change::hold(state),
         Retry => change::retry(state),
         Arm => change::arm(state),
-        Copy => return navigate::copy(state),
+        Copy => return copy::names(state),
         Redraw => return vec![Effect::Redraw],
         Suspend => return vec![Effect::Suspend],
         Quit => return quit(state),

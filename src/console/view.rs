@@ -7,6 +7,7 @@ mod gantt;
 mod header;
 mod list;
 pub mod overlay;
+mod pager;
 mod pen;
 mod table;
 pub mod tree;
@@ -59,6 +60,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
         Overlay::Bookmark(purpose) => overlay::bookmarks(&mut pen, state, *purpose, area),
         Overlay::Confirm(confirmation) => dialog::confirm(&mut pen, confirmation, area),
         Overlay::Export(export) => dialog::export(&mut pen, export, area),
+        Overlay::Pager(pager) => pager::draw(&mut pen, state, pager, area),
     };
     if let Some(position) = cursor {
         frame.set_cursor_position(position);

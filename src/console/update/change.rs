@@ -3,6 +3,7 @@
 use super::super::{
     action::Action,
     confirm::{self, Confirmation},
+    export::{ExportDialog, Form},
     form::TYPE_AHEAD_MILLISECONDS,
     keys::Chord,
     message::{Effect, Order},
@@ -89,8 +90,11 @@ fn nothing_here(state: &mut State, verb: &str) -> Vec<Effect> {
     Vec::new()
 }
 
-fn stop_or_ask(state: &mut State, order: Order, stops: bool, question: &str, meaning: &str) -> Vec<Effect> {
+fn stop_or_ask(state: &mut State, mut order: Order, stops: bool, question: &str, meaning: &str) -> Vec<Effect> {
     if stops {
+        if let Some(warning) = state.managed_by(&order, None) {
+            order.done = format!("{}; {warning}", order.done);
+        }
         return vec![state.apply(order)];
     }
     ask(state, order, question, meaning);
@@ -98,9 +102,13 @@ fn stop_or_ask(state: &mut State, order: Order, stops: bool, question: &str, mea
 }
 
 pub fn ask(state: &mut State, order: Order, question: &str, meaning: &str) {
+    let meaning = match state.managed_by(&order, Some("x")) {
+        Some(warning) => format!("{meaning}. {warning}"),
+        None => meaning.to_owned(),
+    };
     state.overlay = Overlay::Confirm(Box::new(Confirmation {
         question: question.to_owned(),
-        meaning: meaning.to_owned(),
+        meaning,
         order,
         opened_at: state.now,
         yes: false,
@@ -146,6 +154,11 @@ pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let yes = match key.code {
         KeyCode::Char('y' | 'Y') => true,
         KeyCode::Enter => confirmation.yes,
+        KeyCode::Char('x') => {
+            let order = confirmation.order.clone();
+            state.overlay = Overlay::Export(Box::new(ExportDialog { order, form: Form::default() }));
+            return Vec::new();
+        }
         KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {
             confirmation.yes = !confirmation.yes;
             return Vec::new();

@@ -300,17 +300,3 @@ pub fn back(state: &mut State) -> Vec<Effect> {
     }
     Vec::new()
 }
-
-/// The name under the cursor, for the clipboard.
-pub fn copy(state: &mut State) -> Vec<Effect> {
-    use super::super::state::Subject;
-    let name = match state.subject() {
-        Subject::Fleet | Subject::Idle | Subject::Clusters(_) => state.place.context.clone(),
-        Subject::Cluster(node) => node.row.name.to_string(),
-        Subject::Pool(node) => node.row.name.to_string(),
-        Subject::Machine(machine) => machine.name.to_string(),
-        Subject::Operation(operation) => operation.name.to_string(),
-    };
-    state.tell(format!("copied {name}"));
-    vec![Effect::Copy(name)]
-}

@@ -202,10 +202,9 @@ pub fn export(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             return vec![effect];
         }
         KeyCode::Char('y') => {
-            let effect = Effect::Copy(dialog.text());
+            let text = dialog.text();
             state.overlay = Overlay::None;
-            state.tell("copied to the clipboard of your terminal");
-            return vec![effect];
+            return super::copy::copy(state, text, None);
         }
         _ => {}
     }
@@ -224,6 +223,7 @@ pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
             palette.complete(&state.snapshot, &state.themes);
         }
         Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_) => dialog::paste(state, text),
+        Overlay::Pager(pager) => super::pager::paste(pager, text),
         _ => {}
     }
     Vec::new()

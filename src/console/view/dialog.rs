@@ -74,6 +74,7 @@ fn sheet(
     let width = area.width.saturating_sub(2).min(96);
     let form = dialog.form();
     let said = status(pen, state, dialog, usize::from(width) - 4);
+    let body = &[managed(pen, state, dialog, usize::from(width) - 4).as_slice(), body].concat();
     let foot = if area.height < SHORT { 5 } else { 6 };
     let height = (body.len() as u16 + foot + 2).min(area.height.saturating_sub(1));
     let area = middle(area, width, height);
@@ -100,6 +101,15 @@ fn sheet(
         Field::Confirm => Some(confirm),
         _ => None,
     }
+}
+
+/// Whoever else writes what is changed here.
+fn managed(pen: &Pen, state: &State, dialog: &dyn Ask, width: usize) -> Vec<Strip> {
+    let warning = dialog.order().ok().and_then(|order| state.managed_by(&order, Some("ctrl-x")));
+    let parts = warning.map_or_else(Vec::new, |warning| text::wrap(&warning, width.saturating_sub(2)));
+    let mark = |row: usize| if row == 0 { pen.glyphs.health(Health::Warning) } else { " " };
+    let line = |(row, part): (usize, &String)| Strip::of(format!("{} {part}", mark(row)), Role::Warning);
+    parts.iter().enumerate().map(line).collect()
 }
 
 fn indent(area: Rect) -> Rect {

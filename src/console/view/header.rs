@@ -200,7 +200,7 @@ fn hint_of(key: &str, hint: &str, allowed: bool) -> Strip {
 }
 
 /// One line to the user; a long one takes the lines above it as well.
-fn say(pen: &mut Pen, notice: &Notice, area: Rect) {
+pub fn say(pen: &mut Pen, notice: &Notice, area: Rect) {
     let (glyph, role) = if notice.complaint {
         (pen.glyphs.health(Health::Warning), Role::Warning)
     } else {
@@ -220,13 +220,14 @@ fn say(pen: &mut Pen, notice: &Notice, area: Rect) {
 /// What the keys do while something lies over the panes; `None` while nothing does.
 fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> {
     match &state.overlay {
-        Overlay::None | Overlay::Filter => None,
+        // The pager has a line of its own.
+        Overlay::None | Overlay::Filter | Overlay::Pager(_) => None,
         Overlay::Help { .. } => Some(&[("j", "down"), ("k", "up"), ("esc", "close")]),
         Overlay::Palette(_) => {
             Some(&[("up", "up"), ("down", "down"), ("tab", "complete"), ("enter", "run"), ("esc", "close")])
         }
         Overlay::Bookmark(_) => Some(&[("a…z", "the letter"), ("esc", "leave it")]),
-        Overlay::Confirm(_) => Some(&[("y", "yes"), ("n", "no"), ("esc", "no")]),
+        Overlay::Confirm(_) => Some(&[("y", "yes"), ("n", "no"), ("x", "export"), ("esc", "no")]),
         Overlay::Export(_) => Some(&[("tab", "next form"), ("w", "write file"), ("y", "copy"), ("esc", "close")]),
         Overlay::Scale(dialog) if dialog.form.focus == Field::Value => Some(&[
             ("up", "one more"),

@@ -28,7 +28,9 @@ pub fn confirm(pen: &mut Pen, confirmation: &Confirmation, area: Rect) -> Option
     let buttons = Strip::new()
         .add(" No (n) ", role(!confirmation.yes))
         .add("   ", Role::Text)
-        .add(" Yes (y) ", role(confirmation.yes));
+        .add(" Yes (y) ", role(confirmation.yes))
+        .add("    x", Role::Key)
+        .add(" export instead", Role::Muted);
     pen.strip(row_of(inner, meaning.len() as u16 + 2), &buttons);
     None
 }

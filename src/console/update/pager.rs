@@ -1,0 +1,151 @@
+//! The pager: what opens it, and what it does with a key. Its keys are its own; only moving is as everywhere.
+
+use super::super::{
+    action::Action,
+    keys::Chord,
+    message::Effect,
+    pager::{Pager, Source},
+    sheet::{self, About, Form, Kind, Reading},
+    state::{Overlay, State, View},
+};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Opens what the cursor is on as text.
+pub fn show(state: &mut State, form: Form) -> Vec<Effect> {
+    match under_cursor(state) {
+        Some(about) => open(state, about, form),
+        None => {
+            state.complain("there is no object here: put the cursor on a cluster, a pool, a machine or an operation");
+            Vec::new()
+        }
+    }
+}
+
+/// In the list of events, the object that an event is about.
+fn under_cursor(state: &State) -> Option<About> {
+    let namespace = &state.place.namespace;
+    if state.view != View::Events {
+        return sheet::about(&state.subject(), namespace);
+    }
+    let event = state.snapshot.events.get(state.events.index)?;
+    let kind = Kind::of_event(&event.kind)?;
+    Some(About { kind, namespace: namespace.clone(), name: event.name.to_string() })
+}
+
+/// Opens an object as text; it is read live.
+pub fn open(state: &mut State, about: About, form: Form) -> Vec<Effect> {
+    let title = format!("{}  {} {}", form.title(), about.kind.as_str(), about.name);
+    let file = format!("{}.{}", about.name, form.extension());
+    let source = Source::Object { about, form };
+    state.overlay = Overlay::Pager(Box::new(Pager::new(title, file, source, form.look(), state.size)));
+    read(state)
+}
+
+/// Asks for the text, once more or for the first time.
+fn read(state: &mut State) -> Vec<Effect> {
+    let ticket = state.tickets + 1;
+    let Overlay::Pager(pager) = &mut state.overlay else { return Vec::new() };
+    let Source::Object { about, form } = &pager.source else { return Vec::new() };
+    let effect = Effect::Read { ticket, about: about.clone(), form: *form };
+    (pager.waiting, state.tickets) = (Some(ticket), ticket);
+    vec![effect]
+}
+
+/// What the server said, if it is still waited for.
+pub fn answered(state: &mut State, ticket: u64, outcome: Result<Box<Reading>, String>) -> Vec<Effect> {
+    let now = state.now;
+    let Overlay::Pager(pager) = &mut state.overlay else { return Vec::new() };
+    if pager.waiting != Some(ticket) {
+        return Vec::new();
+    }
+    pager.waiting = None;
+    match (outcome, &pager.source) {
+        (Ok(reading), Source::Object { form, .. }) => {
+            let text = sheet::render(&reading, *form, now);
+            pager.take(text);
+        }
+        (Ok(_), Source::Command { .. }) => {}
+        // What was read before is still worth looking at.
+        (Err(why), _) if pager.page.len() > 0 => state.complain(why),
+        (Err(why), _) => pager.failed = Some(why),
+    }
+    Vec::new()
+}
+
+pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let action = state.keymap.action(Chord::from(key));
+    let Overlay::Pager(pager) = &mut state.overlay else { return Vec::new() };
+    if pager.search.typing {
+        type_search(pager, key);
+        return Vec::new();
+    }
+    let page = isize::try_from(pager.height()).unwrap_or(isize::MAX);
+    let plain = key.modifiers.difference(KeyModifiers::SHIFT).is_empty();
+    match (key.code, action) {
+        (KeyCode::Char('/'), _) if plain => pager.search.open(pager.top),
+        (KeyCode::Char('n'), _) if plain => pager.next_hit(true),
+        (KeyCode::Char('N'), _) if plain => pager.next_hit(false),
+        (KeyCode::Char('w'), _) if plain => pager.toggle_wrap(),
+        (KeyCode::Char('m'), _) if plain => pager.toggle_fold(),
+        (KeyCode::Char('f'), _) if plain => return read(state),
+        (KeyCode::Char('Y'), _) if plain => {
+            let text = pager.text().to_owned();
+            return super::copy::copy(state, text, None);
+        }
+        (KeyCode::Char('s'), _) if plain => {
+            return vec![Effect::Save { name: pager.file.clone(), text: pager.text().to_owned() }];
+        }
+        (KeyCode::Char('h') | KeyCode::Left, _) if plain => pager.sideways(false),
+        (KeyCode::Char('l') | KeyCode::Right, _) if plain => pager.sideways(true),
+        (KeyCode::Char(' '), _) if plain => pager.scroll(page),
+        (KeyCode::Esc, _) if pager.search.is_on() => pager.search = Default::default(),
+        (KeyCode::Esc | KeyCode::Char('q'), _) | (_, Some(Action::Back | Action::Quit)) => return close(state),
+        (_, Some(action)) => travel(pager, action, page),
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn travel(pager: &mut Pager, action: Action, page: isize) {
+    match action {
+        Action::Down => pager.scroll(1),
+        Action::Up => pager.scroll(-1),
+        Action::HalfPageDown => pager.scroll(page / 2),
+        Action::HalfPageUp => pager.scroll(-(page / 2)),
+        Action::PageDown => pager.scroll(page),
+        Action::PageUp => pager.scroll(-page),
+        Action::First => pager.go_to_begin(),
+        Action::Last => pager.go_to_end(),
+        _ => {}
+    }
+}
+
+fn close(state: &mut State) -> Vec<Effect> {
+    state.overlay = Overlay::None;
+    Vec::new()
+}
+
+/// The text follows each key; Esc goes back to where the search began, Enter keeps it.
+fn type_search(pager: &mut Pager, key: KeyEvent) {
+    match key.code {
+        KeyCode::Esc => {
+            pager.top = pager.search.began;
+            pager.search = Default::default();
+        }
+        KeyCode::Backspace if pager.search.line.is_empty() => pager.search = Default::default(),
+        KeyCode::Enter => pager.search.typing = false,
+        _ => {
+            if pager.search.line.key(key) {
+                pager.search_again();
+            }
+        }
+    }
+}
+
+/// Pasted text goes to the search that is typed, and nowhere else.
+pub fn paste(pager: &mut Pager, text: &str) {
+    if pager.search.typing {
+        pager.search.line.paste(text);
+        pager.search_again();
+    }
+}
