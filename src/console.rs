@@ -8,6 +8,7 @@
 pub mod action;
 mod brush;
 mod confirm;
+pub mod contexts;
 mod effects;
 mod export;
 mod follow;
@@ -20,6 +21,7 @@ pub mod log;
 mod maintenance;
 mod managed_by;
 pub mod message;
+pub mod named;
 mod pager;
 pub mod palette;
 pub mod permissions;
@@ -45,15 +47,16 @@ pub mod view;
 
 use crate::{
     config::{self, Config, Paths},
-    fleet,
+    fleet::Clients,
 };
+use contexts::Context;
 use crossterm::event::EventStream;
 use effects::Hands;
 use glyphs::Glyphs;
 use jiff::Timestamp;
 use keys::{Chord, Keymap};
-use run::{FRAME_OVER_SSH, Loop};
-use state::{Place, State};
+use run::{Data, FRAME_OVER_SSH, Loop};
+use state::State;
 use std::{io, path::PathBuf, time::Duration};
 use terminal::{Guard, Screen};
 use tokio::sync::mpsc;
@@ -74,8 +77,9 @@ pub enum Error {
 
 /// What the console is started with.
 pub struct Options {
-    pub client: kube::Client,
-    pub place: Place,
+    pub clients: Clients,
+    /// The meta clusters that are shown, at least one.
+    pub contexts: Vec<Context>,
     pub config: Config,
     pub environment: Environment,
     /// Where the console keeps what it remembers; `None`: nowhere, as for a fleet that is gone the next time.
@@ -132,24 +136,23 @@ pub fn configure(paths: &Paths) -> Config {
     Config::load(paths, &actions, |key| key.parse::<Chord>().map(|chord| chord.to_string()))
 }
 
-/// Opens the console on a fleet, and returns when the user leaves. The terminal is as it was before, whatever happens.
-pub async fn run(options: Options) -> Result<(), Error> {
+/// Opens the console on what `data` brings, and returns when the user leaves. The terminal is as it was before, whatever happens.
+pub async fn run(options: Options, data: impl Data) -> Result<(), Error> {
     if !terminal::is_terminal() {
         return Err(Error::NotATerminal);
     }
-    let feed = fleet::watch(&options.client, &options.place.namespace);
     let guard = Guard::take()?;
     let size = crossterm::terminal::size()?;
     let screen = terminal::screen(io::stdout(), size.0, size.1)?;
     let mut console = assemble(options, screen, size);
     console.guard = Some(guard);
-    console.run(EventStream::new(), feed).await?;
+    console.run(EventStream::new(), data).await?;
     Ok(())
 }
 
 /// The loop with everything that it works with, on any screen.
 pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u16)) -> Loop<W> {
-    let Options { client, place, config, environment, session } = options;
+    let Options { clients, contexts, config, environment, session } = options;
     let settings = &config.settings;
     let rows = config.bindings.iter().map(|binding| (binding.action.as_str(), binding.keys.as_slice()));
     let keymap = Keymap::build(rows);
@@ -160,7 +163,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         config::Glyphs::Unicode => Glyphs::Unicode,
         config::Glyphs::Ascii => Glyphs::Ascii,
     };
-    let mut state = State::new(place, keymap.unwrap_or_default(), glyphs, size, Timestamp::now());
+    let mut state = State::on(contexts, keymap.unwrap_or_default(), glyphs, size, Timestamp::now());
     let name = settings.theme(environment.no_color, environment.has_256_colours());
     let fewer_colours = !environment.has_true_color();
     let theme = config.themes.find_or_default(name);
@@ -185,7 +188,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         screen,
         themes: config.themes,
         fewer_colours,
-        hands: Hands::new(client, sender),
+        hands: Hands::new(clients, sender),
         lines,
         frame: if environment.over_ssh { frame.max(FRAME_OVER_SSH) } else { frame },
         guard: None,

@@ -13,8 +13,8 @@ use crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
 use futures::stream;
 use quarterdeck::{
     config::Config,
-    console::{self, Environment, Options, run::Loop, state::Place, terminal},
-    fleet::Snapshot,
+    console::{self, Environment, Options, contexts::Context, run::Loop, state::Place, terminal},
+    fleet::{Clients, Snapshot},
 };
 use tokio::sync::mpsc;
 
@@ -49,9 +49,10 @@ impl Counter {
 pub fn assemble(counter: &Counter, snapshot: &Arc<Snapshot>) -> Loop<Counter> {
     let client =
         kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().expect("a URL"))).expect("a client");
+    let place = Place { context: "bench".into(), namespace: "fleet".into(), user: "bench".into(), only_look: None };
     let options = Options {
-        client,
-        place: Place { context: "bench".into(), namespace: "fleet".into(), user: "bench".into(), only_look: None },
+        clients: Clients::of_one(client),
+        contexts: vec![Context::plain(place)],
         config: Config::built_in(),
         environment: Environment { color_term: Some("truecolor".into()), ..Environment::default() },
         session: None,

@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     config::Paths,
-    console::{self, Environment, Error, Options, session, state::Place},
+    console::{self, Environment, Error, Options, contexts::Context, run::Data, session, state::Place},
+    fleet::{self, Clients},
 };
 
 pub async fn run(globals: &Globals) -> color_eyre::Result<ExitCode> {
@@ -29,8 +30,13 @@ pub async fn run(globals: &Globals) -> color_eyre::Result<ExitCode> {
 /// remembers from one time to the next is in `session`.
 pub async fn open(client: Client, place: Place, session: Option<PathBuf>) -> color_eyre::Result<ExitCode> {
     let config = console::configure(&Paths::of_user());
-    let options = Options { client, place, config, environment: Environment::of_process(), session };
-    match console::run(options).await {
+    let feed = fleet::watch(&client, &place.namespace);
+    let (clients, contexts) = (Clients::of_one(client), vec![Context::plain(place)]);
+    show(Options { clients, contexts, config, environment: Environment::of_process(), session }, feed).await
+}
+
+async fn show(options: Options, data: impl Data) -> color_eyre::Result<ExitCode> {
+    match console::run(options, data).await {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(Error::NotATerminal) => Err(not_a_terminal().into()),
         Err(error) => Err(error.into()),

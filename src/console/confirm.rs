@@ -21,16 +21,16 @@ pub struct Confirmation {
 }
 
 /// Pauses or resumes a pool.
-pub fn pause_pool(pool: &NodePool, paused: bool, user: &str) -> Order {
-    let target = super::scale::target(pool);
+pub fn pause_pool(context: crate::fleet::ContextId, pool: &NodePool, paused: bool, user: &str) -> Order {
+    let target = super::scale::target(context, pool);
     let done = format!("{} {}", target.name, if paused { "is paused" } else { "goes on" });
     let patch = json!({"metadata": {"annotations": {labels::REQUESTED_BY: user}}, "spec": {"paused": paused}});
     Order::one(Change { target, patch }, done)
 }
 
 /// Holds a pool, or lifts the hold.
-pub fn hold_pool(pool: &NodePool, hold: bool, user: &str) -> Order {
-    let target = super::scale::target(pool);
+pub fn hold_pool(context: crate::fleet::ContextId, pool: &NodePool, hold: bool, user: &str) -> Order {
+    let target = super::scale::target(context, pool);
     let done = format!("{} {}", target.name, if hold { "is on hold" } else { "is no longer on hold" });
     let patch = json!({"metadata": {"annotations": {labels::REQUESTED_BY: user}}, "spec": {"hold": hold}});
     Order::one(Change { target, patch }, done)
@@ -54,6 +54,7 @@ pub fn retry(operation: &OperationRow, now: Timestamp) -> Order {
 fn operation_target(operation: &OperationRow) -> Target {
     let metadata = &operation.resource.metadata;
     Target {
+        context: operation.uid.context,
         kind: Kind::Operation,
         namespace: operation.namespace.to_string(),
         name: operation.name.to_string(),

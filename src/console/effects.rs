@@ -7,14 +7,15 @@ mod read;
 use super::{
     follow,
     message::{Change, DiffLine, DryRun, Effect, Event, Kind, Order, Refusal, Target, Why},
+    permissions::Answers,
     review::review,
 };
 use crate::{
     api::{Cluster, ClusterDeployment, Machine, NodePool, Operation, labels},
-    fleet::Fault,
+    fleet::{Clients, Fault},
 };
 use kube::{
-    Api, Client,
+    Api,
     api::{DynamicObject, Patch, PatchParams},
     core::ApiResource,
 };
@@ -41,7 +42,7 @@ const CONTEXT_LINES: usize = 1;
 
 /// Carries effects out, and hands back what comes of them.
 pub struct Hands {
-    client: Client,
+    clients: Clients,
     pub tasks: JoinSet<Option<Event>>,
     following: Option<AbortHandle>,
     /// Lines of logs; bounded, so that a chatty log waits for the screen.
@@ -49,27 +50,28 @@ pub struct Hands {
 }
 
 impl Hands {
-    pub fn new(client: Client, lines: mpsc::Sender<Event>) -> Self {
-        Self { client, tasks: JoinSet::new(), following: None, lines }
+    pub fn new(clients: Clients, lines: mpsc::Sender<Event>) -> Self {
+        Self { clients, tasks: JoinSet::new(), following: None, lines }
     }
 
     /// Begins to carry an effect out. `Quit`, `Suspend`, `Redraw`, `Copy` and `Theme` are the loop's own.
     pub fn begin(&mut self, effect: Effect) {
-        let client = self.client.clone();
+        let clients = self.clients.clone();
         match effect {
             Effect::DryRun { ticket, order } => {
                 self.tasks.spawn(async move {
-                    let outcome = within(dry_run(&client, &order)).await;
+                    let outcome = within(dry_run(&clients, &order)).await;
                     Some(Event::DryRun { ticket, outcome })
                 });
             }
             Effect::Apply { ticket, order } => {
                 self.tasks.spawn(async move {
-                    let outcome = apply(&client, &order).await;
+                    let outcome = apply(&clients, &order).await;
                     Some(Event::Applied { ticket, outcome })
                 });
             }
-            Effect::Count { namespace, cluster, at } => {
+            Effect::Count { context, namespace, cluster, at } => {
+                let Some(client) = clients.of(context) else { return };
                 self.tasks.spawn(async move {
                     let clusters: Api<Cluster> = Api::namespaced(client, &namespace);
                     let mark = json!({"metadata": {"annotations": {labels::FORECAST_REQUESTED_AT: at.to_string()}}});
@@ -80,14 +82,21 @@ impl Hands {
                     None
                 });
             }
-            Effect::Review { namespace } => {
-                self.tasks.spawn(async move { Some(Event::Reviewed(review(&client, &namespace).await)) });
-            }
-            Effect::Look { namespace, name } => {
+            Effect::Review { context, namespace } => {
                 self.tasks.spawn(async move {
+                    let answers = match clients.of(context) {
+                        Some(client) => review(&client, &namespace).await,
+                        None => Answers::default(),
+                    };
+                    Some(Event::Reviewed(context, answers))
+                });
+            }
+            Effect::Look { context, namespace, name } => {
+                self.tasks.spawn(async move {
+                    let Some(client) = clients.of(context) else { return Some(Event::Machine(context, None)) };
                     let machines: Api<Machine> = Api::namespaced(client, &namespace);
                     let answer = tokio::time::timeout(ANSWER_WITHIN, machines.get(&name)).await;
-                    Some(Event::Machine(answer.ok().and_then(Result::ok).map(std::sync::Arc::new)))
+                    Some(Event::Machine(context, answer.ok().and_then(Result::ok).map(std::sync::Arc::new)))
                 });
             }
             Effect::Arrange(question) => {
@@ -102,6 +111,7 @@ impl Hands {
             }
             Effect::Follow { follow, operation, tail_lines } => {
                 self.stop_following();
+                let Some(client) = clients.of(operation.context) else { return };
                 let request = follow::Request { follow, operation, tail_lines };
                 self.following = Some(self.tasks.spawn(follow::follow(client, request, self.lines.clone())));
             }
@@ -132,10 +142,10 @@ fn no_answer() -> String {
 }
 
 /// What all of it would do. Beyond the first few changes the diff only counts: they are alike.
-async fn dry_run(client: &Client, order: &Order) -> Result<DryRun, Refusal> {
+async fn dry_run(clients: &Clients, order: &Order) -> Result<DryRun, Refusal> {
     let mut lines = Vec::new();
     for (i, change) in order.changes.iter().enumerate() {
-        let api = api(client, &change.target);
+        let api = api(clients, &change.target)?;
         let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?;
         let after = try_out(&api, change).await?;
         lines.extend(headline(order, i));
@@ -163,14 +173,15 @@ async fn try_out(api: &Api<DynamicObject>, change: &Change) -> Result<DynamicObj
 
 /// Makes the changes, one after another. Several are tried out first, all of them, so that what one of them would be
 /// refused for is known before the first is made; what still fails midway says what is written and what is not.
-async fn apply(client: &Client, order: &Order) -> Result<String, Refusal> {
+async fn apply(clients: &Clients, order: &Order) -> Result<String, Refusal> {
     if order.changes.len() > 1 {
         for change in &order.changes {
-            within(try_out(&api(client, &change.target), change)).await?;
+            within(try_out(&api(clients, &change.target)?, change)).await?;
         }
     }
     for (made, change) in order.changes.iter().enumerate() {
-        let outcome = within(patch(&api(client, &change.target), change, &parameters())).await;
+        let api = api(clients, &change.target).map_err(|refusal| midway(order, made, refusal))?;
+        let outcome = within(patch(&api, change, &parameters())).await;
         outcome.map_err(|refusal| midway(order, made, refusal))?;
     }
     Ok(order.done.clone())
@@ -222,14 +233,19 @@ fn parameters() -> PatchParams {
     PatchParams { field_manager: Some(labels::CONSOLE_MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-fn api(client: &Client, target: &Target) -> Api<DynamicObject> {
+/// The only way to an object that is to be changed: on the server of its own context.
+fn api(clients: &Clients, target: &Target) -> Result<Api<DynamicObject>, Refusal> {
+    let client = clients.of(target.context).ok_or_else(|| Refusal {
+        message: format!("the meta cluster of {} has not answered yet: nothing is sent", target.name),
+        why: Why::Other,
+    })?;
     let resource = match target.kind {
         Kind::NodePool => ApiResource::erase::<NodePool>(&()),
         Kind::Operation => ApiResource::erase::<Operation>(&()),
         Kind::ClusterDeployment => ApiResource::erase::<ClusterDeployment>(&()),
         Kind::Machine => ApiResource::erase::<Machine>(&()),
     };
-    Api::namespaced_with(client.clone(), &target.namespace, &resource)
+    Ok(Api::namespaced_with(client, &target.namespace, &resource))
 }
 
 /// The error as a sentence with the way out.
@@ -378,6 +394,7 @@ mod tests {
     fn several_changes_have_headlines_and_beyond_five_a_count() {
         let all = |count: usize| -> Vec<String> {
             let target = |n: usize| Target {
+                context: crate::fleet::ContextId::FIRST,
                 kind: Kind::Machine,
                 namespace: "fleet".into(),
                 name: format!("m-{n}"),

@@ -112,6 +112,7 @@ mod tests {
     #[test]
     fn each_form_carries_the_change_and_nothing_else() {
         let target = Target {
+            context: crate::fleet::ContextId::FIRST,
             kind: Kind::NodePool,
             namespace: "fleet".into(),
             name: "eu-1-gpu".into(),

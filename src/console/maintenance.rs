@@ -57,6 +57,7 @@ impl Care {
 /// A machine as something to be changed.
 pub fn target(machine: &MachineRow) -> Target {
     Target {
+        context: machine.uid.context,
         kind: Kind::Machine,
         namespace: machine.namespace.to_string(),
         name: machine.name.to_string(),

@@ -5,11 +5,14 @@ use super::{
     sheet::{About, Form, Reading},
     table,
 };
-use crate::{api::Machine, fleet::Snapshot};
+use crate::{
+    api::Machine,
+    fleet::{ContextId, Snapshot},
+};
 use crossterm::event::KeyEvent;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 /// Something that happened, and when: neither `update` nor `view` looks at a clock.
 #[derive(Clone, Debug)]
@@ -29,8 +32,8 @@ pub enum Event {
     Tick,
     /// The fleet, as it is now.
     Data(Arc<Snapshot>),
-    /// The whole resource of a machine, or nothing if it cannot be had.
-    Machine(Option<Arc<Machine>>),
+    /// The whole resource of a machine in that context, or nothing if it cannot be had.
+    Machine(ContextId, Option<Arc<Machine>>),
     /// The table of machines, in its order.
     Arranged(table::Answer),
     /// Lines of the log that follow number `follow` asked for.
@@ -55,8 +58,8 @@ pub enum Event {
         ticket: u64,
         outcome: Result<String, Refusal>,
     },
-    /// What the server lets us do, as far as it said.
-    Reviewed(Answers),
+    /// What the server of a context lets us do, as far as it said.
+    Reviewed(ContextId, Answers),
     /// What the server said of an object that is shown as text, or a sentence.
     Read {
         ticket: u64,
@@ -121,16 +124,19 @@ pub enum Effect {
     },
     /// Ask the controllers to count the pods of a cluster, for a forecast of its drains: an annotation of the `Cluster`.
     Count {
+        context: ContextId,
         namespace: String,
         cluster: String,
         at: Timestamp,
     },
     /// Ask the server what we may do in the namespace.
     Review {
+        context: ContextId,
         namespace: String,
     },
     /// Read the whole resource of a machine.
     Look {
+        context: ContextId,
         namespace: String,
         name: String,
     },
@@ -169,9 +175,10 @@ impl Effect {
     }
 }
 
-/// An operation by name and identity.
+/// An operation, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OperationKey {
+    pub context: ContextId,
     pub namespace: String,
     pub name: String,
 }
@@ -222,9 +229,10 @@ impl Kind {
     }
 }
 
-/// An object as the user was looking at it.
+/// An object as the user was looking at it, in the meta cluster that the row came from: a change goes there and nowhere else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
+    pub context: ContextId,
     pub kind: Kind,
     pub namespace: String,
     pub name: String,
@@ -290,6 +298,11 @@ impl Order {
         needs
     }
 
+    /// The meta clusters that it changes something in, each once.
+    pub fn contexts(&self) -> BTreeSet<ContextId> {
+        self.changes.iter().map(|change| change.target.context).collect()
+    }
+
     pub fn is_same(&self, other: &Self) -> bool {
         self.changes.len() == other.changes.len() && self.changes.iter().zip(&other.changes).all(|(a, b)| a.is_same(b))
     }
@@ -302,6 +315,7 @@ mod tests {
     #[test]
     fn a_change_is_bound_to_what_was_seen() {
         let target = Target {
+            context: ContextId::FIRST,
             kind: Kind::NodePool,
             namespace: "fleet".into(),
             name: "gpu".into(),

@@ -3,12 +3,14 @@
 use super::{
     action::{ACTIONS, Action},
     input::Line,
+    named,
 };
-use crate::fleet::Snapshot;
+use crate::fleet::{ClusterNode, PoolNode, Snapshot, Uid};
 use nucleo_matcher::{
     Config, Matcher,
     pattern::{CaseMatching, Normalization, Pattern},
 };
+use std::sync::Arc;
 
 /// Completions that are shown.
 pub const SHOWN: usize = 8;
@@ -136,44 +138,19 @@ fn scale(words: &[&str]) -> Result<Command, String> {
     }
 }
 
-/// The UID of a pool that is written as `CLUSTER/POOL`, as its full name, or as a short name that only one has.
-pub fn find_pool(snapshot: &Snapshot, written: &str) -> Result<std::sync::Arc<str>, String> {
-    if let Some((cluster, pool)) = written.split_once('/') {
-        let node = snapshot
-            .cluster(cluster)
-            .filter(|c| *c.row.name == *cluster)
-            .ok_or_else(|| format!("there is no cluster `{cluster}`: Tab completes names"))?;
-        return node
-            .pools
-            .iter()
-            .find(|p| *p.row.short_name == *pool || *p.row.name == *pool)
-            .map(|p| p.row.uid.clone())
-            .ok_or_else(|| {
-                let names: Vec<&str> = node.pools.iter().take(8).map(|p| &*p.row.short_name).collect();
-                format!("cluster {cluster} has no pool `{pool}`: it has {}", names.join(", "))
-            });
-    }
-    let mut named = snapshot.pools().filter(|(_, p)| *p.row.name == *written || *p.row.short_name == *written);
-    match (named.next(), named.next()) {
-        (Some((_, pool)), None) => Ok(pool.row.uid.clone()),
-        (Some((a, _)), Some((b, _))) => Err(format!(
-            "several pools are called `{written}`, in {} and {}: write CLUSTER/POOL",
-            a.row.name, b.row.name
-        )),
-        (None, _) => Err(format!("there is no pool `{written}`: Tab completes names")),
-    }
-}
-
 fn completions(text: &str, snapshot: &Snapshot, themes: &[String]) -> Vec<Completion> {
     let text = text.trim_start_matches(':').trim_start();
-    let pools = || snapshot.pools().map(|(c, p)| format!("{}/{}", c.row.name, p.row.short_name)).collect::<Vec<_>>();
+    let full = |uid: &Uid, name: &str| named::full(snapshot, uid.context, name);
+    let pool =
+        |(c, p): (&Arc<ClusterNode>, &Arc<PoolNode>)| full(&c.row.uid, &format!("{}/{}", c.row.name, p.row.short_name));
+    let pools = || snapshot.pools().map(pool).collect::<Vec<_>>();
     let Some((verb, rest)) = text.split_once(' ') else { return verbs(text) };
     let (names, help): (Vec<String>, &'static str) = match verb {
         "scale" if rest.trim_start().contains(' ') => return Vec::new(),
         "scale" => (pools(), "pool"),
         "pool" => (pools(), "pool"),
-        "cluster" => (snapshot.clusters.iter().map(|c| c.row.name.to_string()).collect(), "cluster"),
-        "operation" | "op" => (snapshot.operations.iter().map(|o| o.name.to_string()).collect(), "operation"),
+        "cluster" => (snapshot.clusters.iter().map(|c| full(&c.row.uid, &c.row.name)).collect(), "cluster"),
+        "operation" | "op" => (snapshot.operations.iter().map(|o| full(&o.uid, &o.name)).collect(), "operation"),
         "theme" => (themes.to_vec(), "colours"),
         _ => return Vec::new(),
     };

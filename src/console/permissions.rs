@@ -5,10 +5,11 @@
 
 use super::{
     action::Action,
-    message::{Effect, Refusal, Why},
+    contexts::{self, Context},
+    message::{Effect, Order, Refusal, Why},
     state::{State, Subject},
 };
-use crate::fleet::{Connection, Fault, Line};
+use crate::fleet::{ContextId, Fault, Line, Snapshot};
 use jiff::Timestamp;
 
 /// Whoever presses a key again and again that is not for them does not make us ask more often.
@@ -96,6 +97,10 @@ impl Permissions {
         Need::WRITES.iter().all(|need| self.forbids(*need))
     }
 
+    fn forbids_any(&self) -> bool {
+        self.answers.contains(&Some(false))
+    }
+
     fn ask_again(&mut self) {
         self.wanted = true;
     }
@@ -110,52 +115,73 @@ impl Permissions {
 }
 
 impl State {
-    /// Nothing in the fleet can be changed from here, and why: the server is too old, or we lack every permission for it.
+    /// Nothing in the fleet can be changed from here, and why: all of it is only to be looked at.
     pub fn only_look(&self) -> Option<String> {
-        let lacks = self.permissions.forbids_all_writes().then(|| Need::PatchPools.missing(&self.place.namespace));
-        self.place.only_look.clone().or(lacks)
+        let each = (0..self.contexts.len()).map(|at| self.only_look_in(ContextId::at(at)));
+        each.collect::<Option<Vec<_>>>()?.into_iter().next()
+    }
+
+    /// Nothing in that context can be changed from here, and why: the server is too old, or we lack every permission for
+    /// it.
+    pub fn only_look_in(&self, context: ContextId) -> Option<String> {
+        let Context { place, permissions, .. } = self.context(context);
+        let lacks = permissions.forbids_all_writes().then(|| Need::PatchPools.missing(&place.namespace));
+        place.only_look.clone().or(lacks)
     }
 
     /// Why the server would refuse what an action does here, as a sentence; `None` if it would not, or if we do not know.
     pub fn why_not(&self, action: Action) -> Option<String> {
         match action {
-            Action::Scale | Action::Hold | Action::Rollback => self.lacks(&[Need::PatchPools]),
+            Action::Scale | Action::Hold | Action::Rollback => self.lacks_here(&[Need::PatchPools]),
             Action::Upgrade => match self.subject() {
-                Subject::Cluster(_) => self.lacks(&[Need::PatchDeployments]),
-                _ => self.lacks(&[Need::PatchPools]),
+                Subject::Cluster(_) => self.lacks_here(&[Need::PatchDeployments]),
+                _ => self.lacks_here(&[Need::PatchPools]),
             },
-            Action::Abort => self.lacks(&[Need::PatchPools, Need::PatchOperations]),
+            Action::Abort => self.lacks_here(&[Need::PatchPools, Need::PatchOperations]),
             Action::Replace => match self.subject() {
-                Subject::Machine(_) => self.lacks(&[Need::PatchMachines]),
-                _ if !self.marks.is_empty() => self.lacks(&[Need::PatchMachines]),
-                _ => self.lacks(&[Need::PatchPools]),
+                Subject::Machine(_) => self.lacks_here(&[Need::PatchMachines]),
+                _ if !self.marks.is_empty() => self.lacks_here(&[Need::PatchMachines]),
+                _ => self.lacks_here(&[Need::PatchPools]),
             },
             Action::Cordon
             | Action::Uncordon
             | Action::Drain
             | Action::DrainWait
             | Action::DrainSkip
-            | Action::DrainForce => self.lacks(&[Need::PatchMachines]),
+            | Action::DrainForce => self.lacks_here(&[Need::PatchMachines]),
             Action::Pause => match self.subject() {
-                Subject::Operation(_) => self.lacks(&[Need::PatchOperations]),
-                _ => self.lacks(&[Need::PatchPools]),
+                Subject::Operation(_) => self.lacks_here(&[Need::PatchOperations]),
+                _ => self.lacks_here(&[Need::PatchPools]),
             },
-            Action::Retry => self.lacks(&[Need::PatchOperations]),
-            Action::Logs => self.lacks(&[Need::ListPods, Need::ReadLogs]),
+            Action::Retry => self.lacks_here(&[Need::PatchOperations]),
+            Action::Logs => self.lacks_here(&[Need::ListPods, Need::ReadLogs]),
             Action::Arm => self.only_look(),
             _ => None,
         }
     }
 
-    /// The first of these that is missing, as a sentence.
-    pub fn lacks(&self, needs: &[Need]) -> Option<String> {
-        if let Some(why) = &self.place.only_look
+    /// The first of these that is missing where the marked machines are, or where the cursor is.
+    fn lacks_here(&self, needs: &[Need]) -> Option<String> {
+        let of_marks =
+            needs.contains(&Need::PatchMachines).then(|| self.marks.first().map(|uid| uid.context)).flatten();
+        self.lacks(of_marks.or_else(|| self.context_here())?, needs)
+    }
+
+    /// The first of these that is missing in a context, as a sentence.
+    pub fn lacks(&self, context: ContextId, needs: &[Need]) -> Option<String> {
+        let Context { place, permissions, .. } = self.context(context);
+        if let Some(why) = &place.only_look
             && needs.iter().any(|need| Need::WRITES.contains(need))
         {
             return Some(why.clone());
         }
-        let missing = needs.iter().find(|need| self.permissions.forbids(**need))?;
-        Some(missing.missing(&self.place.namespace))
+        let missing = needs.iter().find(|need| permissions.forbids(**need))?;
+        Some(missing.missing(&place.namespace))
+    }
+
+    /// What is missing for an order, as a sentence: each of its changes is looked at where it goes.
+    pub fn lacks_for(&self, order: &Order) -> Option<String> {
+        order.contexts().into_iter().find_map(|context| self.lacks(context, &order.needs()))
     }
 }
 
@@ -163,17 +189,21 @@ impl State {
 pub fn allows(state: &mut State, action: Action) -> bool {
     let Some(why) = state.why_not(action) else { return true };
     state.complain(why);
-    if state.now.duration_since(state.permissions.asked_at).as_secs() >= ASK_AGAIN_SECONDS {
-        state.permissions.ask_again();
+    let now = state.now;
+    for Context { permissions, .. } in &mut state.contexts {
+        if permissions.forbids_any() && now.duration_since(permissions.asked_at).as_secs() >= ASK_AGAIN_SECONDS {
+            permissions.ask_again();
+        }
     }
     false
 }
 
 /// What was answered; a change for the better is worth a line.
-pub fn reviewed(state: &mut State, answers: Answers) {
-    let before = state.only_look();
-    state.permissions.learn(answers);
-    if before.is_some() && state.only_look().is_none() {
+pub fn reviewed(state: &mut State, context: ContextId, answers: Answers) {
+    let before = state.only_look_in(context);
+    let Some(known) = state.contexts.get_mut(context.index()) else { return };
+    known.permissions.learn(answers);
+    if before.is_some() && state.only_look_in(context).is_none() {
         state.tell("you may change the fleet now");
     }
 }
@@ -181,25 +211,36 @@ pub fn reviewed(state: &mut State, answers: Answers) {
 /// We thought that we may, and may not.
 pub fn refused(state: &mut State, refusal: &Refusal) {
     if refusal.why == Why::Forbidden {
-        state.permissions.ask_again();
+        state.contexts.iter_mut().for_each(|context| context.permissions.ask_again());
     }
 }
 
 /// A line that was broken and is there again may belong to somebody else: tokens and certificates are renewed, logins change.
-pub fn reconnected(state: &mut State, before: &Connection) {
-    let broken = |line: &Line| matches!(line, Line::Reconnecting { .. } | Line::Offline { .. });
-    if broken(&before.line) && state.snapshot.connection.line.is_live() {
-        state.permissions.ask_again();
+pub fn reconnected(state: &mut State, before: &Snapshot) {
+    let snapshot = state.snapshot.clone();
+    for (context, known) in snapshot.contexts().zip(&mut state.contexts) {
+        let broken = |line: &Line| matches!(line, Line::Reconnecting { .. } | Line::Offline { .. });
+        let was_broken = before.connection_of(context).is_some_and(|connection| broken(&connection.line));
+        if was_broken && contexts::is_live(&snapshot, context) {
+            known.permissions.ask_again();
+        }
     }
 }
 
-/// The question, if it is time for it; one at a time.
-pub fn ask(state: &mut State) -> Option<Effect> {
-    let line = &state.snapshot.connection.line;
-    let permissions = &mut state.permissions;
-    if !permissions.wanted || permissions.asking || !matches!(line, Line::Connecting | Line::Live) {
-        return None;
+/// The questions that it is time for; one at a time for each context.
+pub fn ask(state: &mut State) -> Vec<Effect> {
+    let (snapshot, now) = (state.snapshot.clone(), state.now);
+    let mut effects = Vec::new();
+    for (context, known) in snapshot.contexts().zip(&mut state.contexts) {
+        let Context { place, permissions, .. } = known;
+        let line = snapshot.connection_of(context).map(|connection| &connection.line);
+        // One of several may not have answered yet: then there is nobody to ask.
+        let there = snapshot.part(context).is_none_or(|part| part.welcome.is_some());
+        let open = matches!(line, Some(Line::Connecting | Line::Live));
+        if permissions.wanted && !permissions.asking && open && there {
+            (permissions.wanted, permissions.asking, permissions.asked_at) = (false, true, now);
+            effects.push(Effect::Review { context, namespace: place.namespace.clone() });
+        }
     }
-    (permissions.wanted, permissions.asking, permissions.asked_at) = (false, true, state.now);
-    Some(Effect::Review { namespace: state.place.namespace.clone() })
+    effects
 }

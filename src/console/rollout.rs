@@ -10,7 +10,7 @@ use super::{
     message::Order,
 };
 use crate::{
-    fleet::{ClusterNode, Snapshot},
+    fleet::{ClusterNode, Snapshot, Uid},
     plan::{
         forecast::{Finding, FindingKind},
         lifecycle::{self, Author, Preview, Wish},
@@ -55,7 +55,7 @@ impl Verb {
 pub struct About {
     pub verb: Verb,
     /// UID of the cluster.
-    pub cluster: Arc<str>,
+    pub cluster: Uid,
     /// Name of the `NodePool`; none for the whole cluster.
     pub pool: Option<Arc<str>>,
     /// Names of machines; all of the pool if empty.
@@ -206,7 +206,7 @@ impl RolloutDialog {
     }
 
     pub fn is_production(&self, snapshot: &Snapshot) -> bool {
-        let pool = self.about.pool.as_deref().and_then(|pool| snapshot.pool(pool));
+        let pool = self.about.pool.as_deref().and_then(|pool| snapshot.pool_named(self.about.cluster.context, pool));
         snapshot.cluster(&self.about.cluster).is_some_and(|c| c.row.production)
             || pool.is_some_and(|p| p.row.production)
     }

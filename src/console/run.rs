@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::Theme,
     config::Themes,
-    fleet::{Feed, Snapshot},
+    fleet::{Feed, Feeds, Snapshot},
 };
 use base64::Engine as _;
 use crossterm::event::Event as Input;
@@ -55,6 +55,16 @@ impl Data for Feed {
 
     fn retry_now(&self) {
         Feed::retry_now(self);
+    }
+}
+
+impl Data for Feeds {
+    async fn changed(&mut self) -> Arc<Snapshot> {
+        Feeds::changed(self).await
+    }
+
+    fn retry_now(&self) {
+        Feeds::retry_now(self);
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::{Machine, NodePool, Operation, Role, labels},
-    fleet::{PoolNode, Snapshot},
+    fleet::{ContextId, PoolNode, Snapshot, Uid},
     plan::scale::{Demand, Halt, Plan, plan},
 };
 use crossterm::event::{KeyCode, KeyEvent};
@@ -25,6 +25,7 @@ const CANDIDATES: usize = 2_000;
 /// The dialog.
 #[derive(Clone, Debug)]
 pub struct ScaleDialog {
+    pub uid: Uid,
     /// The pool as the user is looking at it.
     pub pool: Arc<NodePool>,
     /// `gpu` of `eu-1-gpu`: what is typed to confirm.
@@ -52,6 +53,7 @@ impl ScaleDialog {
     ) -> Option<Self> {
         let pool = node.row.resource.clone()?;
         let mut dialog = Self {
+            uid: node.row.uid.clone(),
             short_name: node.row.short_name.clone(),
             production: is_production(node, snapshot),
             replicas: replicas.unwrap_or(pool.spec.replicas),
@@ -70,10 +72,10 @@ impl ScaleDialog {
     fn look(&mut self, node: &PoolNode, snapshot: &Snapshot) {
         let selector = &self.pool.spec.machine_selector;
         self.idle = snapshot.capacity(&node.row);
-        let candidates = snapshot.matching(selector).take(CANDIDATES);
+        let candidates = snapshot.matching(self.uid.context, selector).take(CANDIDATES);
         self.machines = node.machines.iter().chain(candidates).map(|m| m.to_machine()).collect();
         self.operations = snapshot
-            .operations
+            .operations_in(self.uid.context)
             .iter()
             .filter(|o| o.pool.as_deref() == Some(&*node.row.name) || o.is_final())
             .map(|o| o.resource.clone())
@@ -172,7 +174,7 @@ impl Ask for ScaleDialog {
         if self.replicas == 0 && self.pool.spec.role == Role::ControlPlane {
             return Err("a control plane needs at least one replica".into());
         }
-        let change = Change { target: target(&self.pool), patch: self.patch() };
+        let change = Change { target: target(self.uid.context, &self.pool), patch: self.patch() };
         Ok(Order::one(change, format!("{} scales from {} to {}", self.name(), self.from(), self.replicas)))
     }
 
@@ -191,8 +193,7 @@ impl Ask for ScaleDialog {
     }
 
     fn refresh(&mut self, snapshot: &Snapshot, _: Timestamp) {
-        let uid = self.pool.metadata.uid.clone().unwrap_or_default();
-        let Some(node) = snapshot.pool(&uid) else {
+        let Some(node) = snapshot.pool(&self.uid) else {
             self.form.changed = Some("the pool was deleted: Esc closes this".into());
             return;
         };
@@ -214,8 +215,7 @@ impl Ask for ScaleDialog {
     }
 
     fn reload(&mut self, snapshot: &Snapshot, _: Timestamp) {
-        let uid = self.pool.metadata.uid.clone().unwrap_or_default();
-        let Some(node) = snapshot.pool(&uid) else { return };
+        let Some(node) = snapshot.pool(&self.uid) else { return };
         if let Some(pool) = node.row.resource.clone() {
             self.pool = pool;
             self.form.begin_again();
@@ -242,9 +242,10 @@ impl Ask for ScaleDialog {
 }
 
 /// A pool as something to be changed.
-pub fn target(pool: &NodePool) -> Target {
+pub fn target(context: ContextId, pool: &NodePool) -> Target {
     let metadata = &pool.metadata;
     Target {
+        context,
         kind: Kind::NodePool,
         namespace: metadata.namespace.clone().unwrap_or_default(),
         name: metadata.name.clone().unwrap_or_default(),
@@ -255,7 +256,7 @@ pub fn target(pool: &NodePool) -> Target {
 }
 
 fn is_production(node: &PoolNode, snapshot: &Snapshot) -> bool {
-    node.row.production || snapshot.cluster(&node.row.cluster).is_some_and(|c| c.row.production)
+    node.row.production || snapshot.cluster_of(&node.row).is_some_and(|c| c.row.production)
 }
 
 fn annotation<'a>(pool: &'a NodePool, key: &str) -> Option<&'a str> {

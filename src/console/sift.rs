@@ -1,7 +1,7 @@
 //! Applies the filter to the fleet and remembers the outcome: a pool is looked through again only if it has changed.
 
 use super::tree::{Kept, Matches};
-use crate::fleet::{Filter, MachineRow, PoolNode, Snapshot, filter::Scratch};
+use crate::fleet::{Filter, MachineRow, PoolNode, Snapshot, Uid, filter::Scratch};
 use std::{collections::HashMap, sync::Arc};
 
 /// The filter's outcome for the newest snapshot.
@@ -11,7 +11,7 @@ pub struct Sifter {
     filter: Filter,
     matches: Option<Arc<Matches>>,
     /// What was found in each pool, and in which version of it.
-    seen: HashMap<Arc<str>, (Arc<PoolNode>, Option<Kept>)>,
+    seen: HashMap<Uid, (Arc<PoolNode>, Option<Kept>)>,
     mistake: Option<String>,
 }
 
@@ -69,9 +69,12 @@ impl Sifter {
             }
         }
         self.seen = seen;
-        let idle = positions(snapshot.idle.iter(), |m| self.filter.machine(m, None, &mut scratch));
-        found.count += idle.len();
-        found.idle = Some(idle.into());
+        for context in snapshot.contexts() {
+            let Some(idle) = snapshot.idle(context) else { continue };
+            let idle = positions(idle.iter(), |m| self.filter.machine(m, None, &mut scratch));
+            found.count += idle.len();
+            found.idle.insert(context, idle.into());
+        }
         found
     }
 

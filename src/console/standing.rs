@@ -123,7 +123,7 @@ pub fn if_stopped(node: &PoolNode, snapshot: &Snapshot) -> (String, bool) {
 
 /// The oldest version in the control plane of the pool's cluster; what the cluster reports where it is not ours.
 fn control_plane(node: &PoolNode, snapshot: &Snapshot) -> Option<Version> {
-    let cluster = snapshot.cluster(&node.row.cluster)?;
+    let cluster = snapshot.cluster_of(&node.row)?;
     let members = cluster.pools.iter().filter(|p| p.row.role == Role::ControlPlane).flat_map(|p| p.machines.iter());
     let managed = members.filter_map(|m| m.version()?.parse::<Version>().ok()).min();
     managed.or_else(|| cluster.row.version.as_deref()?.parse().ok())
@@ -132,7 +132,7 @@ fn control_plane(node: &PoolNode, snapshot: &Snapshot) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fleet::testing;
+    use crate::fleet::{ContextId, testing};
 
     /// Versions of the control plane and of the workers, and the sentence.
     fn check(control_plane: &str, workers: &[&str], expected: &str) {
@@ -142,7 +142,7 @@ mod tests {
             fleet += &format!("machine w-{i} Ready kubelet={version}\n");
         }
         let snapshot = testing::snapshot(&fleet);
-        let node = snapshot.pool("a-w").expect("it is there");
+        let node = snapshot.pool_named(ContextId::FIRST, "a-w").expect("it is there");
         let (sentence, fine) = if_stopped(node, &snapshot);
         assert_eq!(format!("{}{}", if fine { "" } else { "! " }, sentence), expected);
     }

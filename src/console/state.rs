@@ -2,6 +2,7 @@
 
 use super::{
     confirm::Confirmation,
+    contexts::Context,
     export::ExportDialog,
     glyphs::Glyphs,
     input::Line,
@@ -11,7 +12,6 @@ use super::{
     message::{Effect, OperationKey, Order},
     pager::Pager,
     palette::Palette,
-    permissions::Permissions,
     places::{Bookmarks, History, Location, Purpose},
     rollout::RolloutDialog,
     scale::ScaleDialog,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     api::{Machine, MachineState},
-    fleet::{ClusterNode, Health, MachineRow, OperationRow, PoolNode, Snapshot, sort::Key},
+    fleet::{ClusterNode, ContextId, Health, MachineRow, OperationRow, PoolNode, Snapshot, Uid, sort::Key},
 };
 use jiff::Timestamp;
 use std::{
@@ -133,7 +133,7 @@ pub struct LogPane {
 /// A list with a cursor that holds on to an identity: operations and events.
 #[derive(Clone, Debug, Default)]
 pub struct List {
-    pub cursor: Option<Arc<str>>,
+    pub cursor: Option<Uid>,
     pub index: usize,
     pub top: usize,
 }
@@ -143,7 +143,10 @@ pub struct List {
 pub struct State {
     pub now: Timestamp,
     pub size: (u16, u16),
-    pub place: Place,
+    /// Who is at the keyboard: recorded with each change that is asked for.
+    pub user: String,
+    /// The meta clusters that are shown, by [`ContextId`]; there is always one.
+    pub contexts: Vec<Context>,
     pub keymap: Keymap,
     pub glyphs: Glyphs,
     pub themes: Vec<String>,
@@ -154,7 +157,7 @@ pub struct State {
     pub zoom: bool,
     pub tree: Tree,
     /// Machines that the next key is for, by UID, in place of the one under the cursor.
-    pub marks: BTreeSet<Arc<str>>,
+    pub marks: BTreeSet<Uid>,
     pub operations: List,
     pub table: Table,
     /// Columns of the table that the user has given a name.
@@ -172,7 +175,6 @@ pub struct State {
     pub sifter: Sifter,
     pub problems_only: bool,
     pub overlay: Overlay,
-    pub permissions: Permissions,
     /// `Timestamp::MAX`: for as long as the console runs.
     pub armed_until: Option<Timestamp>,
     /// How long writes stay armed.
@@ -184,11 +186,11 @@ pub struct State {
     /// Long lines of a log are broken, not cut.
     pub log_wraps: bool,
     /// The whole resource of the machine under the cursor: its facts and conditions, which rows do not keep.
-    pub machine: Option<Arc<Machine>>,
+    pub machine: Option<(ContextId, Arc<Machine>)>,
     /// That resource is asked for.
     pub fetching: bool,
     /// UID and version of the machine that was asked for last: an answer that does not come is not asked for again.
-    pub asked_for: Option<(Arc<str>, Box<str>)>,
+    pub asked_for: Option<(Uid, Box<str>)>,
     /// Changes that are on their way, outside the scale dialog.
     pub tickets: u64,
     pub focused: bool,
@@ -200,7 +202,9 @@ pub struct State {
 #[derive(Clone, Debug)]
 pub enum Subject<'a> {
     Fleet,
-    Idle,
+    /// One of several meta clusters.
+    Context(ContextId),
+    Idle(ContextId),
     Clusters(usize),
     Cluster(&'a Arc<ClusterNode>),
     Pool(&'a Arc<PoolNode>),
@@ -209,11 +213,19 @@ pub enum Subject<'a> {
 }
 
 impl State {
+    /// On one meta cluster.
     pub fn new(place: Place, keymap: Keymap, glyphs: Glyphs, size: (u16, u16), now: Timestamp) -> Self {
+        Self::on(vec![Context::plain(place)], keymap, glyphs, size, now)
+    }
+
+    /// On some meta clusters, at least one.
+    pub fn on(contexts: Vec<Context>, keymap: Keymap, glyphs: Glyphs, size: (u16, u16), now: Timestamp) -> Self {
+        let user = contexts.first().map(|context| context.place.user.clone()).unwrap_or_default();
         let mut state = Self {
             now,
             size,
-            place,
+            user,
+            contexts,
             keymap,
             glyphs,
             themes: Vec::new(),
@@ -237,7 +249,6 @@ impl State {
             sifter: Sifter::default(),
             problems_only: false,
             overlay: Overlay::None,
-            permissions: Permissions::default(),
             armed_until: None,
             armed_seconds: 15 * 60,
             notice: None,
@@ -304,7 +315,8 @@ impl State {
         let snapshot = &*self.snapshot;
         let found = match &self.tree.cursor {
             RowId::Meta => None,
-            RowId::Idle => Some(Subject::Idle),
+            RowId::Context(context) => Some(Subject::Context(*context)),
+            RowId::Idle(context) => Some(Subject::Idle(*context)),
             RowId::Clusters(uid) => snapshot.cluster(uid).map(|_| Subject::Clusters(self.tree.index())),
             RowId::Cluster(uid) => snapshot.cluster(uid).map(Subject::Cluster),
             RowId::Pool(uid) | RowId::Machines(uid) => snapshot.pool(uid).map(Subject::Pool),
@@ -325,8 +337,10 @@ impl State {
     pub fn pool_in_reach(&self) -> Option<&Arc<PoolNode>> {
         match self.subject() {
             Subject::Pool(node) => Some(node),
-            Subject::Machine(machine) => self.snapshot.pool(machine.pool.as_deref()?),
-            Subject::Operation(operation) => self.snapshot.pool(operation.pool.as_deref()?),
+            Subject::Machine(machine) => self.snapshot.pool_of(machine),
+            Subject::Operation(operation) => {
+                self.snapshot.pool_named(operation.uid.context, operation.pool.as_deref()?)
+            }
             Subject::Cluster(node) if node.pools.len() == 1 => node.pools.first(),
             _ => None,
         }
@@ -341,6 +355,13 @@ impl State {
         }
     }
 
+    /// The whole resource of a machine, if it is what was read last.
+    pub fn resource_of(&self, machine: &MachineRow) -> Option<&Arc<Machine>> {
+        let (context, resource) = self.machine.as_ref()?;
+        (*context == machine.uid.context && resource.metadata.uid.as_deref() == Some(machine.uid.as_str()))
+            .then_some(resource)
+    }
+
     /// The machine under the cursor, if its drain is blocked and a person may decide.
     pub fn blocked_drain(&self) -> Option<&Arc<MachineRow>> {
         let Subject::Machine(machine) = self.subject() else { return None };
@@ -352,12 +373,12 @@ impl State {
     pub fn operation_in_reach(&self) -> Option<&Arc<OperationRow>> {
         match self.subject() {
             Subject::Operation(operation) => Some(operation),
-            Subject::Pool(node) => self.snapshot.operations_of(&node.row.name).next(),
+            Subject::Pool(node) => self.snapshot.operations_of(&node.row).next(),
             Subject::Machine(machine) => machine
                 .operation
                 .as_deref()
-                .and_then(|name| self.snapshot.operation_named(name))
-                .or_else(|| self.snapshot.operations_of(machine.pool.as_deref()?).next()),
+                .and_then(|name| self.snapshot.operation_named(machine.uid.context, name))
+                .or_else(|| self.snapshot.operations_named(machine.uid.context, machine.pool.as_deref()?).next()),
             _ => None,
         }
     }

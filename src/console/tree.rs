@@ -12,7 +12,7 @@ mod cursor;
 mod rows;
 mod span;
 
-use crate::fleet::{ClusterNode, MachineRow, Machines, PoolNode};
+use crate::fleet::{ClusterNode, ContextId, MachineRow, Machines, PoolNode, Uid};
 use span::Span;
 use std::{
     collections::{HashMap, HashSet},
@@ -24,17 +24,19 @@ use std::{
 /// The identity of a row; it outlives any order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RowId {
-    /// The meta cluster: the whole fleet.
+    /// The meta cluster, or all of them: the whole fleet.
     Meta,
-    Cluster(Arc<str>),
+    /// One of several meta clusters.
+    Context(ContextId),
+    Cluster(Uid),
     /// A run of equal clusters, by the UID of the first one.
-    Clusters(Arc<str>),
-    Pool(Arc<str>),
+    Clusters(Uid),
+    Pool(Uid),
     /// The Ready machines of a pool, by the UID of the pool.
-    Machines(Arc<str>),
-    /// Machines that no pool has claimed.
-    Idle,
-    Machine(Arc<str>),
+    Machines(Uid),
+    /// Machines of a context that no pool has claimed.
+    Idle(ContextId),
+    Machine(Uid),
 }
 
 impl RowId {
@@ -93,11 +95,12 @@ impl FromStr for RowId {
 #[derive(Clone, Copy, Debug)]
 pub enum Row<'a> {
     Meta { open: bool },
+    Context { context: ContextId, open: bool },
     Cluster { node: &'a ClusterNode, open: bool },
     Clusters { nodes: &'a [Arc<ClusterNode>], open: bool },
     Pool { node: &'a PoolNode, open: bool },
     Machines { node: &'a PoolNode, from: usize, open: bool },
-    Idle { machines: &'a Machines, open: bool },
+    Idle { context: ContextId, machines: &'a Machines, open: bool },
     Machine { machine: &'a MachineRow, depth: usize },
 }
 
@@ -105,10 +108,11 @@ pub enum Row<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Matches {
     /// For each pool that has any, by UID: the matching machines, or all of them.
-    pub pools: HashMap<Arc<str>, Kept>,
-    pub idle: Option<Arc<[u32]>>,
+    pub pools: HashMap<Uid, Kept>,
+    /// For each context, the idle machines that match.
+    pub idle: HashMap<ContextId, Arc<[u32]>>,
     /// Clusters that match by themselves, by UID.
-    pub clusters: HashSet<Arc<str>>,
+    pub clusters: HashSet<Uid>,
     /// Machines that match.
     pub count: usize,
 }

@@ -4,7 +4,7 @@ use super::{
     form::{Ask, Form, Pressed},
     message::{Order, Target},
 };
-use crate::fleet::Snapshot;
+use crate::fleet::{Snapshot, Uid};
 use crossterm::event::KeyEvent;
 use jiff::Timestamp;
 
@@ -27,7 +27,9 @@ impl TypedDialog {
 
     /// A machine that is to be changed is another one, or gone.
     fn is_stale(target: &Target, snapshot: &Snapshot) -> bool {
-        snapshot.machine(&target.uid).is_none_or(|machine| machine.generation != target.generation)
+        snapshot
+            .machine(&Uid::new(target.context, target.uid.as_str()))
+            .is_none_or(|machine| machine.generation != target.generation)
     }
 }
 

@@ -16,6 +16,7 @@ pub use navigate::is_at_top;
 
 use super::{
     action::{Action, Group, Layer},
+    contexts,
     keys::Chord,
     layout::Class,
     maintenance::{Care, Choice},
@@ -74,9 +75,9 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             Vec::new()
         }
         Event::Data(_) => Vec::new(),
-        Event::Machine(machine) => {
+        Event::Machine(context, machine) => {
             state.fetching = false;
-            state.machine = machine.or_else(|| state.machine.take());
+            state.machine = machine.map(|machine| (context, machine)).or_else(|| state.machine.take());
             Vec::new()
         }
         Event::Arranged(answer) => {
@@ -87,8 +88,8 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
         Event::LogEnded { follow, why } => follow::ended(state, follow, why),
         Event::DryRun { ticket, outcome } => dialog::opinion(state, ticket, outcome),
         Event::Applied { ticket, outcome } => applied(state, ticket, outcome),
-        Event::Reviewed(answers) => {
-            permissions::reviewed(state, answers);
+        Event::Reviewed(context, answers) => {
+            permissions::reviewed(state, context, answers);
             Vec::new()
         }
         Event::Read { ticket, outcome } => pager::answered(state, ticket, outcome),
@@ -104,10 +105,10 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
 
 /// A newer snapshot: it counts as a change only if something that is on screen is different.
 fn take_data(state: &mut State, snapshot: Arc<Snapshot>) {
-    let before = fingerprint(state);
-    let line = state.snapshot.connection.clone();
-    state.snapshot = snapshot;
-    permissions::reconnected(state, &line);
+    let drawn = fingerprint(state);
+    let before = std::mem::replace(&mut state.snapshot, snapshot);
+    contexts::learn(state);
+    permissions::reconnected(state, &before);
     state.sifter.refresh(state.filter.value(), &state.snapshot);
     state.lay_out();
     navigate::keep_lists(state);
@@ -115,7 +116,7 @@ fn take_data(state: &mut State, snapshot: Arc<Snapshot>) {
     marks.retain(|uid| snapshot.machine(uid).is_some());
     dialog::refresh(state);
     places::come_back(state);
-    if fingerprint(state) != before {
+    if fingerprint(state) != drawn {
         state.revision += 1;
     }
 }
@@ -132,7 +133,7 @@ fn fingerprint(state: &State) -> u64 {
         View::Fleet => {
             (state.tree.index(), state.tree.top).hash(&mut hash);
             for index in state.tree.top..state.tree.top + height {
-                super::view::tree::fingerprint(state.tree.row(snapshot, index), &mut hash);
+                super::view::tree::fingerprint(state, state.tree.row(snapshot, index), &mut hash);
             }
         }
         View::Operations => {
@@ -158,23 +159,27 @@ fn fingerprint(state: &State) -> u64 {
 /// Asks for the machine under the cursor if its detail is on screen and what we have of it is old; one at a time, and
 /// each version once, so that a server that refuses is not asked for ever.
 fn look(state: &mut State) -> Option<Effect> {
-    if state.fetching || state.layout().detail.is_none() || !state.snapshot.connection.line.is_live() {
+    if state.fetching || state.layout().detail.is_none() {
         return None;
     }
     let Subject::Machine(machine) = state.subject() else {
         state.asked_for = None;
         return None;
     };
+    let live = state.snapshot.connection_of(machine.uid.context).is_some_and(|c| c.line.is_live());
+    if !live {
+        return None;
+    }
     let wanted = Some((machine.uid.clone(), machine.resource_version.clone()));
-    let known = state.machine.as_ref().is_some_and(|known| {
-        known.metadata.uid.as_deref() == Some(&*machine.uid)
-            && (known.metadata.resource_version.as_deref() == Some(&*machine.resource_version)
-                || is_newer(known.metadata.resource_version.as_deref(), &machine.resource_version))
+    let known = state.resource_of(machine).is_some_and(|known| {
+        known.metadata.resource_version.as_deref() == Some(&*machine.resource_version)
+            || is_newer(known.metadata.resource_version.as_deref(), &machine.resource_version)
     });
     if known || state.asked_for == wanted {
         return None;
     }
-    let effect = Effect::Look { namespace: machine.namespace.to_string(), name: machine.name.to_string() };
+    let context = machine.uid.context;
+    let effect = Effect::Look { context, namespace: machine.namespace.to_string(), name: machine.name.to_string() };
     (state.fetching, state.asked_for) = (true, wanted);
     Some(effect)
 }

@@ -1,5 +1,6 @@
 //! Draws the state. Pure: no IO, no clock, and never more rows than can be seen.
 
+mod contexts;
 pub mod detail;
 mod dialog;
 mod feed;

@@ -23,6 +23,7 @@ use nucleo_matcher::{
 };
 
 use super::{
+    machines::Machines,
     rows::{ClusterRow, EventRow, Health, MachineRow, OperationRow, PoolRow},
     snapshot::{PoolNode, Snapshot},
 };
@@ -168,7 +169,8 @@ impl Filter {
             let rows = pool.machines.iter();
             taken.extend(rows.filter(|m| self.machine(m, Some(&pool.row), &mut scratch)).cloned());
         }
-        taken.extend(snapshot.idle.iter().filter(|m| self.machine(m, None, &mut scratch)).cloned());
+        let idle = snapshot.contexts().filter_map(|context| snapshot.idle(context)).flat_map(Machines::iter);
+        taken.extend(idle.filter(|m| self.machine(m, None, &mut scratch)).cloned());
         taken
     }
 }

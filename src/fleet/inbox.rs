@@ -1,18 +1,21 @@
 //! The queue between the watches and the index: bounded, and one entry for each object however often it changes.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use indexmap::IndexMap;
 use tokio::sync::Notify;
 
-use super::index::{Change, Kind};
+use super::{
+    index::{Change, Kind},
+    uid::{ContextId, Uid},
+};
 
 /// Objects with an unseen change; beyond this the watches wait, and TCP makes the server wait.
 const CAPACITY: usize = 16_384;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    Object(Kind, Arc<str>),
+    Object(Kind, Uid),
     Complete(Kind),
     Connection,
 }
@@ -59,7 +62,8 @@ impl Inbox {
 }
 
 fn key(change: &Change) -> Key {
-    let uid = |uid: Option<&String>| Arc::<str>::from(uid.map_or("", String::as_str));
+    // An inbox is that of one context.
+    let uid = |uid: Option<&String>| Uid::new(ContextId::FIRST, uid.map_or("", String::as_str));
     match change {
         Change::Deployment(d) => Key::Object(Kind::Deployment, uid(d.metadata.uid.as_ref())),
         Change::Cluster(c) => Key::Object(Kind::Cluster, uid(c.metadata.uid.as_ref())),
@@ -76,14 +80,19 @@ fn key(change: &Change) -> Key {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    fn gone(kind: Kind, name: &str) -> Change {
+        Change::Gone(kind, Uid::new(ContextId::FIRST, name))
+    }
 
     #[tokio::test]
     async fn one_entry_for_each_object_and_the_last_word_wins() {
         let inbox = Inbox::default();
-        inbox.put(Change::Gone(Kind::Machine, "a".into())).await;
-        inbox.put(Change::Gone(Kind::Pool, "a".into())).await;
+        inbox.put(gone(Kind::Machine, "a")).await;
+        inbox.put(gone(Kind::Pool, "a")).await;
         inbox.put(Change::Complete(Kind::Pool)).await;
-        inbox.put(Change::Gone(Kind::Machine, "a".into())).await;
+        inbox.put(gone(Kind::Machine, "a")).await;
         assert_eq!(inbox.take().await.len(), 3);
     }
 
@@ -91,12 +100,12 @@ mod tests {
     async fn a_full_queue_makes_the_watch_wait() {
         let inbox = Arc::new(Inbox::default());
         for n in 0..CAPACITY {
-            inbox.put(Change::Gone(Kind::Machine, n.to_string().into())).await;
+            inbox.put(gone(Kind::Machine, &n.to_string())).await;
         }
-        inbox.put(Change::Gone(Kind::Machine, "7".into())).await;
+        inbox.put(gone(Kind::Machine, "7")).await;
         let other = inbox.clone();
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(async move { other.put(Change::Gone(Kind::Machine, "one more".into())).await });
+        tasks.spawn(async move { other.put(gone(Kind::Machine, "one more")).await });
         tokio::task::yield_now().await;
         assert!(tasks.try_join_next().is_none());
         assert_eq!(inbox.take().await.len(), CAPACITY);

@@ -14,6 +14,7 @@ use super::{
     machines::{Machines, natural},
     rows::{ClusterRow, EventRow, MachineRow, OperationRow, PoolRow},
     snapshot::{ClusterNode, MachineTable, Nodes, PoolNode, Snapshot, carries},
+    uid::{ContextId, Uid},
 };
 use crate::api::{Cluster, ClusterDeployment};
 
@@ -63,7 +64,7 @@ pub enum Change {
     Machine(Arc<MachineRow>),
     Operation(Arc<OperationRow>),
     Event(Arc<EventRow>),
-    Gone(Kind, Arc<str>),
+    Gone(Kind, Uid),
     /// All objects of a kind were listed.
     Complete(Kind),
     Connection(Connection),
@@ -72,6 +73,7 @@ pub enum Change {
 /// The mutable side of the read model: one task owns it.
 #[derive(Debug, Default)]
 pub struct Index {
+    context: ContextId,
     generation: u64,
     changes_seen: u64,
     complete: HashSet<Kind>,
@@ -81,17 +83,17 @@ pub struct Index {
     idle: Machines,
     /// By name of the `NodePool`.
     pools: HashMap<Arc<str>, PoolEntry>,
-    pool_names: HashMap<Arc<str>, Arc<str>>,
+    pool_names: HashMap<Uid, Arc<str>>,
     clusters: BTreeMap<Arc<str>, ClusterEntry>,
-    deployment_names: HashMap<Arc<str>, Arc<str>>,
-    cluster_names: HashMap<Arc<str>, Arc<str>>,
+    deployment_names: HashMap<Uid, Arc<str>>,
+    cluster_names: HashMap<Uid, Arc<str>>,
     /// Idle machines for each selector that a pool has.
     capacity: Arc<HashMap<Arc<BTreeMap<String, String>>, usize>>,
     selectors: HashMap<Arc<str>, Arc<BTreeMap<String, String>>>,
     operations: Operations,
     events: Events,
     history: Recorder,
-    settled: VecDeque<Arc<str>>,
+    settled: VecDeque<Uid>,
     published: Snapshot,
     tree_changed: bool,
 }
@@ -116,6 +118,15 @@ struct ClusterEntry {
 }
 
 impl Index {
+    /// Of one of several meta clusters: rows of others are not for it.
+    pub fn of(context: ContextId) -> Self {
+        Self { context, ..Self::default() }
+    }
+
+    fn uid(&self, text: Option<&str>) -> Uid {
+        Uid::new(self.context, text.unwrap_or_default())
+    }
+
     /// Takes one change in.
     pub fn apply(&mut self, change: Change) {
         match change {
@@ -146,7 +157,7 @@ impl Index {
         self.operations.insert(operation);
     }
 
-    fn gone(&mut self, kind: Kind, uid: &Arc<str>) {
+    fn gone(&mut self, kind: Kind, uid: &Uid) {
         match kind {
             Kind::Machine => {
                 if let Some(old) = self.machines.remove(uid) {
@@ -185,7 +196,7 @@ impl Index {
                 self.settled.push_back(machine.uid.clone());
                 if self.settled.len() > SETTLED {
                     let oldest = self.settled.pop_front();
-                    self.forget_phases(oldest.as_deref());
+                    self.forget_phases(oldest.as_ref());
                 }
             }
             Some(old) if !old.phases.is_empty() => {}
@@ -193,7 +204,7 @@ impl Index {
         }
     }
 
-    fn forget_phases(&mut self, uid: Option<&str>) {
+    fn forget_phases(&mut self, uid: Option<&Uid>) {
         let Some(old) = uid.and_then(|uid| self.machines.find(uid)).cloned() else { return };
         if old.phases.is_empty() || old.state.is_moving() || self.settled.iter().any(|uid| *uid == old.uid) {
             return;

@@ -31,7 +31,8 @@ use k8s_openapi::{
 };
 
 use super::{
-    Change, Connection, Contact, EventRow, Index, Interner, Kind, Line, MachineRow, OperationRow, PoolRow, Snapshot,
+    Change, Connection, Contact, ContextId, EventRow, Index, Interner, Kind, Line, MachineRow, OperationRow, Part,
+    PoolRow, Snapshot, Uid, Welcome, merge,
 };
 use crate::api::{
     ArtifactsSpec, BudgetStanding, ClaimReference, Cluster, ClusterDeployment, ClusterDeploymentSpec, ClusterSpec,
@@ -54,9 +55,34 @@ pub fn snapshot(text: &str) -> Arc<Snapshot> {
 
 /// An index that holds that fleet, to apply further changes to.
 pub fn fleet(text: &str) -> Index {
+    fleet_of(ContextId::FIRST, text)
+}
+
+/// The identity of the object of that name.
+pub fn uid(name: &str) -> Uid {
+    uid_in(ContextId::FIRST, name)
+}
+
+/// The identity of the object of that name in one of several contexts.
+pub fn uid_in(context: ContextId, name: &str) -> Uid {
+    Uid::new(context, format!("uid-{name}"))
+}
+
+/// Several meta clusters, each with its name and a fleet. What has the same name has the same UID, as in one that was
+/// restored from the backup of another.
+pub fn several(contexts: &[(&str, &str)]) -> Arc<Snapshot> {
+    let part = |(at, (name, text)): (usize, &(&str, &str))| Part {
+        name: (*name).into(),
+        snapshot: fleet_of(ContextId::at(at), text).publish(),
+        welcome: Some(Arc::new(Welcome { namespace: "fleet".to_owned(), only_look: None })),
+    };
+    Arc::new(merge(contexts.iter().enumerate().map(part).collect(), &Snapshot::default()))
+}
+
+fn fleet_of(context: ContextId, text: &str) -> Index {
     let mut builder = Builder {
-        index: Index::default(),
-        interner: Interner::default(),
+        index: Index::of(context),
+        interner: Interner::of(context),
         cluster: String::new(),
         pool: String::new(),
         simulated: false,
@@ -510,14 +536,14 @@ mod tests {
         let fleet = snapshot(FLEET);
         let names: Vec<_> = fleet.clusters.iter().map(|c| (&*c.row.name, c.health)).collect();
         assert_eq!(names, [("eu-1", Health::Bad), ("eu-0", Health::Good)]);
-        let pool = fleet.pool("uid-eu-1-gpu").unwrap();
+        let pool = fleet.pool(&uid("eu-1-gpu")).unwrap();
         let machines: Vec<_> = pool.machines.iter().map(|m| &*m.name).collect();
         assert_eq!((machines, &*pool.row.short_name), (vec!["m-3", "m-2", "m-1"], "gpu"));
-        assert_eq!((fleet.capacity(&pool.row), fleet.idle.len(), fleet.counts.total()), (4, 6, 10));
-        let kubelet = &fleet.machine("uid-m-2").unwrap().phases[1];
+        assert_eq!((fleet.capacity(&pool.row), fleet.idle_count(), fleet.counts.total()), (4, 6, 10));
+        let kubelet = &fleet.machine(&uid("m-2")).unwrap().phases[1];
         assert_eq!(kubelet.elapsed(NOW).unwrap().as_secs(), 12);
-        assert!(fleet.machine("uid-m-1").unwrap().phases.is_empty());
-        assert_eq!(fleet.history.phase("Preflight").unwrap().p50.as_secs(), 20);
+        assert!(fleet.machine(&uid("m-1")).unwrap().phases.is_empty());
+        assert_eq!(fleet.history(ContextId::FIRST).phase("Preflight").unwrap().p50.as_secs(), 20);
         assert_eq!(fleet.operations[0].reason.as_deref(), Some("more room"));
         assert_eq!((fleet.events[0].count, fleet.events[0].warning), (37, true));
         assert_eq!(NOW.to_string(), "2026-11-21T12:00:00Z");

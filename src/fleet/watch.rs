@@ -10,7 +10,7 @@ use futures::{StreamExt, pin_mut};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event as CoreEvent;
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, Resource,
     api::ListParams,
     runtime::watcher::{self, Event},
 };
@@ -29,6 +29,7 @@ use super::{
     intern::Interner,
     rows::{EventRow, MachineRow, OperationRow, PoolRow},
     snapshot::Snapshot,
+    uid::{ContextId, Uid},
 };
 use crate::api::{Cluster, ClusterDeployment, Machine, NodePool, Operation};
 
@@ -37,7 +38,7 @@ mod switchboard;
 use switchboard::{Source, Switchboard};
 
 /// Snapshots are at least this far apart: nobody sees more than 30 frames a second.
-const FRAME: Duration = Duration::from_millis(33);
+pub(super) const FRAME: Duration = Duration::from_millis(33);
 /// How often the line is tested, and how long the answer may take. A half-dead connection is silent otherwise.
 const PROBE: Duration = Duration::from_secs(10);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,8 +91,13 @@ impl Feed {
 
 /// Watches all of our kinds, and events about them, in one namespace. Must be called within a tokio runtime.
 pub fn watch(client: &Client, namespace: &str) -> Feed {
+    watch_as(ContextId::FIRST, client, namespace)
+}
+
+/// The same for one of several meta clusters.
+pub fn watch_as(context: ContextId, client: &Client, namespace: &str) -> Feed {
     let inbox = Arc::new(Inbox::default());
-    let switchboard = Arc::new(Switchboard::new(inbox.clone(), namespace));
+    let switchboard = Arc::new(Switchboard::new(inbox.clone(), context, namespace));
     let mut tasks = JoinSet::new();
     let line = || (inbox.clone(), switchboard.clone());
 
@@ -118,7 +124,7 @@ pub fn watch(client: &Client, namespace: &str) -> Feed {
 
     tasks.spawn(probe(client.clone(), switchboard.clone()));
     let (sender, snapshots) = latest::channel(Arc::default());
-    tasks.spawn(publish(inbox, sender));
+    tasks.spawn(publish(context, inbox, sender));
     Feed { snapshots, switchboard, _tasks: tasks }
 }
 
@@ -128,7 +134,8 @@ where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     P: FnMut(K, &mut Interner) -> Option<Change> + Send,
 {
-    let mut follower = Follower { kind, known: HashSet::new(), listed: None, words: Interner::default() };
+    let mut follower =
+        Follower { kind, known: HashSet::new(), listed: None, words: Interner::of(switchboard.context()) };
     let (mut backoff, mut last_failure) = (Backoff::default(), None);
     loop {
         let restarted = switchboard.restarted();
@@ -203,9 +210,9 @@ fn late() -> Fault {
 struct Follower {
     kind: Kind,
     /// Every object that was told to the index.
-    known: HashSet<Arc<str>>,
+    known: HashSet<Uid>,
     /// Those that the list under way has shown so far.
-    listed: Option<HashSet<Arc<str>>>,
+    listed: Option<HashSet<Uid>>,
     words: Interner,
 }
 
@@ -218,7 +225,7 @@ impl Follower {
         match event {
             Event::Init => self.listed = Some(HashSet::with_capacity(self.known.len())),
             Event::Apply(object) | Event::InitApply(object) => {
-                let uid: Arc<str> = object.uid().unwrap_or_default().into();
+                let uid = self.words.uid(object.meta().uid.as_deref());
                 let Some(change) = project(object, &mut self.words) else { return };
                 if let Some(listed) = &mut self.listed {
                     listed.insert(uid.clone());
@@ -227,7 +234,7 @@ impl Follower {
                 inbox.put(change).await;
             }
             Event::Delete(object) => {
-                let uid: Arc<str> = object.uid().unwrap_or_default().into();
+                let uid = self.words.uid(object.meta().uid.as_deref());
                 if self.known.remove(&uid) {
                     inbox.put(Change::Gone(self.kind, uid)).await;
                 }
@@ -274,8 +281,8 @@ async fn probe(client: Client, switchboard: Arc<Switchboard>) {
 }
 
 /// Applies what comes in and publishes, at most once in a [`FRAME`].
-async fn publish(inbox: Arc<Inbox>, snapshots: latest::Sender<Arc<Snapshot>>) {
-    let mut index = Index::default();
+async fn publish(context: ContextId, inbox: Arc<Inbox>, snapshots: latest::Sender<Arc<Snapshot>>) {
+    let mut index = Index::of(context);
     let mut next = Instant::now();
     loop {
         for change in inbox.take().await {

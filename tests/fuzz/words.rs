@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use quarterdeck::{
     console::{
         input::Line,
+        named,
         palette::{self, Palette},
     },
     fleet::{Filter, Snapshot, testing},
@@ -68,7 +69,7 @@ fn command_lines() {
         if let Err(why) = palette::parse(&text) {
             sentence(&why)?;
         }
-        if let Err(why) = palette::find_pool(&FLEET, &text) {
+        if let Err(why) = named::pool(&FLEET, &text) {
             sentence(&why)?;
         }
         let mut prompt = Palette { line: Line::with(&text), ..Palette::default() };

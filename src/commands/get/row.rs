@@ -94,7 +94,12 @@ impl Row {
             Listed::Clusters => {
                 let cluster = typed::<Cluster>(object)?;
                 let name = cluster.metadata.name.as_deref().unwrap_or_default().into();
-                Of::Cluster(Box::new(ClusterRow::combine(&name, None, Some(Arc::new(cluster)))))
+                Of::Cluster(Box::new(ClusterRow::combine(
+                    crate::fleet::ContextId::FIRST,
+                    &name,
+                    None,
+                    Some(Arc::new(cluster)),
+                )))
             }
             Listed::Pools => Of::Pool(Box::new(PoolRow::project(typed::<NodePool>(object)?, words))),
             Listed::Machines => Of::Machine(Box::new(MachineRow::project(typed::<Machine>(object)?, words))),

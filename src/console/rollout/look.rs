@@ -3,7 +3,7 @@
 use super::super::{message, standing};
 use crate::{
     api::{Cluster, ClusterDeployment, Machine, NodePool, Operation, labels},
-    fleet::{ClusterNode, Snapshot},
+    fleet::{ClusterNode, Machines, Snapshot, Uid},
     plan::{
         lifecycle::{Change, Scene},
         version::Version,
@@ -33,9 +33,12 @@ impl Seen {
     pub fn of(node: &Arc<ClusterNode>, snapshot: &Snapshot) -> Option<Self> {
         let pools: Vec<NodePool> = node.pools.iter().filter_map(|p| p.row.resource.as_deref().cloned()).collect();
         let members = node.pools.iter().flat_map(|p| p.machines.iter());
-        let idle = snapshot.idle.iter().filter(|m| m.is_available()).take(CANDIDATES);
+        let context = node.row.uid.context;
+        let idle = snapshot.idle(context).into_iter().flat_map(Machines::iter);
+        let idle = idle.filter(|m| m.is_available()).take(CANDIDATES);
         // What was done elsewhere says how long it takes.
-        let operations = snapshot.operations.iter().filter(|o| *o.cluster == *node.row.name || o.is_final());
+        let operations =
+            snapshot.operations_in(context).iter().filter(|o| *o.cluster == *node.row.name || o.is_final());
         Some(Self {
             deployment: node.row.deployment.clone()?,
             cluster: node.row.resource.clone(),
@@ -82,6 +85,7 @@ impl Seen {
             message::Kind::Operation => self.operations.iter().map(|o| &o.metadata).find(|m| same(m)),
         };
         Target(message::Target {
+            context: self.node.row.uid.context,
             kind,
             namespace: self.deployment.metadata.namespace.clone().unwrap_or_default(),
             name: change.name.clone(),
@@ -146,10 +150,15 @@ impl Target {
     /// What has become of it, if it is not what was looked at.
     pub fn difference(&self, node: &ClusterNode, snapshot: &Snapshot) -> Option<String> {
         let target = &self.0;
-        let uid = &*target.uid;
+        let uid = &Uid::new(target.context, target.uid.as_str());
         let (generation, by) = match target.kind {
             message::Kind::ClusterDeployment => {
-                let now = node.row.deployment.as_ref().map(|d| &d.metadata).filter(|m| m.uid.as_deref() == Some(uid));
+                let now = node
+                    .row
+                    .deployment
+                    .as_ref()
+                    .map(|d| &d.metadata)
+                    .filter(|m| m.uid.as_deref() == Some(uid.as_str()));
                 (now.map(|m| m.generation), now.and_then(requested_by))
             }
             message::Kind::NodePool => {

@@ -8,7 +8,7 @@ use crate::{
         permissions::{Answers, Need},
         state::{Overlay, State},
     },
-    fleet::testing,
+    fleet::{ContextId, testing},
 };
 
 pub const NOTHING: Answers = [Some(false); Need::ALL.len()];
@@ -19,7 +19,7 @@ const SENTENCE: &str =
 
 pub fn may(answers: Answers) -> State {
     let mut state = state(FLEET, (120, 40));
-    send(&mut state, Event::Reviewed(answers));
+    send(&mut state, Event::Reviewed(ContextId::FIRST, answers));
     state
 }
 
@@ -35,8 +35,11 @@ fn reviews(effects: &[Effect]) -> usize {
 fn it_is_asked_once_at_the_first_sign_of_life() {
     let mut state = super::empty((120, 40));
     assert!(press(&mut state, "j k").is_empty(), "the first answer is waited for");
-    state.permissions = Default::default();
-    assert_eq!(send(&mut state, Event::Tick), [Effect::Review { namespace: "fleet".into() }]);
+    state.contexts[0].permissions = Default::default();
+    assert_eq!(
+        send(&mut state, Event::Tick),
+        [Effect::Review { context: ContextId::FIRST, namespace: "fleet".into() }]
+    );
     assert_eq!(reviews(&send(&mut state, Event::Tick)), 0);
 }
 
@@ -49,7 +52,7 @@ fn what_is_not_known_forbids_nothing() {
     }
     // Nor does a server that does not answer the second time make us forget the first.
     let mut state = may(VIEWER);
-    send(&mut state, Event::Reviewed(Answers::default()));
+    send(&mut state, Event::Reviewed(ContextId::FIRST, Answers::default()));
     assert!(state.why_not(Action::Scale).is_some());
 }
 
@@ -105,7 +108,7 @@ fn a_server_that_refuses_is_asked_again() {
     let Some(Effect::Apply { ticket, .. }) = effects.last() else { panic!("{effects:?}") };
     let refusal = Refusal { message: SENTENCE.into(), why: Why::Forbidden };
     assert_eq!(reviews(&send(&mut state, Event::Applied { ticket: *ticket, outcome: Err(refusal) })), 1);
-    send(&mut state, Event::Reviewed(VIEWER));
+    send(&mut state, Event::Reviewed(ContextId::FIRST, VIEWER));
     assert!(press(&mut state, "p").is_empty() && said(&state) == SENTENCE);
 }
 
@@ -116,7 +119,7 @@ fn a_dry_run_that_is_refused_makes_it_ask_again_and_what_it_learns_counts_in_the
     let Some(Effect::DryRun { ticket, .. }) = effects.last() else { panic!("{effects:?}") };
     let refusal = Refusal { message: SENTENCE.into(), why: Why::Forbidden };
     assert_eq!(reviews(&send(&mut state, Event::DryRun { ticket: *ticket, outcome: Err(refusal) })), 1);
-    send(&mut state, Event::Reviewed(VIEWER));
+    send(&mut state, Event::Reviewed(ContextId::FIRST, VIEWER));
     let effects = press(&mut state, "up enter enter 'gpu' enter");
     assert!(effects.iter().all(|e| !matches!(e, Effect::Apply { .. } | Effect::DryRun { .. })), "{effects:?}");
     let Overlay::Scale(dialog) = &state.overlay else { panic!("{:?}", state.overlay) };
@@ -130,7 +133,7 @@ fn a_question_that_was_open_when_the_permission_went_sends_nothing() {
     with(&mut state, testing::snapshot(&paused));
     press(&mut state, "W j right j p");
     assert!(matches!(state.overlay, Overlay::Confirm(_)));
-    send(&mut state, Event::Reviewed(VIEWER));
+    send(&mut state, Event::Reviewed(ContextId::FIRST, VIEWER));
     assert!(press(&mut state, "y").is_empty() && said(&state) == SENTENCE);
 }
 
@@ -141,7 +144,7 @@ fn a_new_line_may_be_that_of_somebody_else() {
     assert_eq!(reviews(&with(&mut state, lost)), 0);
     assert_eq!(reviews(&press(&mut state, "j right j s")), 0, "there is nobody to ask");
     assert_eq!(reviews(&with(&mut state, testing::snapshot(FLEET))), 1);
-    send(&mut state, Event::Reviewed(OPERATOR));
+    send(&mut state, Event::Reviewed(ContextId::FIRST, OPERATOR));
     assert_eq!(said(&state), "you may change the fleet now");
     press(&mut state, "s");
     assert!(matches!(state.overlay, Overlay::Scale(_)));
@@ -153,7 +156,7 @@ fn a_key_that_is_not_for_us_asks_whether_that_is_still_so_but_not_all_the_time()
     state.now += jiff::SignedDuration::from_secs(10);
     let effects = press(&mut state, "j right j s s s s s s s s");
     assert_eq!(reviews(&effects), 1);
-    send(&mut state, Event::Reviewed(VIEWER));
+    send(&mut state, Event::Reviewed(ContextId::FIRST, VIEWER));
     assert_eq!(reviews(&press(&mut state, "s s s")), 0);
 }
 
@@ -161,7 +164,7 @@ fn a_key_that_is_not_for_us_asks_whether_that_is_still_so_but_not_all_the_time()
 fn an_unsupported_server_is_looked_at_only() {
     let why = "the API server is Kubernetes 1.28, and Quarterdeck needs 1.31 or newer";
     let mut state = may(OPERATOR);
-    state.place.only_look = Some(why.into());
+    state.contexts[0].place.only_look = Some(why.into());
     for keys in ["W", "j right j s", "p", "H"] {
         assert!(press(&mut state, keys).iter().all(|e| !e.is_mutation()));
         assert_eq!(said(&state), why, "{keys}");

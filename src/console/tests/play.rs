@@ -14,7 +14,8 @@ use crate::{
 fn subject(state: &State) -> String {
     match state.subject() {
         Subject::Fleet => "fleet".into(),
-        Subject::Idle => "idle".into(),
+        Subject::Context(context) => state.context(context).place.context.clone(),
+        Subject::Idle(_) => "idle".into(),
         Subject::Clusters(_) => "clusters".into(),
         Subject::Cluster(node) => node.row.name.to_string(),
         Subject::Pool(node) => node.row.name.to_string(),
@@ -303,7 +304,7 @@ fn a_machine_that_cannot_be_read_is_asked_for_once() {
     let mut state = state(FLEET, (120, 40));
     let looks = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Look { .. })).count();
     assert_eq!(looks(&press(&mut state, "j right j right j")), 1);
-    assert_eq!(looks(&send(&mut state, Event::Machine(None))), 0);
+    assert_eq!(looks(&send(&mut state, Event::Machine(crate::fleet::ContextId::FIRST, None))), 0);
     assert_eq!(looks(&send(&mut state, Event::Tick)), 0);
     assert_eq!(looks(&press(&mut state, "k j")), 1);
 }

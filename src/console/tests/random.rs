@@ -185,7 +185,7 @@ proptest! {
             if i % every == 1 {
                 let said = answers[i % answers.len()];
                 known = std::array::from_fn(|n| said[n].or(known[n]));
-                send(&mut state, Event::Reviewed(said));
+                send(&mut state, Event::Reviewed(crate::fleet::ContextId::FIRST, said));
             }
             let mut effects = press(&mut state, keys);
             effects.extend(agree(&mut state, &effects));

@@ -1,8 +1,8 @@
 //! Which rows there are: what is open, what a filter leaves, and what folds because it is equal.
 
 use super::{Kept, Restriction, RowId, Tree, span::Span};
-use crate::fleet::{ClusterNode, Health, PoolNode, Snapshot};
-use std::sync::Arc;
+use crate::fleet::{ClusterNode, ContextId, Health, Machines, PoolNode, Snapshot};
+use std::{ops::Range, sync::Arc};
 
 /// Equal machines fold from this many on.
 const FOLD_MACHINES: usize = 4;
@@ -17,8 +17,7 @@ impl Tree {
         self.len = 0;
         self.push(Span::Meta);
         if self.shown_open(&RowId::Meta, restriction) {
-            self.clusters(snapshot, restriction);
-            self.idle(snapshot, restriction);
+            snapshot.contexts().for_each(|context| self.context(snapshot, context, restriction));
         }
         self.find_cursor(snapshot);
         self.top = self.index.saturating_sub(height);
@@ -40,13 +39,25 @@ impl Tree {
         self.open.contains(id)
     }
 
-    fn clusters(&mut self, snapshot: &Snapshot, restriction: Restriction) {
-        let mut at = 0;
-        while at < snapshot.clusters.len() {
+    /// What one meta cluster has, below a row of its own where there are several.
+    fn context(&mut self, snapshot: &Snapshot, context: ContextId, restriction: Restriction) {
+        if snapshot.is_of_several() {
+            self.push(Span::Context(context));
+            if !self.shown_open(&RowId::Context(context), restriction) {
+                return;
+            }
+        }
+        self.clusters(snapshot, snapshot.range(context), restriction);
+        self.idle(snapshot, context, restriction);
+    }
+
+    fn clusters(&mut self, snapshot: &Snapshot, range: Range<usize>, restriction: Restriction) {
+        let mut at = range.start;
+        while at < range.end {
             let run = if restriction.matches.is_some() || restriction.problems_only {
                 1
             } else {
-                equal_run(&snapshot.clusters[at..])
+                equal_run(&snapshot.clusters[at..range.end])
             };
             if run < FOLD_CLUSTERS {
                 self.cluster(snapshot, at, restriction);
@@ -128,24 +139,26 @@ impl Tree {
     fn pinned(&self, snapshot: &Snapshot, node: &PoolNode) -> Option<usize> {
         let RowId::Machine(uid) = &self.cursor else { return None };
         let machine = snapshot.machine(uid)?;
-        (machine.pool.as_ref() == Some(&node.row.name)).then(|| node.machines.position(machine)).flatten()
+        let pool = snapshot.pool_of(machine)?;
+        (pool.row.uid == node.row.uid).then(|| node.machines.position(machine)).flatten()
     }
 
-    fn idle(&mut self, snapshot: &Snapshot, restriction: Restriction) {
+    fn idle(&mut self, snapshot: &Snapshot, context: ContextId, restriction: Restriction) {
+        let all = snapshot.idle(context).map_or(0, Machines::len);
         match restriction.matches {
             Some(matches) => {
-                if let Some(at) = matches.idle.clone().filter(|at| !at.is_empty()) {
-                    self.push(Span::Idle);
-                    if !self.closed.contains(&RowId::Idle) {
-                        self.push(Span::IdleMatches(at));
+                if let Some(at) = matches.idle.get(&context).filter(|at| !at.is_empty()) {
+                    self.push(Span::Idle(context));
+                    if !self.closed.contains(&RowId::Idle(context)) {
+                        self.push(Span::IdleMatches(context, at.clone()));
                     }
                 }
             }
-            None if restriction.problems_only || snapshot.idle.is_empty() => {}
+            None if restriction.problems_only || all == 0 => {}
             None => {
-                self.push(Span::Idle);
-                if self.open.contains(&RowId::Idle) {
-                    self.push(Span::IdleMachines(0..snapshot.idle.len()));
+                self.push(Span::Idle(context));
+                if self.open.contains(&RowId::Idle(context)) {
+                    self.push(Span::IdleMachines(context, 0..all));
                 }
             }
         }

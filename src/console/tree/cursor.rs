@@ -4,7 +4,8 @@ use super::{
     RowId, Tree,
     span::{Span, cluster_id, pool_id, span_id},
 };
-use crate::fleet::{MachineRow, Snapshot};
+use crate::fleet::{ContextId, MachineRow, Snapshot};
+use std::sync::Arc;
 
 impl Tree {
     pub(super) fn find_cursor(&mut self, snapshot: &Snapshot) {
@@ -34,24 +35,27 @@ impl Tree {
     }
 
     fn position_of_machine(&self, snapshot: &Snapshot, machine: &MachineRow) -> Option<usize> {
-        let pool = machine.pool.as_ref();
-        let list = match pool {
-            Some(name) => &snapshot.pool(name)?.machines,
-            None => &snapshot.idle,
+        let context = machine.uid.context;
+        let pool = match machine.pool {
+            Some(_) => Some(snapshot.pool_of(machine)?),
+            None => None,
         };
+        let list = pool.map_or_else(|| snapshot.idle(context), |pool| Some(&pool.machines))?;
         let wanted = list.position(machine)?;
         self.spans.iter().find_map(|(start, span)| {
             let offset = match (span, pool) {
-                (Span::Machines { cluster, pool, range }, Some(name)) => {
-                    let here = snapshot.clusters.get(*cluster)?.pools.get(*pool)?.row.name == *name;
+                (Span::Machines { cluster, pool, range }, Some(node)) => {
+                    let here = Arc::ptr_eq(snapshot.clusters.get(*cluster)?.pools.get(*pool)?, node);
                     (here && range.contains(&wanted)).then(|| wanted - range.start)
                 }
-                (Span::Matches { cluster, pool, at }, Some(name)) => {
-                    let here = snapshot.clusters.get(*cluster)?.pools.get(*pool)?.row.name == *name;
+                (Span::Matches { cluster, pool, at }, Some(node)) => {
+                    let here = Arc::ptr_eq(snapshot.clusters.get(*cluster)?.pools.get(*pool)?, node);
                     here.then(|| at.binary_search(&(wanted as u32)).ok()).flatten()
                 }
-                (Span::IdleMachines(range), None) => range.contains(&wanted).then(|| wanted - range.start),
-                (Span::IdleMatches(at), None) => at.binary_search(&(wanted as u32)).ok(),
+                (Span::IdleMachines(of, range), None) => {
+                    (*of == context && range.contains(&wanted)).then(|| wanted - range.start)
+                }
+                (Span::IdleMatches(of, at), None) if *of == context => at.binary_search(&(wanted as u32)).ok(),
                 _ => None,
             };
             offset.map(|offset| start + offset)
@@ -71,11 +75,27 @@ impl Tree {
                 ids.extend(pool_id(snapshot, *cluster, *pool));
                 ids.extend(cluster_id(snapshot, *cluster));
             }
-            Some(Span::IdleMachines(_) | Span::IdleMatches(_)) => ids.push(RowId::Idle),
+            Some(Span::IdleMachines(context, _) | Span::IdleMatches(context, _)) => ids.push(RowId::Idle(*context)),
             _ => {}
         }
+        ids.extend(self.context_above(snapshot).map(RowId::Context));
         ids.push(RowId::Meta);
         ids
+    }
+
+    /// The context whose branch the cursor's row is in, where there are several.
+    fn context_above(&self, snapshot: &Snapshot) -> Option<ContextId> {
+        let of_cluster = |at: &usize| Some(snapshot.clusters.get(*at)?.row.uid.context);
+        let context = match self.span(self.index)?.1 {
+            Span::Meta | Span::Context(_) => None,
+            Span::Cluster(at) | Span::Pool(at, _) => of_cluster(at),
+            Span::Clusters(range) => of_cluster(&range.start),
+            Span::Fold { cluster, .. } | Span::Machines { cluster, .. } | Span::Matches { cluster, .. } => {
+                of_cluster(cluster)
+            }
+            Span::Idle(context) | Span::IdleMachines(context, _) | Span::IdleMatches(context, _) => Some(*context),
+        };
+        context.filter(|_| snapshot.is_of_several())
     }
 
     /// The branch that the cursor's row belongs to.

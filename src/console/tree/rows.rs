@@ -17,10 +17,12 @@ impl Tree {
     pub fn row<'a>(&self, snapshot: &'a Snapshot, index: usize) -> Option<Row<'a>> {
         let (offset, span) = self.span(index)?;
         let clusters = &snapshot.clusters;
+        let deep = usize::from(snapshot.is_of_several());
         let pool = |cluster: usize, pool: usize| clusters.get(cluster)?.pools.get(pool);
         let next = |id: &RowId| !self.closed.contains(id) && self.opens_at(index, id);
         Some(match span {
             Span::Meta => Row::Meta { open: next(&RowId::Meta) },
+            Span::Context(context) => Row::Context { context: *context, open: next(&RowId::Context(*context)) },
             Span::Cluster(at) => {
                 let node = clusters.get(*at)?;
                 Row::Cluster { node, open: next(&RowId::Cluster(node.row.uid.clone())) }
@@ -37,16 +39,20 @@ impl Tree {
                 let node = pool(*cluster, *at)?;
                 Row::Machines { node, from: *from, open: self.open.contains(&RowId::Machines(node.row.uid.clone())) }
             }
-            Span::Idle => Row::Idle { machines: &snapshot.idle, open: next(&RowId::Idle) },
+            Span::Idle(context) => {
+                Row::Idle { context: *context, machines: snapshot.idle(*context)?, open: next(&RowId::Idle(*context)) }
+            }
             Span::Machines { cluster, pool: at, range } => {
-                Row::Machine { machine: pool(*cluster, *at)?.machines.at(range.start + offset)?, depth: 3 }
+                Row::Machine { machine: pool(*cluster, *at)?.machines.at(range.start + offset)?, depth: 3 + deep }
             }
             Span::Matches { cluster, pool: at, at: matches } => {
-                Row::Machine { machine: pool(*cluster, *at)?.machines.at(matches[offset] as usize)?, depth: 3 }
+                Row::Machine { machine: pool(*cluster, *at)?.machines.at(matches[offset] as usize)?, depth: 3 + deep }
             }
-            Span::IdleMachines(range) => Row::Machine { machine: snapshot.idle.at(range.start + offset)?, depth: 2 },
-            Span::IdleMatches(matches) => {
-                Row::Machine { machine: snapshot.idle.at(matches[offset] as usize)?, depth: 2 }
+            Span::IdleMachines(context, range) => {
+                Row::Machine { machine: snapshot.idle(*context)?.at(range.start + offset)?, depth: 2 + deep }
+            }
+            Span::IdleMatches(context, matches) => {
+                Row::Machine { machine: snapshot.idle(*context)?.at(matches[offset] as usize)?, depth: 2 + deep }
             }
         })
     }
@@ -57,7 +63,8 @@ impl Tree {
             (RowId::Meta, next) => next.is_some(),
             (RowId::Cluster(_), Some(Span::Pool(..))) => true,
             (RowId::Pool(_), Some(Span::Machines { .. } | Span::Matches { .. } | Span::Fold { .. })) => true,
-            (RowId::Idle, Some(Span::IdleMachines(_) | Span::IdleMatches(_))) => true,
+            (RowId::Context(_), Some(Span::Cluster(_) | Span::Clusters(_) | Span::Idle(_))) => true,
+            (RowId::Idle(_), Some(Span::IdleMachines(..) | Span::IdleMatches(..))) => true,
             _ => self.open.contains(id),
         }
     }

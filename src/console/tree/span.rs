@@ -1,13 +1,14 @@
 //! What a laid-out tree is made of: runs of rows, and which identity each run has.
 
 use super::RowId;
-use crate::fleet::Snapshot;
+use crate::fleet::{ContextId, Snapshot};
 use std::{ops::Range, sync::Arc};
 
 /// Rows of one kind in a row; the numbers are positions in the snapshot that it was laid out from.
 #[derive(Clone, Debug)]
 pub enum Span {
     Meta,
+    Context(ContextId),
     Cluster(usize),
     Clusters(Range<usize>),
     Pool(usize, usize),
@@ -16,7 +17,7 @@ pub enum Span {
         pool: usize,
         from: usize,
     },
-    Idle,
+    Idle(ContextId),
     /// Machines of a pool, at positions of its list.
     Machines {
         cluster: usize,
@@ -29,15 +30,15 @@ pub enum Span {
         pool: usize,
         at: Arc<[u32]>,
     },
-    IdleMachines(Range<usize>),
-    IdleMatches(Arc<[u32]>),
+    IdleMachines(ContextId, Range<usize>),
+    IdleMatches(ContextId, Arc<[u32]>),
 }
 
 impl Span {
     pub fn len(&self) -> usize {
         match self {
-            Self::Machines { range, .. } | Self::IdleMachines(range) => range.len(),
-            Self::Matches { at, .. } | Self::IdleMatches(at) => at.len(),
+            Self::Machines { range, .. } | Self::IdleMachines(_, range) => range.len(),
+            Self::Matches { at, .. } | Self::IdleMatches(_, at) => at.len(),
             _ => 1,
         }
     }
@@ -55,7 +56,8 @@ pub fn pool_id(snapshot: &Snapshot, cluster: usize, pool: usize) -> Option<RowId
 pub fn span_id(span: &Span, snapshot: &Snapshot) -> Option<RowId> {
     match span {
         Span::Meta => Some(RowId::Meta),
-        Span::Idle => Some(RowId::Idle),
+        Span::Context(context) => Some(RowId::Context(*context)),
+        Span::Idle(context) => Some(RowId::Idle(*context)),
         Span::Cluster(at) => cluster_id(snapshot, *at),
         Span::Clusters(range) => Some(RowId::Clusters(snapshot.clusters.get(range.start)?.row.uid.clone())),
         Span::Pool(cluster, pool) => pool_id(snapshot, *cluster, *pool),

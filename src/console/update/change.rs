@@ -62,7 +62,7 @@ pub fn pause(state: &mut State) -> Vec<Effect> {
     }
     let Some(node) = state.pool_in_reach().cloned() else { return nothing_here(state, "pause") };
     let Some(pool) = &node.row.resource else { return nothing_here(state, "pause") };
-    let order = confirm::pause_pool(pool, !node.row.paused, &state.place.user);
+    let order = confirm::pause_pool(node.row.uid.context, pool, !node.row.paused, &state.user);
     let question = format!("Let {} go on?", node.row.name);
     stop_or_ask(
         state,
@@ -80,7 +80,7 @@ pub fn hold(state: &mut State) -> Vec<Effect> {
     }
     let Some(node) = state.pool_in_reach().cloned() else { return nothing_here(state, "hold") };
     let Some(pool) = &node.row.resource else { return nothing_here(state, "hold") };
-    let order = confirm::hold_pool(pool, !node.row.hold, &state.place.user);
+    let order = confirm::hold_pool(node.row.uid.context, pool, !node.row.hold, &state.user);
     let question = format!("Lift the hold of {}?", node.row.name);
     stop_or_ask(state, order, !node.row.hold, &question, "nodes may be taken away again")
 }
@@ -169,7 +169,7 @@ pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     };
     let order = confirmation.order.clone();
     state.overlay = Overlay::None;
-    match (yes, state.lacks(&order.needs())) {
+    match (yes, state.lacks_for(&order)) {
         (false, _) => {}
         (true, Some(why)) => state.complain(why),
         (true, None) if armed => return vec![state.apply(order)],

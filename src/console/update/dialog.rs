@@ -24,7 +24,7 @@ pub fn scale(state: &mut State, replicas: Option<i32>) {
         };
         return state.complain(format!("only pools are scaled: {way_out}"));
     };
-    match ScaleDialog::open(&node, &state.snapshot, replicas, &state.place.user, state.now) {
+    match ScaleDialog::open(&node, &state.snapshot, replicas, &state.user, state.now) {
         Some(dialog) => state.overlay = Overlay::Scale(Box::new(dialog)),
         None => state.complain(format!(
             "{} does not exist: machines are claimed for it, but there is no such NodePool",
@@ -57,7 +57,7 @@ pub fn ask_for_opinion(state: &mut State) -> Option<Effect> {
         return None;
     }
     let order = current(&mut state.overlay)?.wants_opinion()?;
-    if state.lacks(&order.needs()).is_some() {
+    if state.lacks_for(&order).is_some() {
         return None;
     }
     state.tickets += 1;
@@ -71,13 +71,13 @@ pub fn ask_for_opinion(state: &mut State) -> Option<Effect> {
 /// Has the pods of a cluster counted whose machines are about to be drained, if we may write: the mark is a write as well.
 pub fn ask_to_count(state: &mut State) -> Option<Effect> {
     let Overlay::Rollout(dialog) = &state.overlay else { return None };
-    let needs = dialog.order().ok()?.needs();
-    if !state.is_armed() || state.lacks(&needs).is_some() {
+    let (context, order) = (dialog.about.cluster.context, dialog.order().ok()?);
+    if !state.is_armed() || state.lacks_for(&order).is_some() {
         return None;
     }
     let at = state.now;
     let Overlay::Rollout(dialog) = &mut state.overlay else { return None };
-    dialog.wants_count(at).map(|(namespace, cluster)| Effect::Count { namespace, cluster, at })
+    dialog.wants_count(at).map(|(namespace, cluster)| Effect::Count { context, namespace, cluster, at })
 }
 
 /// Takes the server's answer in, if it is the one that is waited for.
@@ -145,7 +145,7 @@ fn submit(state: &mut State) -> Vec<Effect> {
     let armed = state.is_armed();
     let Some(dialog) = current(&mut state.overlay) else { return Vec::new() };
     let (order, blocked) = (dialog.order(), dialog.blocked(armed));
-    let lacks = order.as_ref().ok().and_then(|order| state.lacks(&order.needs()));
+    let lacks = order.as_ref().ok().and_then(|order| state.lacks_for(order));
     let why = lacks.or(blocked);
     let ticket = state.tickets + 1;
     let Some(dialog) = current(&mut state.overlay) else { return Vec::new() };

@@ -15,7 +15,12 @@ pub fn open(state: &mut State) -> Vec<Effect> {
         let branch = matches!(
             state.tree.row(&state.snapshot, state.tree.index()),
             Some(
-                Row::Meta { .. } | Row::Cluster { .. } | Row::Clusters { .. } | Row::Machines { .. } | Row::Idle { .. }
+                Row::Meta { .. }
+                    | Row::Context { .. }
+                    | Row::Cluster { .. }
+                    | Row::Clusters { .. }
+                    | Row::Machines { .. }
+                    | Row::Idle { .. }
             )
         );
         if branch {
@@ -30,7 +35,11 @@ pub fn open(state: &mut State) -> Vec<Effect> {
         state.complain("no operation has worked here yet: there is no log");
         return Vec::new();
     };
-    let key = OperationKey { namespace: operation.namespace.to_string(), name: operation.name.to_string() };
+    let key = OperationKey {
+        context: operation.uid.context,
+        namespace: operation.namespace.to_string(),
+        name: operation.name.to_string(),
+    };
     let machine = match state.subject() {
         Subject::Machine(machine) => Some(machine.name.clone()),
         _ => None,

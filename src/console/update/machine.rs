@@ -104,7 +104,7 @@ pub fn care(state: &mut State, action: Action, care: Care) {
         1 => first.name.to_string(),
         many => text::plural(many, "machine"),
     };
-    let order = maintenance::order(care, machines.iter().map(AsRef::as_ref), &state.place.user, state.now);
+    let order = maintenance::order(care, machines.iter().map(AsRef::as_ref), &state.user, state.now);
     change::ask(state, order, &format!("{} {who}?", care.verb()), care.meaning());
 }
 
@@ -120,7 +120,7 @@ pub fn choose(state: &mut State, action: Action, choice: Choice) -> Vec<Effect> 
     if choice != Choice::Force && !change::may_write(state, action) {
         return Vec::new();
     }
-    let Some(order) = maintenance::choose(&machine, choice, &state.place.user) else { return Vec::new() };
+    let Some(order) = maintenance::choose(&machine, choice, &state.user) else { return Vec::new() };
     match choice {
         // To wait is to stop nothing and lose nothing.
         Choice::Wait => return vec![state.apply(order)],
@@ -136,7 +136,7 @@ pub fn choose(state: &mut State, action: Action, choice: Choice) -> Vec<Effect> 
                 "what only they hold is lost, and what they serve may stop".to_owned(),
             ];
             let title = format!("Force the drain of {}", machine.name);
-            let dialog = TypedDialog::new(title, meaning, node, order, &state.place.user, state.now);
+            let dialog = TypedDialog::new(title, meaning, node, order, &state.user, state.now);
             state.overlay = Overlay::Typed(Box::new(dialog));
         }
     }

@@ -7,7 +7,7 @@ use super::super::{
     state::{List, Overlay, Pane, State, View},
     tree::{Row, RowId},
 };
-use crate::fleet::Health;
+use crate::fleet::{Health, Uid};
 
 /// Moves within the focused pane.
 pub fn travel(state: &mut State, action: Action) {
@@ -107,6 +107,7 @@ pub fn collapse(state: &mut State) {
     let open = match state.tree.row(&snapshot, state.tree.index()) {
         Some(
             Row::Meta { open }
+            | Row::Context { open, .. }
             | Row::Cluster { open, .. }
             | Row::Clusters { open, .. }
             | Row::Pool { open, .. }
@@ -131,6 +132,7 @@ pub fn expand(state: &mut State) {
         Some(Row::Machine { .. }) | None => {}
         Some(
             Row::Meta { open }
+            | Row::Context { open, .. }
             | Row::Cluster { open, .. }
             | Row::Clusters { open, .. }
             | Row::Pool { open, .. }
@@ -153,7 +155,8 @@ pub fn open(state: &mut State) {
         (Pane::Main, View::Fleet) => match state.tree.row(&state.snapshot, state.tree.index()) {
             Some(Row::Machine { .. }) => page(state),
             Some(
-                Row::Cluster { open, .. }
+                Row::Context { open, .. }
+                | Row::Cluster { open, .. }
                 | Row::Clusters { open, .. }
                 | Row::Pool { open, .. }
                 | Row::Machines { open, .. }
@@ -182,7 +185,7 @@ fn go_to_event(state: &mut State) {
 }
 
 /// Opens what is above an object and puts the cursor on it; false if it is not there.
-pub fn reveal(state: &mut State, uid: &str) -> bool {
+pub fn reveal(state: &mut State, uid: &Uid) -> bool {
     use crate::fleet::Selection;
     let snapshot = state.snapshot.clone();
     let id = match snapshot.find(uid) {
@@ -198,9 +201,9 @@ pub fn reveal(state: &mut State, uid: &str) -> bool {
             RowId::Pool(node.row.uid.clone())
         }
         Some(Selection::Machine(machine)) => {
-            match machine.pool.as_deref().and_then(|pool| snapshot.pool(pool)) {
+            match snapshot.pool_of(&machine) {
                 Some(node) => {
-                    if let Some(cluster) = snapshot.cluster(&node.row.cluster) {
+                    if let Some(cluster) = snapshot.cluster_of(&node.row) {
                         state.tree.set_open(RowId::Cluster(cluster.row.uid.clone()), true);
                     }
                     state.tree.set_open(RowId::Pool(node.row.uid.clone()), true);
@@ -208,7 +211,7 @@ pub fn reveal(state: &mut State, uid: &str) -> bool {
                         state.tree.set_open(RowId::Machines(node.row.uid.clone()), true);
                     }
                 }
-                None => state.tree.set_open(RowId::Idle, true),
+                None => state.tree.set_open(RowId::Idle(machine.uid.context), true),
             }
             RowId::Machine(machine.uid.clone())
         }
@@ -216,13 +219,14 @@ pub fn reveal(state: &mut State, uid: &str) -> bool {
     };
     view(state, View::Fleet);
     state.tree.set_open(RowId::Meta, true);
+    state.tree.set_open(RowId::Context(uid.context), true);
     state.lay_out();
     if state.tree.go_to(&snapshot, &id) {
         return true;
     }
     // It is in a fold, or a filter hides it.
     for (at, cluster) in snapshot.clusters.iter().enumerate() {
-        if at == 0 || cluster.health >= Health::Good {
+        if at == snapshot.range(cluster.row.uid.context).start || cluster.health >= Health::Good {
             state.tree.set_open(RowId::Clusters(cluster.row.uid.clone()), true);
         }
     }

@@ -7,11 +7,13 @@ use super::{
         input::Line,
         keys::Chord,
         message::Effect,
+        named,
         palette::{self, Command, Palette},
         state::{Overlay, State, View},
     },
     act, dialog, navigate, sort,
 };
+use crate::fleet::Uid;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Esc, or whatever asks for going back, for the help page and the same key again.
@@ -148,21 +150,14 @@ fn run_line(state: &mut State) -> Vec<Effect> {
 /// Carries a command out. The palette closes only if it could be.
 fn run(state: &mut State, command: Command) -> Result<Vec<Effect>, String> {
     let snapshot = state.snapshot.clone();
-    let mut go = |uid: &str| navigate::reveal(state, uid).then(Vec::new).ok_or_else(|| "it is gone".to_owned());
+    let mut go = |uid: &Uid| navigate::reveal(state, uid).then(Vec::new).ok_or_else(|| "it is gone".to_owned());
     let effects = match command {
-        Command::Pool(name) => go(&palette::find_pool(&snapshot, &name)?)?,
-        Command::Cluster(name) => {
-            go(&snapshot.cluster(&name).ok_or(format!("there is no cluster `{name}`"))?.row.uid.clone())?
-        }
-        Command::Machine(name) => {
-            let machine = snapshot.all_machines().find(|m| *m.name == *name);
-            go(&machine.ok_or(format!("there is no machine `{name}`"))?.uid.clone())?
-        }
-        Command::Operation(name) => {
-            go(&snapshot.operation_named(&name).ok_or(format!("there is no operation `{name}`"))?.uid.clone())?
-        }
+        Command::Pool(name) => go(&named::pool(&snapshot, &name)?)?,
+        Command::Cluster(name) => go(&named::cluster(&snapshot, &name)?.row.uid)?,
+        Command::Machine(name) => go(&named::machine(&snapshot, &name)?)?,
+        Command::Operation(name) => go(&named::operation(&snapshot, &name)?)?,
         Command::Scale { pool, replicas } => {
-            go(&palette::find_pool(&snapshot, &pool)?)?;
+            go(&named::pool(&snapshot, &pool)?)?;
             state.overlay = Overlay::None;
             dialog::scale(state, replicas);
             return Ok(Vec::new());

@@ -13,7 +13,10 @@ use super::{
     },
     change,
 };
-use crate::{api, fleet::PoolNode};
+use crate::{
+    api,
+    fleet::{PoolNode, Uid},
+};
 
 /// The dialog of an upgrade: of the pool under the cursor, or of a whole cluster.
 pub fn upgrade(state: &mut State) {
@@ -46,11 +49,12 @@ pub fn replace(state: &mut State) {
     let pool = match &machines {
         Some(machines) => {
             let name = machines[0].pool.clone();
-            if machines.iter().any(|m| m.pool != name) {
+            let context = machines[0].uid.context;
+            if machines.iter().any(|m| m.pool != name || m.uid.context != context) {
                 return state
                     .complain("the marked machines are of several pools: mark those of one, esc takes marks away");
             }
-            name.and_then(|name| state.snapshot.pool(&name).cloned())
+            state.snapshot.pool_of(&machines[0]).cloned()
         }
         None => state.pool_in_reach().cloned(),
     };
@@ -78,7 +82,7 @@ pub fn retry(state: &mut State) {
         let (cluster, pool) = (cluster_of(state, pool)?, Some(pool.row.name.clone()));
         Some(About { verb: Verb::Retry, cluster, pool, machines: Vec::new() })
     });
-    let dialog = about.and_then(|about| RolloutDialog::open(about, &state.snapshot, &state.place.user, state.now));
+    let dialog = about.and_then(|about| RolloutDialog::open(about, &state.snapshot, &state.user, state.now));
     let Some(dialog) = dialog else {
         return state.complain("nothing is planned for this pool: it has no ClusterDeployment");
     };
@@ -107,12 +111,12 @@ fn of_pool(state: &mut State, verb: Verb, pool: Option<&Arc<PoolNode>>, machines
     }
 }
 
-fn cluster_of(state: &State, pool: &PoolNode) -> Option<Arc<str>> {
-    state.snapshot.cluster(&pool.row.cluster).map(|node| node.row.uid.clone())
+fn cluster_of(state: &State, pool: &PoolNode) -> Option<Uid> {
+    state.snapshot.cluster_of(&pool.row).map(|node| node.row.uid.clone())
 }
 
 fn open(state: &mut State, about: About) {
-    match RolloutDialog::open(about, &state.snapshot, &state.place.user, state.now) {
+    match RolloutDialog::open(about, &state.snapshot, &state.user, state.now) {
         Some(dialog) => state.overlay = Overlay::Rollout(Box::new(dialog)),
         None => state.complain("there is no ClusterDeployment of this cluster: nothing is planned without one"),
     }

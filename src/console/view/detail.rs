@@ -56,8 +56,8 @@ pub struct Room {
 /// What can be seen of the subject.
 pub fn fingerprint(state: &State, hash: &mut impl Hasher) {
     match state.subject() {
-        Subject::Fleet | Subject::Idle | Subject::Clusters(_) => {
-            (Arc::as_ptr(&state.snapshot.operations).cast::<()>() as usize, state.snapshot.idle.len()).hash(hash);
+        Subject::Fleet | Subject::Context(_) | Subject::Idle(_) | Subject::Clusters(_) => {
+            (Arc::as_ptr(&state.snapshot.operations).cast::<()>() as usize, state.snapshot.idle_count()).hash(hash);
         }
         Subject::Cluster(node) => (Arc::as_ptr(node) as usize).hash(hash),
         Subject::Pool(node) => {
@@ -90,7 +90,8 @@ fn room(state: &State, class: Class, area: Rect) -> Room {
 fn panels(state: &State, glyphs: Glyphs, room: Room) -> Vec<Panel> {
     let panels = match state.subject() {
         Subject::Fleet | Subject::Clusters(_) => scope::fleet(glyphs, state, room),
-        Subject::Idle => scope::idle(state),
+        Subject::Context(context) => scope::context(glyphs, state, context, room),
+        Subject::Idle(context) => scope::idle(state, context),
         Subject::Cluster(node) => scope::cluster(glyphs, state, node, room),
         Subject::Pool(node) => pool::panels(glyphs, state, node, room),
         Subject::Machine(machine) => machine::panels(glyphs, state, machine, room),

@@ -172,7 +172,7 @@ fn status(pen: &Pen, state: &State, dialog: &dyn Ask, width: usize) -> Vec<Strip
 
 /// Permission comes before all that can be mended here.
 fn blocked(state: &State, dialog: &dyn Ask) -> Option<String> {
-    let lacks = dialog.order().ok().and_then(|order| state.lacks(&order.needs()));
+    let lacks = dialog.order().ok().and_then(|order| state.lacks_for(&order));
     lacks.or_else(|| dialog.blocked(state.is_armed()))
 }
 

@@ -26,7 +26,7 @@ pub fn header(pen: &mut Pen, state: &State, area: Rect) {
     if !wide {
         left = Strip::of(pen.glyphs.cursor(), Role::Accent);
     }
-    left.push(text::cut(&state.place.context, if wide { 28 } else { 16 }), Role::Title);
+    left.push(text::cut(&state.title(), if wide { 28 } else { 16 }), Role::Title);
     left.push(" ", Role::Text);
     connection(&mut left, pen, state);
     if snapshot.is_simulated() {
@@ -107,7 +107,7 @@ fn mode(pen: &Pen, state: &State, wide: bool) -> Strip {
         }
         None => strip.push(if wide { "READ-ONLY" } else { "RO" }, Role::Muted),
     }
-    strip.push(format!("  {}  ", text::cut(&state.place.user, if wide { 24 } else { 10 })), Role::Text);
+    strip.push(format!("  {}  ", text::cut(&state.user, if wide { 24 } else { 10 })), Role::Text);
     // Seconds only where they are looked at: a clock that ticks for nobody keeps a link busy.
     let clock = if state.shows_seconds() { text::clock(state.now) } else { text::clock_minutes(state.now) };
     strip.push(text::right(&format!("{clock}Z"), if wide { 9 } else { 0 }.max(clock.len() + 1)), Role::Text);
@@ -149,15 +149,19 @@ pub fn tabs(pen: &mut Pen, state: &State, area: Rect) {
 }
 
 fn breadcrumb(state: &State) -> String {
-    let mut parts = vec![state.place.namespace.clone()];
+    let mut parts: Vec<String> = match state.context_here() {
+        Some(context) if state.has_several_contexts() => vec![state.context(context).place.context.clone()],
+        Some(context) => vec![state.context(context).place.namespace.clone()],
+        None => Vec::new(),
+    };
     match state.subject() {
-        Subject::Fleet | Subject::Clusters(_) => {}
-        Subject::Idle => parts.push("idle".into()),
+        Subject::Fleet | Subject::Context(_) | Subject::Clusters(_) => {}
+        Subject::Idle(_) => parts.push("idle".into()),
         Subject::Cluster(node) => parts.push(node.row.name.to_string()),
         Subject::Pool(node) => parts.extend([node.row.cluster.to_string(), node.row.short_name.to_string()]),
         Subject::Machine(machine) => {
             parts.extend(machine.cluster.as_deref().map(ToOwned::to_owned));
-            let pool = machine.pool.as_deref().and_then(|pool| state.snapshot.pool(pool));
+            let pool = state.snapshot.pool_of(machine);
             parts.extend(pool.map(|p| p.row.short_name.to_string()));
             parts.push(machine.name.to_string());
         }

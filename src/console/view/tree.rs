@@ -7,6 +7,7 @@ use super::{
         text,
         tree::Row,
     },
+    contexts,
     pen::{Pen, Strip, row_of},
 };
 use crate::{
@@ -19,18 +20,18 @@ use std::hash::{Hash, Hasher};
 
 /// Widths of the columns.
 #[derive(Clone, Copy)]
-struct Columns {
+pub(super) struct Columns {
     name: usize,
     ready: usize,
     version: usize,
-    state: usize,
+    pub state: usize,
 }
 
 impl Columns {
     /// The columns of a pane; numbers get the room that the largest of them takes.
     fn of(width: usize, state: &State) -> Self {
         let desired: usize = state.snapshot.clusters.iter().map(|c| c.desired).sum();
-        let total = state.snapshot.counts.of(MachineState::Ready).max(state.snapshot.idle.len());
+        let total = state.snapshot.counts.of(MachineState::Ready).max(state.snapshot.idle_count());
         let ready = text::width(&ratio(total, desired)).clamp(7, 15);
         let version = if width < 64 { 8 } else { 9 };
         let state = (width * 3 / 10).clamp(12, 34);
@@ -102,7 +103,7 @@ fn empty(pen: &mut Pen, state: &State, inner: Rect) {
 }
 
 /// What can be seen of a row: two rows of one digest look the same.
-pub fn fingerprint(row: Option<Row>, hash: &mut impl Hasher) {
+pub fn fingerprint(state: &State, row: Option<Row>, hash: &mut impl Hasher) {
     let Some(row) = row else { return };
     let counts = |counts: &StateCounts, hash: &mut _| {
         Health::ALL.map(|health| counts.health(health)).hash(hash);
@@ -110,6 +111,7 @@ pub fn fingerprint(row: Option<Row>, hash: &mut impl Hasher) {
     };
     match row {
         Row::Meta { .. } => {}
+        Row::Context { context, .. } => contexts::fingerprint(state, context, hash),
         Row::Cluster { node, .. } => {
             (&node.row.name, &node.row.version, node.health, node.desired).hash(hash);
             (node.row.paused, node.row.reachable, &node.row.message).hash(hash);
@@ -139,28 +141,30 @@ fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -
     let glyphs = pen.glyphs;
     let mut strip = Strip::of(if selected { glyphs.cursor() } else { " " }, Role::Accent);
     let branch = |open: bool| glyphs.branch(open);
+    let deep = deep(state);
     match row {
         Row::Meta { open } => {
             let counts = &state.snapshot.counts;
             let desired: usize = state.snapshot.clusters.iter().map(|c| c.desired).sum();
-            name(&mut strip, 0, branch(open), &state.place.context, Role::Title, columns);
+            name(&mut strip, 0, branch(open), &state.title(), Role::Title, columns);
             numbers(&mut strip, &ratio(counts.of(MachineState::Ready), desired), "", columns);
             summary(&mut strip, pen, counts, columns);
         }
-        Row::Cluster { node, open } => cluster(&mut strip, pen, node, open, columns),
-        Row::Clusters { nodes, open } => clusters(&mut strip, pen, nodes, open, columns),
+        Row::Context { context, open } => contexts::row(&mut strip, pen, state, context, open, columns),
+        Row::Cluster { node, open } => cluster(&mut strip, pen, (node, 1 + deep), open, columns),
+        Row::Clusters { nodes, open } => clusters(&mut strip, pen, (nodes, 1 + deep), open, columns),
         Row::Pool { node, open } => pool(&mut strip, pen, state, node, open, columns),
         Row::Machines { node, from, open } => {
             let count = node.machines.len() - from;
             let first = node.machines.at(from).map_or("", |m| &m.name);
             let last = node.machines.at(node.machines.len() - 1).map_or("", |m| &m.name);
             let label = format!("{first} {} {}", glyphs.ellipsis(), tail(first, last));
-            name(&mut strip, 3, branch(open), &label, Role::Muted, columns);
+            name(&mut strip, 3 + deep, branch(open), &label, Role::Muted, columns);
             numbers(&mut strip, &text::number(count), node.row.version.as_deref().unwrap_or_default(), columns);
             strip.push(format!("{} same", glyphs.health(Health::Good)), Role::Good);
         }
-        Row::Idle { machines, open } => {
-            name(&mut strip, 1, branch(open), "idle machines", Role::Text, columns);
+        Row::Idle { machines, open, .. } => {
+            name(&mut strip, 1 + deep, branch(open), "idle machines", Role::Text, columns);
             numbers(&mut strip, &text::number(machines.len()), "", columns);
             strip.push(format!("{} free", glyphs.health(Health::Idle)), Role::Idle);
         }
@@ -174,7 +178,12 @@ fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -
     strip
 }
 
-fn name(strip: &mut Strip, depth: usize, mark: &str, label: &str, role: Role, columns: Columns) {
+/// Clusters stand one deeper where each context has a branch.
+fn deep(state: &State) -> usize {
+    usize::from(state.snapshot.is_of_several())
+}
+
+pub(super) fn name(strip: &mut Strip, depth: usize, mark: &str, label: &str, role: Role, columns: Columns) {
     let indent = depth * 2;
     // In the colour of what follows: a colour that changes is bytes for each cursor key.
     strip.push(format!("{}{mark} ", " ".repeat(indent)), role);
@@ -182,14 +191,14 @@ fn name(strip: &mut Strip, depth: usize, mark: &str, label: &str, role: Role, co
     strip.push(" ", Role::Text);
 }
 
-fn numbers(strip: &mut Strip, ready: &str, version: &str, columns: Columns) {
+pub(super) fn numbers(strip: &mut Strip, ready: &str, version: &str, columns: Columns) {
     strip.push(text::right(ready, columns.ready), Role::Text);
     strip.push(" ", Role::Text);
     strip.push(text::left(version, columns.version), Role::Muted);
     strip.push(" ", Role::Text);
 }
 
-fn ratio(ready: usize, desired: usize) -> String {
+pub(super) fn ratio(ready: usize, desired: usize) -> String {
     format!("{}/{}", text::number(ready), text::number(desired))
 }
 
@@ -223,9 +232,9 @@ fn summary(strip: &mut Strip, pen: &Pen, counts: &StateCounts, columns: Columns)
     }
 }
 
-fn cluster(strip: &mut Strip, pen: &Pen, node: &ClusterNode, open: bool, columns: Columns) {
+fn cluster(strip: &mut Strip, pen: &Pen, (node, depth): (&ClusterNode, usize), open: bool, columns: Columns) {
     let row = &node.row;
-    name(strip, 1, pen.glyphs.branch(open), &row.name, Role::Text, columns);
+    name(strip, depth, pen.glyphs.branch(open), &row.name, Role::Text, columns);
     let version = row.version.as_deref().or(row.wanted_version.as_deref()).unwrap_or_default();
     numbers(strip, &ratio(node.ready(), node.desired), version, columns);
     if row.reachable == Some(false) {
@@ -240,10 +249,16 @@ fn cluster(strip: &mut Strip, pen: &Pen, node: &ClusterNode, open: bool, columns
     }
 }
 
-fn clusters(strip: &mut Strip, pen: &Pen, nodes: &[std::sync::Arc<ClusterNode>], open: bool, columns: Columns) {
+fn clusters(
+    strip: &mut Strip,
+    pen: &Pen,
+    (nodes, depth): (&[std::sync::Arc<ClusterNode>], usize),
+    open: bool,
+    columns: Columns,
+) {
     let (first, last) = (&nodes[0].row, &nodes[nodes.len() - 1].row);
     let label = format!("{} {} {} ({})", first.name, pen.glyphs.ellipsis(), tail(&first.name, &last.name), nodes.len());
-    name(strip, 1, pen.glyphs.branch(open), &label, Role::Text, columns);
+    name(strip, depth, pen.glyphs.branch(open), &label, Role::Text, columns);
     let ready = nodes.iter().map(|n| n.ready()).sum();
     let desired = nodes.iter().map(|n| n.desired).sum();
     numbers(strip, &ratio(ready, desired), first.version.as_deref().unwrap_or_default(), columns);
@@ -252,7 +267,7 @@ fn clusters(strip: &mut Strip, pen: &Pen, nodes: &[std::sync::Arc<ClusterNode>],
 
 fn pool(strip: &mut Strip, pen: &Pen, state: &State, node: &PoolNode, open: bool, columns: Columns) {
     let row = &node.row;
-    name(strip, 2, pen.glyphs.branch(open), &row.short_name, Role::Text, columns);
+    name(strip, 2 + deep(state), pen.glyphs.branch(open), &row.short_name, Role::Text, columns);
     let rollout = standing::rollout(row.resource.as_ref());
     let from = rollout.and_then(|r| r.from_versions.first());
     let version = way(from.map(String::as_str), row.version.as_deref().unwrap_or_default(), pen.glyphs.arrow());
@@ -263,7 +278,7 @@ fn pool(strip: &mut Strip, pen: &Pen, state: &State, node: &PoolNode, open: bool
         return;
     }
     let rolling = rollout.map(|r| standing::fraction(r, row.desired));
-    let working = state.snapshot.operations_of(&row.name).next().filter(|o| !o.is_final());
+    let working = state.snapshot.operations_of(row).next().filter(|o| !o.is_final());
     if let Some(fraction) = rolling.or(working.map(|o| o.fraction())).filter(|_| node.health >= Health::Moving) {
         let room = columns.state.saturating_sub(7).min(12);
         let (done, rest) = text::bar(fraction, room, pen.glyphs.is_ascii());

@@ -2,13 +2,13 @@
 
 use super::{
     Arc, BTreeMap, Cluster, ClusterDeployment, ClusterEntry, ClusterRow, Index, Kind, Machines, PoolEntry, PoolRow,
-    StateCounts, carries,
+    StateCounts, Uid, carries,
 };
 
 impl Index {
     pub(super) fn deployment(&mut self, deployment: Arc<ClusterDeployment>) {
         let Some(name) = deployment.metadata.name.as_deref().map(Arc::<str>::from) else { return };
-        self.deployment_names.insert(deployment.metadata.uid.as_deref().unwrap_or_default().into(), name.clone());
+        self.deployment_names.insert(self.uid(deployment.metadata.uid.as_deref()), name.clone());
         let entry = self.cluster_entry(&name);
         entry.deployment = Some(deployment);
         self.combine(&name);
@@ -16,17 +16,17 @@ impl Index {
 
     pub(super) fn cluster(&mut self, cluster: Arc<Cluster>) {
         let Some(name) = cluster.metadata.name.as_deref().map(Arc::<str>::from) else { return };
-        self.cluster_names.insert(cluster.metadata.uid.as_deref().unwrap_or_default().into(), name.clone());
+        self.cluster_names.insert(self.uid(cluster.metadata.uid.as_deref()), name.clone());
         let entry = self.cluster_entry(&name);
         entry.resource = Some(cluster);
         self.combine(&name);
     }
 
-    pub(super) fn cluster_gone(&mut self, kind: Kind, uid: &Arc<str>) {
+    pub(super) fn cluster_gone(&mut self, kind: Kind, uid: &Uid) {
         let names = if kind == Kind::Deployment { &mut self.deployment_names } else { &mut self.cluster_names };
         let Some(name) = names.remove(uid) else { return };
         let Some(entry) = self.clusters.get_mut(&name) else { return };
-        let is_it = |uid_of: Option<&String>| uid_of.map(String::as_str) == Some(&**uid);
+        let is_it = |uid_of: Option<&String>| uid_of.map(String::as_str) == Some(uid.as_str());
         // One of the same name may have come in the meantime: it stays.
         if kind == Kind::Deployment && is_it(entry.deployment.as_ref().and_then(|d| d.metadata.uid.as_ref())) {
             entry.deployment = None;
@@ -38,8 +38,9 @@ impl Index {
     }
 
     fn combine(&mut self, name: &Arc<str>) {
+        let context = self.context;
         if let Some(entry) = self.clusters.get_mut(name) {
-            entry.row = Arc::new(ClusterRow::combine(name, entry.deployment.clone(), entry.resource.clone()));
+            entry.row = Arc::new(ClusterRow::combine(context, name, entry.deployment.clone(), entry.resource.clone()));
         }
         self.touch(name);
     }
@@ -63,7 +64,7 @@ impl Index {
         self.touch(&pool.cluster);
     }
 
-    pub(super) fn pool_gone(&mut self, uid: &Arc<str>) {
+    pub(super) fn pool_gone(&mut self, uid: &Uid) {
         let Some(name) = self.pool_names.remove(uid) else { return };
         let Some(entry) = self.pools.get_mut(&name) else { return };
         if entry.row.as_ref().is_none_or(|row| row.uid != *uid) {
@@ -118,8 +119,9 @@ impl Index {
     }
 
     fn cluster_entry(&mut self, name: &Arc<str>) -> &mut ClusterEntry {
+        let context = self.context;
         self.clusters.entry(name.clone()).or_insert_with(|| ClusterEntry {
-            row: Arc::new(ClusterRow::combine(name, None, None)),
+            row: Arc::new(ClusterRow::combine(context, name, None, None)),
             ..ClusterEntry::default()
         })
     }

@@ -8,7 +8,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{EventRow, OperationRow};
+use super::{EventRow, OperationRow, Uid};
 
 const OPERATIONS: usize = 2_000;
 const EVENTS: usize = 1_000;
@@ -18,13 +18,13 @@ type Rank = (bool, Reverse<Option<Timestamp>>, Arc<str>);
 /// Operations in list order; beyond [`OPERATIONS`] the oldest that are over are forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Operations {
-    by_uid: Arc<HashMap<Arc<str>, Arc<OperationRow>>>,
+    by_uid: Arc<HashMap<Uid, Arc<OperationRow>>>,
     ordered: BTreeMap<Rank, Arc<OperationRow>>,
     published: Option<Arc<[Arc<OperationRow>]>>,
 }
 
 impl Operations {
-    pub(super) fn find(&self, uid: &str) -> Option<&Arc<OperationRow>> {
+    pub(super) fn find(&self, uid: &Uid) -> Option<&Arc<OperationRow>> {
         self.by_uid.get(uid)
     }
 
@@ -39,7 +39,7 @@ impl Operations {
         self.published = None;
     }
 
-    pub(super) fn remove(&mut self, uid: &Arc<str>) {
+    pub(super) fn remove(&mut self, uid: &Uid) {
         if !self.by_uid.contains_key(uid) {
             return;
         }
@@ -50,7 +50,7 @@ impl Operations {
     }
 
     #[allow(clippy::type_complexity)] // the two shapes of one list
-    pub(super) fn publish(&mut self) -> (Arc<[Arc<OperationRow>]>, Arc<HashMap<Arc<str>, Arc<OperationRow>>>) {
+    pub(super) fn publish(&mut self) -> (Arc<[Arc<OperationRow>]>, Arc<HashMap<Uid, Arc<OperationRow>>>) {
         let list = self.published.get_or_insert_with(|| self.ordered.values().cloned().collect());
         (list.clone(), self.by_uid.clone())
     }
@@ -59,8 +59,8 @@ impl Operations {
 /// Events, the newest first; beyond [`EVENTS`] the oldest are forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Events {
-    times: HashMap<Arc<str>, Timestamp>,
-    ordered: BTreeMap<(Reverse<Timestamp>, Arc<str>), Arc<EventRow>>,
+    times: HashMap<Uid, Timestamp>,
+    ordered: BTreeMap<(Reverse<Timestamp>, Uid), Arc<EventRow>>,
     published: Option<Arc<[Arc<EventRow>]>>,
 }
 
@@ -76,7 +76,7 @@ impl Events {
         self.published = None;
     }
 
-    pub(super) fn remove(&mut self, uid: &Arc<str>) {
+    pub(super) fn remove(&mut self, uid: &Uid) {
         if let Some(at) = self.times.remove(uid) {
             self.ordered.remove(&(Reverse(at), uid.clone()));
             self.published = None;

@@ -1,8 +1,8 @@
 //! Making a snapshot: rebuilds the nodes that changed, shares the rest.
 
 use super::{
-    Arc, ClusterEntry, ClusterNode, HashMap, Index, Kind, Nodes, PoolEntry, PoolNode, PoolRow, Snapshot, StateCounts,
-    natural,
+    Arc, ClusterEntry, ClusterNode, ContextId, HashMap, Index, Kind, Nodes, PoolEntry, PoolNode, PoolRow, Snapshot,
+    StateCounts, natural,
 };
 
 impl Index {
@@ -18,6 +18,8 @@ impl Index {
         }
         let (operations, operations_by_uid) = self.operations.publish();
         let next = Snapshot {
+            context: self.context,
+            parts: Arc::default(),
             generation: self.generation,
             complete: self.complete.len() == Kind::ALL.len(),
             connection: self.connection.clone(),
@@ -37,12 +39,12 @@ impl Index {
     }
 
     fn clusters(&mut self) -> Vec<Arc<ClusterNode>> {
-        let pools = &mut self.pools;
+        let (context, pools) = (self.context, &mut self.pools);
         let mut clusters: Vec<_> = self
             .clusters
             .values_mut()
             .map(|entry| {
-                let node = entry.node.take().unwrap_or_else(|| Arc::new(cluster_node(entry, pools)));
+                let node = entry.node.take().unwrap_or_else(|| Arc::new(cluster_node(context, entry, pools)));
                 entry.node.insert(node).clone()
             })
             .collect();
@@ -51,13 +53,13 @@ impl Index {
     }
 }
 
-fn cluster_node(entry: &ClusterEntry, pools: &mut HashMap<Arc<str>, PoolEntry>) -> ClusterNode {
+fn cluster_node(context: ContextId, entry: &ClusterEntry, pools: &mut HashMap<Arc<str>, PoolEntry>) -> ClusterNode {
     let mut counts = StateCounts::default();
     let mut nodes = Vec::with_capacity(entry.pools.len());
     for name in &entry.pools {
         let Some(pool) = pools.get_mut(name) else { continue };
         counts.merge(&pool.counts);
-        nodes.push(pool_node(name, pool));
+        nodes.push(pool_node(context, name, pool));
     }
     nodes.sort_by(|a, b| a.health.cmp(&b.health).then_with(|| natural(&a.row.name, &b.row.name)));
     let own = entry.row.health(&StateCounts::default());
@@ -70,11 +72,11 @@ fn cluster_node(entry: &ClusterEntry, pools: &mut HashMap<Arc<str>, PoolEntry>) 
     }
 }
 
-fn pool_node(name: &Arc<str>, entry: &mut PoolEntry) -> Arc<PoolNode> {
+fn pool_node(context: ContextId, name: &Arc<str>, entry: &mut PoolEntry) -> Arc<PoolNode> {
     if let Some(node) = &entry.node {
         return node.clone();
     }
-    let row = entry.row.clone().unwrap_or_else(|| Arc::new(PoolRow::missing(&entry.cluster, name)));
+    let row = entry.row.clone().unwrap_or_else(|| Arc::new(PoolRow::missing(context, &entry.cluster, name)));
     let node = Arc::new(PoolNode {
         health: row.health(&entry.counts),
         row,
@@ -98,10 +100,10 @@ fn same_places(old: &[Arc<ClusterNode>], new: &[Arc<ClusterNode>]) -> bool {
 fn locate(clusters: &[Arc<ClusterNode>]) -> Nodes {
     let mut nodes = Nodes::default();
     for (at, cluster) in clusters.iter().enumerate() {
-        nodes.clusters.insert(cluster.row.name.clone(), at);
+        nodes.cluster_names.insert(cluster.row.name.clone(), at);
         nodes.clusters.insert(cluster.row.uid.clone(), at);
         for (position, pool) in cluster.pools.iter().enumerate() {
-            nodes.pools.insert(pool.row.name.clone(), (at, position));
+            nodes.pool_names.insert(pool.row.name.clone(), (at, position));
             nodes.pools.insert(pool.row.uid.clone(), (at, position));
         }
     }

@@ -38,9 +38,9 @@ fn pool(name: u8, cluster: u8, rack: u8) -> Change {
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
     let machines = (0_u8..120, 0_usize..9, 0_u8..4, 0_u8..3).prop_map(|(n, s, p, r)| machine(n, s, p, r));
-    let gone = (0_u8..120).prop_map(|n| Change::Gone(Kind::Machine, format!("m-{n}").into()));
+    let gone = (0_u8..120).prop_map(|n| Change::Gone(Kind::Machine, Uid::new(ContextId::FIRST, format!("m-{n}"))));
     let pools = (0_u8..4, 0_u8..3, 0_u8..3).prop_map(|(n, c, r)| pool(n, c, r));
-    let pool_gone = (0_u8..4).prop_map(|n| Change::Gone(Kind::Pool, format!("p{n}").into()));
+    let pool_gone = (0_u8..4).prop_map(|n| Change::Gone(Kind::Pool, Uid::new(ContextId::FIRST, format!("p{n}"))));
     prop::collection::vec(prop_oneof![12 => machines, 3 => gone, 2 => pools, 1 => pool_gone], 1..400)
 }
 
@@ -50,7 +50,7 @@ proptest! {
     #[test]
     fn what_is_kept_is_what_a_recount_gives(changes in changes()) {
         let mut index = Index::default();
-        let mut machines: BTreeMap<Arc<str>, Arc<MachineRow>> = BTreeMap::new();
+        let mut machines: BTreeMap<Uid, Arc<MachineRow>> = BTreeMap::new();
         for (at, change) in changes.into_iter().enumerate() {
             match &change {
                 Change::Machine(m) => drop(machines.insert(m.uid.clone(), m.clone())),
@@ -85,8 +85,9 @@ proptest! {
                     prop_assert_eq!(snapshot.capacity(&pool.row), free);
                 }
             }
-            for (at, machine) in snapshot.idle.iter().enumerate() {
-                prop_assert_eq!(snapshot.idle.position(machine), Some(at));
+            let idle = snapshot.idle(ContextId::FIRST).expect("there is one");
+            for (at, machine) in idle.iter().enumerate() {
+                prop_assert_eq!(idle.position(machine), Some(at));
             }
             for (uid, machine) in &machines {
                 prop_assert_eq!(snapshot.machine(uid).map(|m| m.state), Some(machine.state));
@@ -100,12 +101,20 @@ fn a_snapshot_stands_while_the_index_goes_on() {
     let mut index =
         testing::fleet("cluster a\n pool p replicas=1\n machine m-1 Ready\n cluster b\n pool q\n machine m-2 Ready");
     let before = index.publish();
-    let failed =
-        testing::snapshot("cluster a\n pool p replicas=1\n machine m-1 Failed").machine("uid-m-1").unwrap().clone();
+    let failed = testing::snapshot("cluster a\n pool p replicas=1\n machine m-1 Failed")
+        .machine(&testing::uid("m-1"))
+        .unwrap()
+        .clone();
     index.apply(Change::Machine(failed));
     let after = index.publish();
-    assert_eq!(before.machine("uid-m-1").unwrap().state, MachineState::Ready);
-    assert_eq!(after.machine("uid-m-1").unwrap().state, MachineState::Failed);
+    assert_eq!(before.machine(&testing::uid("m-1")).unwrap().state, MachineState::Ready);
+    assert_eq!(after.machine(&testing::uid("m-1")).unwrap().state, MachineState::Failed);
     assert_eq!((before.clusters[0].health, after.clusters[0].health), (Health::Good, Health::Bad));
-    assert!(Arc::ptr_eq(before.cluster("b").unwrap(), after.cluster("b").unwrap()), "what did not change is shared");
+    assert!(
+        Arc::ptr_eq(
+            before.cluster_named(ContextId::FIRST, "b").unwrap(),
+            after.cluster_named(ContextId::FIRST, "b").unwrap()
+        ),
+        "what did not change is shared"
+    );
 }

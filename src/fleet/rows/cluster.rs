@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 use crate::{
     api::{Cluster, ClusterDeployment, ClusterPhase, ConditionStatus, condition_status, find_condition, labels},
-    fleet::{Health, StateCounts},
+    fleet::{ContextId, Health, StateCounts, Uid},
 };
 
 /// One cluster. Clusters are few, so both resources are kept (without managed fields).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClusterRow {
     /// UID of the `ClusterDeployment`; of the `Cluster` if there is only that.
-    pub uid: Arc<str>,
+    pub uid: Uid,
     pub name: Arc<str>,
     pub phase: Option<ClusterPhase>,
     /// The version that its API server reports.
@@ -41,7 +41,12 @@ pub struct ClusterRow {
 
 impl ClusterRow {
     /// One row of the two resources of that name, either of which may be missing.
-    pub fn combine(name: &Arc<str>, deployment: Option<Arc<ClusterDeployment>>, cluster: Option<Arc<Cluster>>) -> Self {
+    pub fn combine(
+        context: ContextId,
+        name: &Arc<str>,
+        deployment: Option<Arc<ClusterDeployment>>,
+        cluster: Option<Arc<Cluster>>,
+    ) -> Self {
         let of_deployment = deployment.as_ref().map(|d| &d.metadata);
         let of_cluster = cluster.as_ref().map(|c| &c.metadata);
         let metadata = [of_deployment, of_cluster];
@@ -58,7 +63,7 @@ impl ClusterRow {
         let count = |n: i32| usize::try_from(n).unwrap_or(0);
         let uid = metadata.iter().flatten().find_map(|m| m.uid.as_deref());
         Self {
-            uid: uid.map_or_else(|| format!("missing:{name}").into(), Into::into),
+            uid: Uid::new(context, uid.map_or_else(|| format!("missing:{name}").into(), Arc::<str>::from)),
             name: name.clone(),
             phase: status.phase,
             version: status.version.as_deref().map(|v| v.trim_start_matches('v').into()),

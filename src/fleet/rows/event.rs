@@ -5,12 +5,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 
-use crate::{api::GROUP, fleet::Interner};
+use crate::{
+    api::GROUP,
+    fleet::{Interner, Uid},
+};
 
 /// What happened to something, how often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRow {
-    pub uid: Arc<str>,
+    pub uid: Uid,
     /// When it last happened.
     pub at: Timestamp,
     pub first_at: Timestamp,
@@ -23,7 +26,7 @@ pub struct EventRow {
     /// What it is about: `Machine`, `NodePool`, `Operation`, `Cluster`, …
     pub kind: Arc<str>,
     pub name: Arc<str>,
-    pub object_uid: Arc<str>,
+    pub object_uid: Uid,
     /// Who says so.
     pub source: Option<Arc<str>>,
 }
@@ -42,7 +45,7 @@ impl EventRow {
         let last = series.and_then(|s| s.last_observed_time.as_ref()).map(|t| t.0);
         let count = series.and_then(|s| s.count).or(event.count).unwrap_or(1);
         Some(Self {
-            uid: event.metadata.uid.unwrap_or_default().into(),
+            uid: interner.uid(event.metadata.uid.as_deref()),
             at: last.or(event.last_timestamp.map(|t| t.0)).unwrap_or(first_at).max(first_at),
             first_at,
             count: u32::try_from(count).unwrap_or(1).max(1),
@@ -51,7 +54,7 @@ impl EventRow {
             message: event.message.unwrap_or_default().into(),
             kind: interner.share(about.kind.as_deref().unwrap_or_default()),
             name: interner.share(about.name.as_deref().unwrap_or_default()),
-            object_uid: about.uid.unwrap_or_default().into(),
+            object_uid: interner.uid(about.uid.as_deref()),
             source: interner.share_some(
                 event.reporting_component.as_deref().or(event.source.as_ref().and_then(|s| s.component.as_deref())),
             ),

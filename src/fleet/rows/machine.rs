@@ -11,13 +11,13 @@ use crate::{
         Capacity, ClaimReference, DrainStatus, Machine, MachineSpec, MachineState, MachineStatus, Maintenance,
         NodeStatus, PhaseState, PhaseStatus, labels,
     },
-    fleet::Interner,
+    fleet::{Interner, Uid},
 };
 
 /// One machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MachineRow {
-    pub uid: Arc<str>,
+    pub uid: Uid,
     pub name: Arc<str>,
     pub namespace: Arc<str>,
     /// The version that this row was made from: a precondition for writes.
@@ -220,7 +220,7 @@ impl MachineRow {
             created_at: instant(metadata.creation_timestamp.as_ref()),
             generation: metadata.generation,
             namespace: interner.share(metadata.namespace.as_deref().unwrap_or_default()),
-            uid: metadata.uid.unwrap_or_default().into(),
+            uid: interner.uid(metadata.uid.as_deref()),
             name: metadata.name.unwrap_or_default().into(),
             resource_version: metadata.resource_version.unwrap_or_default().into(),
             labels: metadata

@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use super::instant;
 use crate::{
     api::{Failure, Operation, OperationProgress, OperationState, OperationType, PhaseDuration},
-    fleet::{Health, Interner},
+    fleet::{Health, Interner, Uid},
 };
 
 /// One operation: who asked, why, and how it goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperationRow {
-    pub uid: Arc<str>,
+    pub uid: Uid,
     pub name: Arc<str>,
     pub namespace: Arc<str>,
     pub type_: OperationType,
@@ -58,7 +58,7 @@ impl OperationRow {
         let spec = &operation.spec;
         let text = |s: Option<&String>| s.filter(|s| !s.is_empty()).map(|s| s.as_str().into());
         Self {
-            uid: operation.metadata.uid.as_deref().unwrap_or_default().into(),
+            uid: interner.uid(operation.metadata.uid.as_deref()),
             name: interner.share(operation.metadata.name.as_deref().unwrap_or_default()),
             namespace: interner.share(operation.metadata.namespace.as_deref().unwrap_or_default()),
             type_: spec.type_,

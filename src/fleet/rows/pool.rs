@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     api::{ConditionStatus, NodePool, PoolPhase, Role, condition_status, find_condition, labels},
-    fleet::{Health, Interner, StateCounts},
+    fleet::{ContextId, Health, Interner, StateCounts, Uid},
 };
 
 /// One pool. Pools are few, so the whole resource is kept (without managed fields): what a plan, a diff and `y` read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PoolRow {
-    pub uid: Arc<str>,
+    pub uid: Uid,
     /// Name of the `NodePool`: unique in its namespace.
     pub name: Arc<str>,
     /// The name without the cluster's, as an administrator writes it: `gpu` of `eu-1-gpu`.
@@ -45,7 +45,7 @@ impl PoolRow {
         let environment = marks.into_iter().flatten().find_map(|m| m.get(labels::ENVIRONMENT));
         let production = environment.is_some_and(|e| e == "production");
         Self {
-            uid: pool.metadata.uid.as_deref().unwrap_or_default().into(),
+            uid: interner.uid(pool.metadata.uid.as_deref()),
             short_name: short_name(&name, &cluster).into(),
             cluster: interner.share(&cluster),
             role: pool.spec.role,
@@ -64,9 +64,9 @@ impl PoolRow {
     }
 
     /// Stands for a pool that machines are claimed for and that does not exist (yet, or any more).
-    pub(in crate::fleet) fn missing(cluster: &Arc<str>, name: &Arc<str>) -> Self {
+    pub(in crate::fleet) fn missing(context: ContextId, cluster: &Arc<str>, name: &Arc<str>) -> Self {
         Self {
-            uid: format!("missing:{name}").into(),
+            uid: Uid::new(context, format!("missing:{name}")),
             short_name: short_name(name, cluster).into(),
             cluster: cluster.clone(),
             role: Role::Worker,

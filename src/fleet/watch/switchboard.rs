@@ -14,6 +14,7 @@ use crate::fleet::{
     connection::{Connection, Contact, Line, OFFLINE_ATTEMPTS},
     fault::Fault,
     index::Change,
+    uid::ContextId,
 };
 
 /// Who talks to the server.
@@ -35,6 +36,7 @@ struct Failure {
 #[derive(Debug)]
 pub(super) struct Switchboard {
     inbox: Arc<Inbox>,
+    context: ContextId,
     namespace: Arc<str>,
     contact: Contact,
     state: Mutex<State>,
@@ -49,15 +51,20 @@ struct State {
 }
 
 impl Switchboard {
-    pub(super) fn new(inbox: Arc<Inbox>, namespace: &str) -> Self {
+    pub(super) fn new(inbox: Arc<Inbox>, context: ContextId, namespace: &str) -> Self {
         Self {
             inbox,
+            context,
             namespace: namespace.into(),
             contact: Contact::default(),
             state: Mutex::default(),
             retry: Notify::new(),
             restart: Notify::new(),
         }
+    }
+
+    pub(super) fn context(&self) -> ContextId {
+        self.context
     }
 
     pub(super) fn namespace(&self) -> &str {

@@ -69,11 +69,11 @@ async fn a_cut_line_shows_what_was_last_seen_and_heals() {
     let (client, cut) = cuttable(&direct);
     let mut feed = watch(&client, "fleet");
     let seen = timeout(Duration::from_secs(20), feed.wait_for(|s| s.complete && s.connection.line.is_live())).await;
-    assert_eq!(seen.expect("listed in time").idle.len(), 1200);
+    assert_eq!(seen.expect("listed in time").idle_count(), 1200);
 
     cut.store(true, Ordering::Relaxed);
     let broken = timeout(Duration::from_secs(20), feed.wait_for(|s| !s.connection.line.is_live())).await.unwrap();
-    assert_eq!(broken.idle.len(), 1200, "the last picture stays");
+    assert_eq!(broken.idle_count(), 1200, "the last picture stays");
     assert!(broken.connection.line.error().unwrap().contains("cannot be reached"), "{:?}", broken.connection.line);
     assert!(matches!(broken.connection.line, Line::Reconnecting { .. }));
     let machines: Api<Machine> = Api::namespaced(direct.clone(), "fleet");
@@ -84,13 +84,13 @@ async fn a_cut_line_shows_what_was_last_seen_and_heals() {
     feed.retry_now();
     let mut smallest = usize::MAX;
     let healed = feed.wait_for(|s| {
-        smallest = smallest.min(s.idle.len());
+        smallest = smallest.min(s.idle_count());
         s.connection.line.is_live()
-            && s.idle.iter().any(|m| &*m.name == "m-new")
-            && !s.idle.iter().any(|m| &*m.name == "m-7")
+            && s.all_machines().any(|m| &*m.name == "m-new")
+            && !s.all_machines().any(|m| &*m.name == "m-7")
     });
     let healed = timeout(Duration::from_secs(30), healed).await.expect("healed in time");
-    assert_eq!(healed.idle.len(), 1200);
+    assert_eq!(healed.idle_count(), 1200);
     assert!(smallest >= 1199, "the fleet flashed empty: {smallest}");
 }
 
@@ -102,14 +102,16 @@ async fn changes_arrive_and_coalesce() {
     pools.create(&PostParams::default(), &NodePool::new("eu-1-gpu", spec)).await.unwrap();
     let mut feed = watch(&client, "fleet");
     let wait = Duration::from_secs(20);
-    timeout(wait, feed.wait_for(|s| s.complete && s.pool("eu-1-gpu").is_some())).await.unwrap();
+    timeout(wait, feed.wait_for(|s| s.complete && s.pool_named(ContextId::FIRST, "eu-1-gpu").is_some())).await.unwrap();
     for replicas in 4..=9 {
         let patch = serde_json::json!({ "spec": { "replicas": replicas } });
         pools.patch("eu-1-gpu", &PatchParams::default(), &Patch::Merge(patch)).await.unwrap();
     }
-    timeout(wait, feed.wait_for(|s| s.pool("eu-1-gpu").is_some_and(|p| p.row.desired == 9))).await.unwrap();
+    timeout(wait, feed.wait_for(|s| s.pool_named(ContextId::FIRST, "eu-1-gpu").is_some_and(|p| p.row.desired == 9)))
+        .await
+        .unwrap();
     pools.delete("eu-1-gpu", &DeleteParams::default()).await.unwrap();
-    let last = timeout(wait, feed.wait_for(|s| s.pool("eu-1-gpu").is_none())).await.unwrap();
+    let last = timeout(wait, feed.wait_for(|s| s.pool_named(ContextId::FIRST, "eu-1-gpu").is_none())).await.unwrap();
     assert!(last.clusters.is_empty() && last.complete);
     assert!(Kind::ALL.len() == 6 && last.connection.contact.last().is_some());
 }

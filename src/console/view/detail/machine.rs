@@ -12,7 +12,7 @@ use crate::{
 };
 
 pub fn panels(glyphs: Glyphs, state: &State, machine: &MachineRow, room: Room) -> Vec<Panel> {
-    let resource = state.machine.as_deref().filter(|m| m.metadata.uid.as_deref() == Some(&*machine.uid));
+    let resource = state.resource_of(machine).map(AsRef::as_ref);
     let mut panels = vec![facts(glyphs, state, machine, resource, room)];
     if machine.phases.is_empty() {
         let words = resource.filter(|_| machine.drain.is_none()).map_or("", |_| "no phases are recorded");
@@ -40,7 +40,7 @@ fn restored(resource: &Machine, row: &MachineRow) -> MachineRow {
 }
 
 fn phases(glyphs: Glyphs, state: &State, machine: &MachineRow, room: Room) -> Panel {
-    let lines = gantt::phases(glyphs, machine, &state.snapshot.history, state.now, room.width);
+    let lines = gantt::phases(glyphs, machine, state.snapshot.history(machine.uid.context), state.now, room.width);
     let operation = machine.operation.as_deref().map(|o| text::cut(o, 40)).unwrap_or_default();
     Panel::new("Phases", lines).right(Strip::of(operation, Role::Muted))
 }

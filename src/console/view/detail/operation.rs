@@ -7,7 +7,7 @@ use super::{
 use crate::{
     config::Role,
     console::{action::Action, glyphs::Glyphs, state::State, text},
-    fleet::OperationRow,
+    fleet::{OperationRow, Uid},
 };
 
 pub fn panels(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Room) -> Vec<Panel> {
@@ -21,13 +21,20 @@ pub fn panels(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Roo
             .spec
             .machines
             .iter()
-            .filter_map(|m| state.snapshot.machine(&m.uid))
+            .filter_map(|m| state.snapshot.machine(&Uid::new(operation.uid.context, m.uid.as_str())))
             .filter(|m| m.operation.as_ref() == Some(&operation.name))
             .take(200)
             .collect();
         if !machines.is_empty() {
             let height = room.height.saturating_sub(panels.iter().map(|p| p.lines.len() + 2).sum::<usize>() + 2).max(4);
-            let lines = gantt::machines(glyphs, &machines, &state.snapshot.history, state.now, room.width, height);
+            let lines = gantt::machines(
+                glyphs,
+                &machines,
+                state.snapshot.history(operation.uid.context),
+                state.now,
+                room.width,
+                height,
+            );
             panels.push(Panel::new("Machines", lines).growing());
         }
     }

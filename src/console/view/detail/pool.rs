@@ -49,10 +49,8 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
     if room.tight {
         lines.truncate(1);
     }
-    let version = row
-        .version
-        .as_deref()
-        .or_else(|| state.snapshot.cluster(&row.cluster).and_then(|c| c.row.wanted_version.as_deref()));
+    let version =
+        row.version.as_deref().or_else(|| state.snapshot.cluster_of(row).and_then(|c| c.row.wanted_version.as_deref()));
     let mut second =
         Strip::new().fact("role", row.role.as_str(), Role::Text).fact("version", version.unwrap_or("–"), Role::Text);
     if row.production {
@@ -74,7 +72,7 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
     }
     if let Some(rollout) = standing::rollout(row.resource.as_ref()) {
         lines.extend(rollout::lines(glyphs, state, node, rollout, room));
-    } else if let Some(operation) = state.snapshot.operations_of(&row.name).next() {
+    } else if let Some(operation) = state.snapshot.operations_of(row).next() {
         lines.push(operation_bar(glyphs, state, node, operation, room.width));
         if !room.tight {
             lines.extend(who(operation).flow(room.width));
@@ -133,7 +131,7 @@ fn operation_bar(glyphs: Glyphs, state: &State, node: &PoolNode, operation: &Ope
 
 /// Seconds until the last machine is through, if each remaining phase takes as long as it usually does.
 fn remaining(state: &State, node: &PoolNode, operation: &OperationRow) -> Option<i64> {
-    let history = &state.snapshot.history;
+    let history = state.snapshot.history(node.row.uid.context);
     let machines = node.machines.iter().take_while(|m| m.health <= Health::Moving);
     let mut longest = None;
     for machine in machines.filter(|m| m.operation.as_ref() == Some(&operation.name)).take(200) {
@@ -233,13 +231,13 @@ fn progress(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room, height: 
     let total = [Health::Bad, Health::Warning, Health::Moving].map(|h| counts.health(h)).iter().sum::<usize>();
     if machines.is_empty() {
         // At rest what was done here says more than that nothing is being done.
-        let operations: Vec<&OperationRow> = state.snapshot.operations_of(&node.row.name).map(AsRef::as_ref).collect();
+        let operations: Vec<&OperationRow> = state.snapshot.operations_of(&node.row).map(AsRef::as_ref).collect();
         return scope::operations_panel(glyphs, state, &operations, Room { height: height.max(1), ..room });
     }
     let mut lines = gantt::machines(
         glyphs,
         &machines,
-        &state.snapshot.history,
+        state.snapshot.history(node.row.uid.context),
         state.now,
         room.width,
         if room.tight { height + 1 } else { height.saturating_sub(3).max(3) },

@@ -1,14 +1,14 @@
 //! The fleet, the idle machines, a cluster: totals, and what is under way.
 
 use super::{
-    super::{pen::Strip, tree::role},
+    super::{contexts, pen::Strip, tree::role},
     Panel, Room,
 };
 use crate::{
     api::MachineState,
     config::Role,
     console::{action::Action, glyphs::Glyphs, state::State, text},
-    fleet::{ClusterNode, OperationRow, StateCounts},
+    fleet::{ClusterNode, ContextId, Machines, OperationRow, StateCounts},
 };
 
 pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
@@ -24,24 +24,60 @@ pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
                 format!("{}/{}", text::number(snapshot.counts.of(MachineState::Ready)), text::number(desired)),
                 Role::Title,
             )
-            .fact("idle", text::number(snapshot.idle.len()), Role::Accent),
+            .fact("idle", text::number(snapshot.idle_count()), Role::Accent),
         states(&snapshot.counts),
     ];
     for refused in snapshot.connection.refused.iter() {
         lines.push(Strip::of(text::cut(refused, room.width), Role::Warning));
     }
-    let mut title = Panel::new(text::clean(&state.place.context), lines);
+    let mut title = Panel::new(text::clean(&state.title()), lines);
     title.title.push("   meta cluster", Role::Muted);
     let operations: Vec<&OperationRow> = snapshot.operations.iter().map(AsRef::as_ref).collect();
     vec![title, operations_panel(glyphs, state, &operations, room)]
 }
 
-pub fn idle(state: &State) -> Vec<Panel> {
+/// One of several meta clusters.
+pub fn context(glyphs: Glyphs, state: &State, context: ContextId, room: Room) -> Vec<Panel> {
+    let Some(here) = state.snapshot.of(context) else { return Vec::new() };
+    let known = state.context(context);
+    let desired: usize = here.clusters.iter().map(|c| c.desired).sum();
+    let ready = format!("{}/{}", text::number(here.counts.of(MachineState::Ready)), text::number(desired));
+    let mut lines = vec![
+        Strip::new()
+            .fact("clusters", text::number(here.clusters.len()), Role::Text)
+            .fact("pools", text::number(here.pools().count()), Role::Text)
+            .fact("machines", text::number(here.counts.total()), Role::Text)
+            .fact("ready", ready, Role::Title)
+            .fact("idle", text::number(here.idle_count()), Role::Accent),
+        states(&here.counts),
+        contexts::line(glyphs, &here.connection, state.now).fact(
+            "namespace",
+            text::cut(&known.place.namespace, 40),
+            Role::Text,
+        ),
+    ];
+    let said = here.connection.line.error().map(ToOwned::to_owned).into_iter();
+    let said = said.chain(here.connection.refused.iter().map(ToString::to_string)).chain(state.only_look_in(context));
+    for sentence in said {
+        lines.extend(text::wrap(&sentence, room.width).into_iter().take(3).map(|part| Strip::of(part, Role::Warning)));
+    }
+    let mut title = Panel::new(text::clean(&known.place.context), lines);
+    title.title.push("   meta cluster", Role::Muted);
+    let operations: Vec<&OperationRow> = here.operations.iter().map(AsRef::as_ref).collect();
+    vec![title, operations_panel(glyphs, state, &operations, room)]
+}
+
+pub fn idle(state: &State, context: ContextId) -> Vec<Panel> {
     let snapshot = &*state.snapshot;
-    let mut lines = vec![Strip::new().fact("idle machines", text::number(snapshot.idle.len()), Role::Title)];
+    let mut lines = vec![Strip::new().fact(
+        "idle machines",
+        text::number(snapshot.idle(context).map_or(0, Machines::len)),
+        Role::Title,
+    )];
     lines.push(Strip::of("free to be claimed by a pool whose selector matches their labels", Role::Muted));
     lines.push(Strip::new());
-    for (cluster, pool) in snapshot.pools().take(200) {
+    let here = snapshot.pools().filter(|(cluster, _)| cluster.row.uid.context == context);
+    for (cluster, pool) in here.take(200) {
         lines.push(
             Strip::of(text::left(&format!("{}/{}", cluster.row.name, pool.row.short_name), 40), Role::Text)
                 .add(format!(" could claim {}", text::number(snapshot.capacity(&pool.row))), Role::Muted),
@@ -101,8 +137,13 @@ pub fn cluster(glyphs: Glyphs, state: &State, node: &ClusterNode, room: Room) ->
     if row.simulated {
         facts.title.push("   simulated", Role::Simulated);
     }
-    let operations: Vec<&OperationRow> =
-        state.snapshot.operations.iter().filter(|o| o.cluster == row.name).map(AsRef::as_ref).collect();
+    let operations: Vec<&OperationRow> = state
+        .snapshot
+        .operations_in(row.uid.context)
+        .iter()
+        .filter(|o| o.cluster == row.name)
+        .map(AsRef::as_ref)
+        .collect();
     vec![facts, pools(glyphs, node, room), operations_panel(glyphs, state, &operations, room)]
 }
 

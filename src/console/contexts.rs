@@ -1,0 +1,77 @@
+//! The meta clusters that the console shows: what each is called, what is known of it before it answers, and what it lets
+//! us do.
+//!
+//! What comes from one is never mixed with what comes from another: a row knows its context by its UID, and a change
+//! carries that on to the server.
+
+use super::{
+    permissions::Permissions,
+    state::{Place, State, Subject},
+};
+use crate::fleet::{ContextId, Snapshot};
+
+/// One meta cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Context {
+    pub place: Place,
+    pub permissions: Permissions,
+}
+
+impl Context {
+    /// One of which nothing more is said than where it is.
+    pub fn plain(place: Place) -> Self {
+        Self { place, ..Self::default() }
+    }
+}
+
+impl State {
+    /// What is known of a context.
+    ///
+    /// # Panics
+    /// For one that is not shown, which no row can name.
+    pub fn context(&self, context: ContextId) -> &Context {
+        &self.contexts[context.index()]
+    }
+
+    /// There is more than one meta cluster.
+    pub fn has_several_contexts(&self) -> bool {
+        self.contexts.len() > 1
+    }
+
+    /// What the whole is called.
+    pub fn title(&self) -> String {
+        match self.contexts.as_slice() {
+            [one] => one.place.context.clone(),
+            several => format!("{} contexts", several.len()),
+        }
+    }
+
+    /// The context that what the cursor is on belongs to; none where it is on all of them.
+    pub fn context_here(&self) -> Option<ContextId> {
+        match self.subject() {
+            Subject::Context(context) | Subject::Idle(context) => Some(context),
+            Subject::Cluster(node) => Some(node.row.uid.context),
+            Subject::Pool(node) => Some(node.row.uid.context),
+            Subject::Machine(machine) => Some(machine.uid.context),
+            Subject::Operation(operation) => Some(operation.uid.context),
+            Subject::Fleet | Subject::Clusters(_) if !self.has_several_contexts() => Some(ContextId::FIRST),
+            Subject::Fleet | Subject::Clusters(_) => None,
+        }
+    }
+}
+
+/// Takes over what a meta cluster said of itself when it first answered.
+pub fn learn(state: &mut State) {
+    let snapshot = state.snapshot.clone();
+    for (context, known) in snapshot.contexts().zip(&mut state.contexts) {
+        if let Some(welcome) = snapshot.part(context).and_then(|part| part.welcome.as_deref()) {
+            known.place.namespace.clone_from(&welcome.namespace);
+            known.place.only_look.clone_from(&welcome.only_look);
+        }
+    }
+}
+
+/// How the line to a context is, if there is any sign of it.
+pub fn is_live(snapshot: &Snapshot, context: ContextId) -> bool {
+    snapshot.connection_of(context).is_some_and(|connection| connection.line.is_live())
+}
