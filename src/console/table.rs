@@ -4,7 +4,7 @@
 //! moment old: a large fleet is put in order on another thread, at most once a second while only data changes.
 
 use super::state::{List, State, View};
-use crate::fleet::{Filter, MachineRow, Snapshot, sort, sort::Key};
+use crate::fleet::{Filter, MachineRow, Snapshot, Uid, sort, sort::Key};
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ impl PartialEq for Question {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
     /// Machines by UID, in their order.
-    pub rows: Vec<Arc<str>>,
+    pub rows: Vec<Uid>,
     /// The widest text of each column.
     pub widths: Vec<usize>,
 }
@@ -176,7 +176,7 @@ impl Table {
         self.answer.rows.is_empty()
     }
 
-    pub fn rows(&self) -> &[Arc<str>] {
+    pub fn rows(&self) -> &[Uid] {
         &self.answer.rows
     }
 
@@ -202,8 +202,8 @@ impl Table {
     }
 
     /// Puts the cursor on a machine; false if it is not there.
-    pub fn go_to(&mut self, uid: &str) -> bool {
-        let Some(index) = self.rows().iter().position(|row| **row == *uid) else { return false };
+    pub fn go_to(&mut self, uid: &Uid) -> bool {
+        let Some(index) = self.rows().iter().position(|row| row == uid) else { return false };
         self.list.index = index;
         self.list.cursor = self.rows().get(index).cloned();
         true

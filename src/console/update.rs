@@ -144,7 +144,7 @@ fn fingerprint(state: &State) -> u64 {
         View::Machines => {
             for uid in state.table.rows().iter().skip(state.table.list.top).take(height) {
                 let row = snapshot.machine(uid).map(|machine| super::tree::Row::Machine { machine, depth: 0 });
-                super::view::tree::fingerprint(row, &mut hash);
+                super::view::tree::fingerprint(state, row, &mut hash);
             }
         }
         View::Events => {}

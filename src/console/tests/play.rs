@@ -344,7 +344,7 @@ fn views_and_commands() {
     assert_eq!(subject(&state), "us-2-m4");
     press(&mut state, ": 'machine nope' enter");
     let Overlay::Palette(palette) = &state.overlay else { panic!() };
-    assert_eq!(palette.complaint.as_deref(), Some("there is no machine `nope`"));
+    assert_eq!(palette.complaint.as_deref(), Some("there is no machine `nope`: Tab completes names"));
     assert_eq!(press(&mut state, "esc : 'theme light' enter"), [Effect::Theme("light".into())]);
 }
 
