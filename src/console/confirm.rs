@@ -58,7 +58,7 @@ fn operation_target(operation: &OperationRow) -> Target {
         kind: Kind::Operation,
         namespace: operation.namespace.to_string(),
         name: operation.name.to_string(),
-        uid: operation.uid.to_string(),
+        uid: operation.uid.as_str().to_owned(),
         resource_version: metadata.resource_version.clone().unwrap_or_default(),
         generation: metadata.generation,
     }

@@ -103,6 +103,7 @@ impl Hands {
                 self.tasks.spawn_blocking(move || Some(Event::Arranged(question.answer())));
             }
             Effect::Read { ticket, about, form } => {
+                let Some(client) = clients.of(about.context) else { return };
                 self.tasks.spawn(async move {
                     let answer = tokio::time::timeout(ANSWER_WITHIN, read::read(&client, &about, form)).await;
                     let outcome = answer.unwrap_or_else(|_| Err(no_answer())).map(Box::new);

@@ -61,7 +61,7 @@ pub fn target(machine: &MachineRow) -> Target {
         kind: Kind::Machine,
         namespace: machine.namespace.to_string(),
         name: machine.name.to_string(),
-        uid: machine.uid.to_string(),
+        uid: machine.uid.as_str().to_owned(),
         resource_version: machine.resource_version.to_string(),
         generation: machine.generation,
     }

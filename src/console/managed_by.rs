@@ -6,6 +6,7 @@ use super::{
     message::{Kind, Order, Target},
     state::State,
 };
+use crate::fleet::Uid;
 use std::{collections::BTreeMap, fmt};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -62,15 +63,18 @@ impl State {
 
     fn manager_of(&self, target: &Target) -> Option<Manager> {
         let snapshot = &self.snapshot;
+        let (context, uid) = (target.context, Uid::new(target.context, target.uid.as_str()));
         let metadata = match target.kind {
-            Kind::NodePool => &snapshot.pool(&target.name)?.row.resource.as_ref()?.metadata,
-            Kind::ClusterDeployment => &snapshot.cluster(&target.name)?.row.deployment.as_ref()?.metadata,
-            Kind::Operation => &snapshot.operation_named(&target.name)?.resource.metadata,
-            Kind::Machine => match &self.machine {
-                Some(machine) if machine.metadata.uid.as_deref() == Some(&target.uid) => &machine.metadata,
+            Kind::NodePool => &snapshot.pool_named(context, &target.name)?.row.resource.as_ref()?.metadata,
+            Kind::ClusterDeployment => {
+                &snapshot.cluster_named(context, &target.name)?.row.deployment.as_ref()?.metadata
+            }
+            Kind::Operation => &snapshot.operation_named(context, &target.name)?.resource.metadata,
+            Kind::Machine => match snapshot.machine(&uid).and_then(|machine| self.resource_of(machine)) {
+                Some(machine) => &machine.metadata,
                 // Of all others only the labels are kept.
                 _ => {
-                    let row = snapshot.machine(&target.uid)?;
+                    let row = snapshot.machine(&uid)?;
                     let labels = row.labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
                     return of(Some(&labels), None, &[]);
                 }

@@ -5,8 +5,8 @@ use super::{
     state::{State, View},
     tree::RowId,
 };
-use crate::fleet::Selection;
-use std::{collections::BTreeMap, sync::Arc};
+use crate::fleet::{Selection, Uid};
+use std::collections::BTreeMap;
 
 /// Most places of a history.
 const LONGEST: usize = 100;
@@ -16,7 +16,7 @@ const LONGEST: usize = 100;
 pub enum Spot {
     Row(RowId),
     /// A row of a flat list, by UID.
-    Item(Option<Arc<str>>),
+    Item(Option<Uid>),
 }
 
 /// A view with its filter and the row that the cursor is on.
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn place(view: View, uid: &str) -> Location {
-        Location { view, filter: String::new(), problems_only: false, spot: Spot::Item(Some(uid.into())) }
+        Location { view, filter: String::new(), problems_only: false, spot: Spot::Item(uid.parse().ok()) }
     }
 
     /// Places in the order in which they are visited, `.uid` for a step; then `[`, `]` and `-`.

@@ -53,7 +53,7 @@ impl Place {
     fn of(location: &Location) -> Self {
         let row = match &location.spot {
             Spot::Row(row) => row.to_string(),
-            Spot::Item(uid) => uid.as_deref().unwrap_or_default().to_owned(),
+            Spot::Item(uid) => uid.as_ref().map(ToString::to_string).unwrap_or_default(),
         };
         Self {
             view: location.view.title().to_lowercase(),
@@ -67,7 +67,7 @@ impl Place {
         let view = View::named(&self.view)?;
         let spot = match view {
             View::Fleet => Spot::Row(self.row.parse().ok()?),
-            _ => Spot::Item((!self.row.is_empty()).then(|| self.row.as_str().into())),
+            _ => Spot::Item((!self.row.is_empty()).then(|| self.row.parse().ok()).flatten()),
         };
         Some(Location { view, filter: self.filter.clone(), problems_only: self.problems_only, spot })
     }

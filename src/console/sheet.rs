@@ -7,10 +7,13 @@ mod yaml;
 
 use super::{
     pager::{Look, Text},
-    state::Subject,
+    state::{State, Subject},
     text,
 };
-use crate::api::{Cluster, ClusterDeployment, Machine, MachineSet, NodePool, Operation};
+use crate::{
+    api::{Cluster, ClusterDeployment, Machine, MachineSet, NodePool, Operation},
+    fleet::ContextId,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 use kube::core::ApiResource;
@@ -84,6 +87,7 @@ pub fn resource_named(kind: &str) -> Option<ApiResource> {
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
+    pub context: ContextId,
     pub kind: Kind,
     pub namespace: String,
     pub name: String,
@@ -140,15 +144,17 @@ pub struct Reading {
 }
 
 /// What the cursor is on, where that is an object.
-pub fn about(subject: &Subject, namespace: &str) -> Option<About> {
-    let (kind, name) = match subject {
+pub fn about(state: &State) -> Option<About> {
+    let subject = state.subject();
+    let context = state.context_here()?;
+    let (kind, name) = match &subject {
         Subject::Cluster(node) => (Kind::Cluster, &node.row.name),
         Subject::Pool(node) => (Kind::NodePool, &node.row.name),
         Subject::Machine(machine) => (Kind::Machine, &machine.name),
         Subject::Operation(operation) => (Kind::Operation, &operation.name),
-        Subject::Fleet | Subject::Idle | Subject::Clusters(_) => return None,
+        Subject::Fleet | Subject::Context(_) | Subject::Idle(_) | Subject::Clusters(_) => return None,
     };
-    Some(About { kind, namespace: namespace.to_owned(), name: name.to_string() })
+    Some(About { context, kind, namespace: state.context(context).place.namespace.clone(), name: name.to_string() })
 }
 
 /// The text of what was read.

@@ -41,9 +41,9 @@ pub enum RowId {
 
 impl RowId {
     /// The object that it stands for, if it is one.
-    pub fn uid(&self) -> Option<&Arc<str>> {
+    pub fn uid(&self) -> Option<&Uid> {
         match self {
-            Self::Meta | Self::Idle => None,
+            Self::Meta | Self::Context(_) | Self::Idle(_) => None,
             Self::Cluster(uid) | Self::Clusters(uid) | Self::Pool(uid) | Self::Machines(uid) | Self::Machine(uid) => {
                 Some(uid)
             }
@@ -57,7 +57,8 @@ impl RowId {
             Self::Clusters(_) => "clusters",
             Self::Pool(_) => "pool",
             Self::Machines(_) => "machines",
-            Self::Idle => "idle",
+            Self::Context(_) => "context",
+            Self::Idle(_) => "idle",
             Self::Machine(_) => "machine",
         }
     }
@@ -68,7 +69,12 @@ impl fmt::Display for RowId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.uid() {
             Some(uid) => write!(f, "{}:{uid}", self.kind()),
-            None => f.write_str(self.kind()),
+            None => match self {
+                Self::Context(context) | Self::Idle(context) if *context != ContextId::FIRST => {
+                    write!(f, "{}:{}", self.kind(), context.index())
+                }
+                _ => f.write_str(self.kind()),
+            },
         }
     }
 }
@@ -78,9 +84,12 @@ impl FromStr for RowId {
 
     fn from_str(text: &str) -> Result<Self, ()> {
         let (kind, uid) = text.split_once(':').unwrap_or((text, ""));
-        Ok(match (kind, Arc::from(uid)) {
+        let Ok(named) = uid.parse::<Uid>();
+        let context = ContextId::at(uid.parse().ok().filter(|place| *place < ContextId::MOST).unwrap_or(0));
+        Ok(match (kind, named) {
             ("meta", _) => Self::Meta,
-            ("idle", _) => Self::Idle,
+            ("context", _) => Self::Context(context),
+            ("idle", _) => Self::Idle(context),
             ("cluster", uid) => Self::Cluster(uid),
             ("clusters", uid) => Self::Clusters(uid),
             ("pool", uid) => Self::Pool(uid),

@@ -3,7 +3,7 @@
 //! A UID alone is not enough. A meta cluster that was restored from another one's backup holds the same UIDs, and a change
 //! that was decided on a row of one of them must not find the row of the other.
 
-use std::{fmt, sync::Arc};
+use std::{convert::Infallible, fmt, str::FromStr, sync::Arc};
 
 /// One of the meta clusters that are looked at: its place in the list that the console was started with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -47,8 +47,38 @@ impl Uid {
     }
 }
 
+/// As it is kept in a file: `UID`, of one of the later contexts `2@UID`.
+impl FromStr for Uid {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        let of_context = text.split_once('@').and_then(|(place, uid)| Some((place.parse().ok()?, uid)));
+        let (place, uid) = of_context.filter(|(place, _)| *place < ContextId::MOST).unwrap_or((0, text));
+        Ok(Self::new(ContextId::at(place), uid))
+    }
+}
+
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        match self.context {
+            ContextId::FIRST => f.write_str(&self.text),
+            context => write!(f, "{}@{}", context.index(), self.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for (place, text, written) in [(0, "a-b", "a-b"), (2, "a-b", "2@a-b"), (31, "", "31@")] {
+            let uid = Uid::new(ContextId::at(place), text);
+            assert_eq!((uid.to_string().as_str(), uid.to_string().parse()), (written, Ok(uid)));
+        }
+        for odd in ["x@y", "32@y", "-1@y", "@"] {
+            assert_eq!(odd.parse(), Ok(Uid::new(ContextId::FIRST, odd)));
+        }
     }
 }

@@ -6,6 +6,7 @@ use crate::console::{
     sheet::{About, Form, Kind, Owner, Reading},
     state::{Overlay, State},
 };
+use crate::fleet::ContextId;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -84,7 +85,7 @@ fn what_is_under_the_cursor_is_read_live() {
     let check = |keys: &str, kind: Kind, name: &str, form: Form| {
         let mut state = state(FLEET, (120, 40));
         let effects = press(&mut state, keys);
-        let about = About { kind, namespace: "fleet".into(), name: name.into() };
+        let about = About { context: ContextId::FIRST, kind, namespace: "fleet".into(), name: name.into() };
         let wanted =
             effects.iter().any(|e| matches!(e, Effect::Read { about: a, form: f, .. } if *a == about && *f == form));
         assert!(wanted, "{keys} {effects:?}");

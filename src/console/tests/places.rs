@@ -14,7 +14,8 @@ use crate::{
 fn here(state: &State) -> String {
     let name = match state.subject() {
         Subject::Fleet => "fleet".to_owned(),
-        Subject::Idle => "idle".to_owned(),
+        Subject::Context(_) => "context".to_owned(),
+        Subject::Idle(_) => "idle".to_owned(),
         Subject::Clusters(_) => "clusters".to_owned(),
         Subject::Cluster(node) => node.row.name.to_string(),
         Subject::Pool(node) => node.row.name.to_string(),

@@ -33,7 +33,8 @@ pub fn names(state: &mut State) -> Vec<Effect> {
         return copy(state, marked.join("\n") + "\n", Some(what));
     }
     let name = match state.subject() {
-        Subject::Fleet | Subject::Idle | Subject::Clusters(_) => state.place.context.clone(),
+        Subject::Fleet | Subject::Idle(_) | Subject::Clusters(_) => state.title(),
+        Subject::Context(context) => state.context(context).place.context.clone(),
         Subject::Cluster(node) => node.row.name.to_string(),
         Subject::Pool(node) => node.row.name.to_string(),
         Subject::Machine(machine) => machine.name.to_string(),

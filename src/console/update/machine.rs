@@ -13,7 +13,7 @@ use super::{
     },
     change,
 };
-use std::sync::Arc;
+use crate::fleet::Uid;
 
 /// Most machines that are marked: whoever wants more takes the pool.
 const MARKS: usize = 200;
@@ -71,7 +71,7 @@ pub fn mark_range(state: &mut State) {
 }
 
 /// The UID of the machine in a row of what is shown.
-fn machine_at(state: &State, index: usize) -> Option<Arc<str>> {
+fn machine_at(state: &State, index: usize) -> Option<Uid> {
     match state.view {
         View::Machines => state.table.rows().get(index).cloned(),
         _ => match state.tree.row(&state.snapshot, index)? {

@@ -23,13 +23,14 @@ pub fn show(state: &mut State, form: Form) -> Vec<Effect> {
 
 /// In the list of events, the object that an event is about.
 fn under_cursor(state: &State) -> Option<About> {
-    let namespace = &state.place.namespace;
     if state.view != View::Events {
-        return sheet::about(&state.subject(), namespace);
+        return sheet::about(state);
     }
     let event = state.snapshot.events.get(state.events.index)?;
     let kind = Kind::of_event(&event.kind)?;
-    Some(About { kind, namespace: namespace.clone(), name: event.name.to_string() })
+    let context = event.uid.context;
+    let namespace = state.context(context).place.namespace.clone();
+    Some(About { context, kind, namespace, name: event.name.to_string() })
 }
 
 /// Opens an object as text; it is read live.

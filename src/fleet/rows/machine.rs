@@ -285,7 +285,7 @@ impl MachineRow {
             metadata: ObjectMeta {
                 name: Some(self.name.to_string()),
                 namespace: Some(self.namespace.to_string()),
-                uid: Some(self.uid.to_string()),
+                uid: Some(self.uid.as_str().to_owned()),
                 resource_version: Some(self.resource_version.to_string()),
                 generation: self.generation,
                 creation_timestamp: self.created_at.map(Time),
