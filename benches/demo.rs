@@ -60,6 +60,7 @@ fn first_frame() -> Duration {
     let mut demo = pair.slave.spawn_command(command).expect("the binary starts");
     drop(pair.slave);
     let mut reader = pair.master.try_clone_reader().expect("a reader");
+    let mut keys = pair.master.take_writer().expect("a writer");
     let cells = |count| NonZeroU16::new(count).expect("a terminal has cells");
     let mut screen = vt100::Parser::new(cells(SIZE.1), cells(SIZE.0), 0);
     let mut buffer = vec![0; 64 * 1024];
@@ -67,12 +68,16 @@ fn first_frame() -> Duration {
         let count = reader.read(&mut buffer).expect("the terminal is there until its program ends");
         assert!(count > 0 && begin.elapsed() < PATIENCE, "no full frame: {}", screen.screen().contents());
         screen.process(&buffer[..count]);
+        // As a terminal would that is asked what it is.
+        if buffer[..count].windows(3).any(|bytes| bytes == b"\x1b[c") {
+            keys.write_all(b"\x1b]11;rgb:1c1c/1c1c/1c1c\x1b\\\x1b[?62;22c").expect("it takes answers");
+        }
         let text = screen.screen().contents();
         if ["live", "9 pools", "60 machines", "idle machines"].iter().all(|words| text.contains(words)) {
             break begin.elapsed();
         }
     };
-    pair.master.take_writer().and_then(|mut keys| Ok(keys.write_all(b"q")?)).expect("it takes keys");
+    keys.write_all(b"q").expect("it takes keys");
     // What is still written has to be read, or nobody could end.
     std::thread::spawn(move || while matches!(reader.read(&mut buffer), Ok(1..)) {});
     demo.wait().expect("it ends");

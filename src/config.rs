@@ -19,7 +19,7 @@ pub use mistake::Mistake;
 pub(crate) use mistake::plain;
 pub use nearest::nearest;
 pub use paths::Paths;
-pub use settings::{Glyphs, Settings};
+pub use settings::{Glyphs, Settings, Sync};
 pub use theme::{Role, Theme};
 pub use themes::Themes;
 
@@ -56,8 +56,10 @@ impl Config {
         let bindings = user
             .and_then(|text| keep(keymap::with_user(&text, &file, actions, &key), &mut mistakes))
             .unwrap_or_else(keymap::built_in);
-        if let Err(mistake) = themes.check(&settings.theme, &paths.settings()) {
-            mistakes.push(mistake);
+        for name in [&settings.theme, &settings.light_theme, &settings.dark_theme] {
+            if let Err(mistake) = themes.check(name, &paths.settings()) {
+                mistakes.push(mistake);
+            }
         }
         Self { settings, themes, bindings, mistakes }
     }

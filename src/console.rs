@@ -26,6 +26,7 @@ mod pager;
 pub mod palette;
 pub mod permissions;
 mod places;
+mod question;
 mod review;
 mod rollout;
 pub mod run;
@@ -55,12 +56,14 @@ use effects::Hands;
 use glyphs::Glyphs;
 use jiff::Timestamp;
 use keys::{Chord, Keymap};
-use run::{Data, FRAME_OVER_SSH, Loop};
+use run::{Data, FRAME_FAR_AWAY, Loop};
 use state::State;
 use std::{io, path::PathBuf, time::Duration};
 use terminal::{Guard, Screen};
 use tokio::sync::mpsc;
 
+/// A terminal that takes longer to answer is at the end of a slow line.
+const FAR_ROUND_TRIP: Duration = Duration::from_millis(80);
 /// Batches of log lines that may wait for the screen.
 const LOG_BATCHES: usize = 32;
 
@@ -99,6 +102,8 @@ pub struct Environment {
     pub over_ssh: bool,
     /// The terminal is a pane of tmux.
     pub in_tmux: bool,
+    /// What the terminal has said when it was asked.
+    pub answer: question::Answer,
     /// A key that makes the console panic: how a test finds out that the terminal is given back. Debug builds only.
     pub panic_key: Option<Chord>,
 }
@@ -114,10 +119,16 @@ impl Environment {
             locale: ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(read),
             in_tmux: read("TMUX").is_some(),
             over_ssh: read("SSH_TTY").or_else(|| read("SSH_CONNECTION")).is_some(),
+            answer: question::Answer::default(),
             panic_key: read("QUARTERDECK_TEST_PANIC_KEY")
                 .filter(|_| cfg!(debug_assertions))
                 .and_then(|key| key.parse().ok()),
         }
+    }
+
+    /// A frame takes long to get to where it is seen.
+    fn is_far(&self) -> bool {
+        self.over_ssh || self.answer.round_trip.is_some_and(|took| took > FAR_ROUND_TRIP)
     }
 
     fn has_true_color(&self) -> bool {
@@ -137,10 +148,12 @@ pub fn configure(paths: &Paths) -> Config {
 }
 
 /// Opens the console on what `data` brings, and returns when the user leaves. The terminal is as it was before, whatever happens.
-pub async fn run(options: Options, data: impl Data) -> Result<(), Error> {
+pub async fn run(mut options: Options, data: impl Data) -> Result<(), Error> {
     if !terminal::is_terminal() {
         return Err(Error::NotATerminal);
     }
+    // The fleet is read meanwhile.
+    options.environment.answer = question::ask(options.environment.over_ssh);
     let guard = Guard::take()?;
     let size = crossterm::terminal::size()?;
     let screen = terminal::screen(io::stdout(), size.0, size.1)?;
@@ -163,12 +176,21 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         config::Glyphs::Unicode => Glyphs::Unicode,
         config::Glyphs::Ascii => Glyphs::Ascii,
     };
+    let sync = match settings.sync {
+        config::Sync::Auto => Some(brush::SYNC_FROM),
+        config::Sync::On => Some(0),
+        config::Sync::Off => None,
+    };
+    let mut screen = screen;
+    screen.backend_mut().synchronise(sync);
     let mut state = State::on(contexts, keymap.unwrap_or_default(), glyphs, size, Timestamp::now());
-    let name = settings.theme(environment.no_color, environment.has_256_colours());
+    let is_light = environment.answer.is_light.unwrap_or(false);
+    let name = settings.theme(environment.no_color, environment.has_256_colours(), is_light);
     let fewer_colours = !environment.has_true_color();
     let theme = config.themes.find_or_default(name);
     state.themes = config.themes.names().map(ToOwned::to_owned).collect();
     state.theme.clone_from(&theme.name);
+    state.rests_behind = environment.is_far();
     state.log_lines = settings.log_lines;
     state.armed_seconds = i64::from(settings.arm_minutes) * 60;
     if !settings.read_only {
@@ -190,7 +212,8 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         fewer_colours,
         hands: Hands::new(clients, sender),
         lines,
-        frame: if environment.over_ssh { frame.max(FRAME_OVER_SSH) } else { frame },
+        frame: if environment.is_far() { frame.max(FRAME_FAR_AWAY) } else { frame },
+        deaf_until: environment.answer.deaf_until,
         guard: None,
         session,
         panic_key: environment.panic_key,

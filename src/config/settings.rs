@@ -10,8 +10,11 @@ use super::mistake::Mistake;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Settings {
-    /// Name of a theme, or `auto`: by what the terminal can show.
+    /// Name of a theme, or `auto`: by what the terminal can show, and whether its background is light.
     pub theme: String,
+    /// What `auto` takes on a light background, and on any other.
+    pub light_theme: String,
+    pub dark_theme: String,
     pub glyphs: Glyphs,
     /// The console starts read-only.
     pub read_only: bool,
@@ -21,6 +24,19 @@ pub struct Settings {
     pub frames_per_second: u32,
     /// Lines of a log that are asked for and kept.
     pub log_lines: usize,
+    /// Whether the terminal is asked to show a frame in one piece.
+    pub sync: Sync,
+}
+
+/// Which frames the terminal is asked to show in one piece (DEC private mode 2026).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Sync {
+    /// Large ones.
+    #[default]
+    Auto,
+    On,
+    Off,
 }
 
 /// Which characters draw state.
@@ -38,11 +54,14 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             theme: "auto".to_owned(),
+            light_theme: "light".to_owned(),
+            dark_theme: "dark".to_owned(),
             glyphs: Glyphs::Auto,
             read_only: true,
             arm_minutes: 15,
             frames_per_second: 30,
             log_lines: 10_000,
+            sync: Sync::Auto,
         }
     }
 }
@@ -69,16 +88,12 @@ impl Settings {
     }
 
     /// The theme to use: what was set, or what the terminal can show.
-    pub fn theme(&self, no_color: bool, true_color: bool) -> &str {
+    pub fn theme(&self, no_color: bool, has_colours: bool, is_light: bool) -> &str {
         match (no_color, self.theme.as_str()) {
             (true, _) => "none",
-            (false, "auto") => {
-                if true_color {
-                    "dark"
-                } else {
-                    "16"
-                }
-            }
+            (false, "auto") if !has_colours => "16",
+            (false, "auto") if is_light => &self.light_theme,
+            (false, "auto") => &self.dark_theme,
             (false, name) => name,
         }
     }

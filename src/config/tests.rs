@@ -167,8 +167,11 @@ fn a_users_files_are_laid_over_what_is_built_in() {
     assert_ne!(mine.style(Role::Good), dark.style(Role::Good));
     let keys = |action: &str| config.bindings.iter().find(|b| b.action == action).unwrap().keys.clone();
     assert_eq!((keys("down"), keys("up"), keys("scale")), (vec!["x".into(), "down".into()], vec!["j".into()], vec![]));
-    assert_eq!(config.settings.theme(false, true), "mine");
-    assert_eq!(config.settings.theme(true, true), "none");
+    assert_eq!(config.settings.theme(false, true, false), "mine");
+    assert_eq!(config.settings.theme(true, true, false), "none");
+    let auto = Settings { dark_theme: "nord".into(), ..Settings::default() };
+    assert_eq!([false, true].map(|is_light| auto.theme(false, true, is_light)), ["nord", "light"]);
+    assert_eq!(auto.theme(false, false, true), "16");
 }
 
 #[test]

@@ -14,6 +14,12 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
+/// Begins and ends what is shown in one piece (DEC private mode 2026). A terminal that does not know it ignores it.
+const BEGIN: &[u8] = b"\x1b[?2026h";
+const END: &[u8] = b"\x1b[?2026l";
+/// Smaller frames are there at once anyway.
+pub const SYNC_FROM: usize = 200;
+
 /// What is seen of a cell without a character.
 const SEEN_ON_BLANKS: Modifier = Modifier::UNDERLINED.union(Modifier::REVERSED).union(Modifier::CROSSED_OUT);
 
@@ -37,11 +43,23 @@ pub struct Brush<W: Write> {
     cursor_is_shown: Option<bool>,
     /// Of one frame, kept for its room.
     bytes: Vec<u8>,
+    /// Frames of more cells than that are shown in one piece; `None`: none are.
+    synchronise: Option<usize>,
 }
 
 impl<W: Write> Brush<W> {
     pub fn new(writer: W) -> Self {
-        Self { inner: CrosstermBackend::new(writer), cursor_is_shown: None, bytes: Vec::new() }
+        Self {
+            inner: CrosstermBackend::new(writer),
+            cursor_is_shown: None,
+            bytes: Vec::new(),
+            synchronise: Some(SYNC_FROM),
+        }
+    }
+
+    /// Which frames the terminal is asked to show in one piece: those of more cells than that, or none.
+    pub fn synchronise(&mut self, from: Option<usize>) {
+        self.synchronise = from;
     }
 
     /// Somebody else had the terminal: nothing is known of it.
@@ -174,7 +192,14 @@ impl<W: Write> Backend for Brush<W> {
         I: Iterator<Item = (u16, u16, &'a Cell)>,
     {
         self.bytes.clear();
-        paint(content, &mut self.bytes);
+        let mut cells = 0;
+        paint(content.inspect(|_| cells += 1), &mut self.bytes);
+        if self.synchronise.is_none_or(|from| cells <= from) {
+            return self.inner.write_all(&self.bytes);
+        }
+        // In one write: whatever breaks leaves no half of it.
+        self.bytes.splice(0..0, BEGIN.iter().copied());
+        self.bytes.extend_from_slice(END);
         self.inner.write_all(&self.bytes)
     }
 
@@ -256,6 +281,24 @@ mod tests {
         );
         let under = red.add_modifier(Modifier::UNDERLINED);
         assert_eq!(painted(&[(0, 0, "a", under), (1, 0, "b", red)]), "^[1H^[4;31ma^[24mb^[m");
+    }
+
+    #[test]
+    fn large_frames_are_shown_in_one_piece() {
+        let frame = |cells: u16, synchronise: Option<usize>| {
+            let mut buffer = Buffer::empty(Rect::new(0, 0, 300, 1));
+            buffer.set_string(0, 0, "x".repeat(cells.into()), Style::new());
+            let mut out = Vec::new();
+            let mut brush = Brush::new(&mut out);
+            brush.synchronise(synchronise);
+            brush.draw(Buffer::empty(buffer.area).diff(&buffer).into_iter()).expect("a buffer takes it");
+            drop(brush);
+            (out.starts_with(BEGIN), out.ends_with(END))
+        };
+        assert_eq!(frame(200, Some(SYNC_FROM)), (false, false));
+        assert_eq!(frame(201, Some(SYNC_FROM)), (true, true));
+        assert_eq!(frame(1, Some(0)), (true, true));
+        assert_eq!(frame(300, None), (false, false));
     }
 
     #[test]

@@ -35,8 +35,10 @@ use tokio::{
     time::Instant,
 };
 
-/// Between frames that data asks for, over SSH: a frame is bytes on somebody's link.
-pub const FRAME_OVER_SSH: Duration = Duration::from_millis(100);
+/// Between frames that data asks for where the terminal is far away: a frame is bytes on somebody's link.
+pub const FRAME_FAR_AWAY: Duration = Duration::from_millis(100);
+/// Between two looks at the clock while nothing is drawn.
+const STILL: Duration = Duration::from_secs(60);
 /// The same while the terminal is in the background.
 const FRAME_IN_BACKGROUND: Duration = Duration::from_millis(500);
 
@@ -88,6 +90,8 @@ pub struct Loop<W: Write> {
     pub hands: Hands,
     pub lines: mpsc::Receiver<Event>,
     pub frame: Duration,
+    /// Keys until then are not taken: they may be what the terminal answered too late.
+    pub deaf_until: Option<std::time::Instant>,
     /// The terminal, where there is one to be suspended.
     pub guard: Option<Guard>,
     /// Where what is worth remembering is kept.
@@ -125,7 +129,7 @@ impl<W: Write> Loop<W> {
         let mut next_frame = Instant::now();
         loop {
             let dirty = self.state.revision != drawn;
-            let tick = until(self.state.next_tick());
+            let tick = if self.is_still() { STILL } else { until(self.state.next_tick()) };
             let (event, urgent) = tokio::select! {
                 biased;
                 signal = signals.next() => match signal {
@@ -143,7 +147,7 @@ impl<W: Write> Loop<W> {
                     },
                     None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal is gone")),
                 },
-                () = tokio::time::sleep_until(next_frame), if dirty => {
+                () = tokio::time::sleep_until(next_frame), if dirty && !self.is_still() => {
                     self.draw()?;
                     drawn = self.state.revision;
                     next_frame = Instant::now() + self.interval();
@@ -160,6 +164,11 @@ impl<W: Write> Loop<W> {
                 snapshot = data.changed() => (Event::Data(snapshot), false),
             };
             self.wakes += 1;
+            let is_word_of_focus = matches!(event, Event::Focus(_));
+            if matches!(event, Event::Key(_)) && self.deaf_until.is_some_and(|until| std::time::Instant::now() < until)
+            {
+                continue;
+            }
             if let Event::Focus(true) = event {
                 data.retry_now();
             }
@@ -169,12 +178,17 @@ impl<W: Write> Loop<W> {
             if let Some(panic) = terminal::take_background_panic() {
                 self.take(Event::Notice(format!("something in the background broke: {panic}")))?;
             }
-            if urgent && self.state.revision != drawn {
+            if urgent && self.state.revision != drawn && (!self.is_still() || is_word_of_focus) {
                 self.draw()?;
                 drawn = self.state.revision;
                 next_frame = Instant::now() + self.interval();
             }
         }
+    }
+
+    /// Nobody looks, and drawing would cost somebody's line.
+    fn is_still(&self) -> bool {
+        self.state.is_still()
     }
 
     fn interval(&self) -> Duration {

@@ -194,6 +194,8 @@ pub struct State {
     /// Changes that are on their way, outside the scale dialog.
     pub tickets: u64,
     pub focused: bool,
+    /// Nothing is drawn while the terminal is in the background, for it is far away; nearby it is drawn rarely.
+    pub rests_behind: bool,
     /// Rises with every change that can be seen.
     pub revision: u64,
 }
@@ -260,6 +262,7 @@ impl State {
             asked_for: None,
             tickets: 0,
             focused: true,
+            rests_behind: false,
             revision: 0,
         };
         state.lay_out();
@@ -269,6 +272,11 @@ impl State {
     /// Where the panes are.
     pub fn layout(&self) -> Layout {
         layout::layout(self)
+    }
+
+    /// The screen stands still: nobody looks, and drawing would cost somebody's line.
+    pub fn is_still(&self) -> bool {
+        self.rests_behind && !self.focused
     }
 
     /// Writes are allowed now.

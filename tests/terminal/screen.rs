@@ -17,11 +17,18 @@ const END_WITHIN: Duration = Duration::from_secs(20);
 /// Longer than the guard against keys that were typed ahead.
 pub const BEFORE_A_DIALOG: Duration = Duration::from_millis(400);
 
+/// Where keys go, and what the terminal itself says.
+type Keys = Arc<Mutex<Box<dyn Write + Send>>>;
+
+/// What every terminal answers when it is asked what it is, and what one with a dark background says of it.
+const QUESTION: &[u8] = b"\x1b[c";
+const ANSWER: &[u8] = b"\x1b]11;rgb:1c1c/1c1c/1c1c\x1b\\\x1b[?62;22c";
+
 /// One run of the binary, and what its terminal shows.
 pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     master: Box<dyn MasterPty + Send>,
-    keys: Box<dyn Write + Send>,
+    keys: Keys,
     screen: Arc<Mutex<vt100::Parser>>,
     pub home: tempfile::TempDir,
 }
@@ -66,13 +73,17 @@ impl Terminal {
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(size.1), cells(size.0), 0)));
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let shown = screen.clone();
+        let keys: Keys = Arc::new(Mutex::new(pair.master.take_writer().expect("a writer")));
+        let answers = keys.clone();
         std::thread::spawn(move || {
             let mut buffer = [0; 16 * 1024];
             while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                if buffer[..count].windows(QUESTION.len()).any(|bytes| bytes == QUESTION) {
+                    let _ = answers.lock().expect("no panic while it is held").write_all(ANSWER);
+                }
                 shown.lock().expect("no panic while it is held").process(&buffer[..count]);
             }
         });
-        let keys = pair.master.take_writer().expect("a writer");
         Self { child, master: pair.master, keys, screen, home }
     }
 
@@ -97,8 +108,9 @@ impl Terminal {
     }
 
     pub fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).expect("the terminal takes keys");
-        self.keys.flush().expect("the terminal takes keys");
+        let mut terminal = self.keys.lock().expect("no panic while it is held");
+        terminal.write_all(keys.as_bytes()).expect("the terminal takes keys");
+        terminal.flush().expect("the terminal takes keys");
     }
 
     /// One key after the other, as a person types.

@@ -359,3 +359,14 @@ fn unchanged_data_is_not_drawn() {
     with(&mut state, same);
     assert_eq!(state.revision, before);
 }
+
+#[test]
+fn far_away_and_behind_the_screen_says_that_it_stands_still() {
+    let mut state = state(FLEET, (120, 40));
+    send(&mut state, Event::Focus(false));
+    assert!(!super::screen(&state).contains("STILL") && !state.is_still());
+    state.rests_behind = true;
+    assert!(super::screen(&state).contains("STILL since 12:00:0"), "{}", super::screen(&state));
+    send(&mut state, Event::Focus(true));
+    assert!(!super::screen(&state).contains("STILL"));
+}

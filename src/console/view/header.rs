@@ -110,6 +110,10 @@ fn mode(pen: &Pen, state: &State, wide: bool) -> Strip {
     strip.push(format!("  {}  ", text::cut(&state.user, if wide { 24 } else { 10 })), Role::Text);
     // Seconds only where they are looked at: a clock that ticks for nobody keeps a link busy.
     let clock = if state.shows_seconds() { text::clock(state.now) } else { text::clock_minutes(state.now) };
+    if state.is_still() {
+        strip.push(format!("STILL since {}Z ", text::clock(state.now)), Role::Warning);
+        return strip;
+    }
     strip.push(text::right(&format!("{clock}Z"), if wide { 9 } else { 0 }.max(clock.len() + 1)), Role::Text);
     let _ = pen;
     strip
