@@ -12,6 +12,7 @@ mod operation;
 mod rollout;
 
 pub mod labels;
+pub mod look;
 
 pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, DeprecatedApi, NodeCounts};
 pub use cluster_deployment::{

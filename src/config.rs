@@ -10,6 +10,7 @@ mod mistake;
 mod nearest;
 mod paths;
 mod settings;
+mod ssh;
 mod style;
 mod theme;
 mod themes;
@@ -20,6 +21,7 @@ pub(crate) use mistake::plain;
 pub use nearest::nearest;
 pub use paths::Paths;
 pub use settings::{Glyphs, Settings, Sync};
+pub use ssh::Ssh;
 pub use theme::{Role, Theme};
 pub use themes::Themes;
 

@@ -11,9 +11,11 @@ mod confirm;
 pub mod contexts;
 mod effects;
 mod export;
+mod failures;
 mod follow;
 mod form;
 pub mod glyphs;
+pub mod hosts;
 pub mod input;
 pub mod keys;
 pub mod layout;
@@ -45,18 +47,20 @@ mod tree;
 mod typed;
 pub mod update;
 pub mod view;
+mod visit;
+mod why;
 
 use crate::{
     config::{self, Config, Paths},
     fleet::Clients,
 };
 use contexts::Context;
-use crossterm::event::EventStream;
 use effects::Hands;
 use glyphs::Glyphs;
+use hosts::Access;
 use jiff::Timestamp;
 use keys::{Chord, Keymap};
-use run::{Data, FRAME_FAR_AWAY, Loop};
+use run::{Data, FRAME_FAR_AWAY, Keyboard, Loop};
 use state::State;
 use std::{io, path::PathBuf, time::Duration};
 use terminal::{Guard, Screen};
@@ -87,6 +91,8 @@ pub struct Options {
     pub environment: Environment,
     /// Where the console keeps what it remembers; `None`: nowhere, as for a fleet that is gone the next time.
     pub session: Option<PathBuf>,
+    /// How hosts are reached, where that is not as the settings say.
+    pub access: Option<Access>,
 }
 
 /// What the environment says of the terminal.
@@ -104,6 +110,8 @@ pub struct Environment {
     pub in_tmux: bool,
     /// What the terminal has said when it was asked.
     pub answer: question::Answer,
+    /// `QUARTERDECK_SSH`: the program that opens a session on a host, above what the settings name.
+    pub ssh_program: Option<String>,
     /// A key that makes the console panic: how a test finds out that the terminal is given back. Debug builds only.
     pub panic_key: Option<Chord>,
 }
@@ -120,6 +128,7 @@ impl Environment {
             in_tmux: read("TMUX").is_some(),
             over_ssh: read("SSH_TTY").or_else(|| read("SSH_CONNECTION")).is_some(),
             answer: question::Answer::default(),
+            ssh_program: read("QUARTERDECK_SSH").filter(|program| !program.trim().is_empty()),
             panic_key: read("QUARTERDECK_TEST_PANIC_KEY")
                 .filter(|_| cfg!(debug_assertions))
                 .and_then(|key| key.parse().ok()),
@@ -159,14 +168,15 @@ pub async fn run(mut options: Options, data: impl Data) -> Result<(), Error> {
     let screen = terminal::screen(io::stdout(), size.0, size.1)?;
     let mut console = assemble(options, screen, size);
     console.guard = Some(guard);
-    console.run(EventStream::new(), data).await?;
+    console.run(Keyboard::new(), data).await?;
     Ok(())
 }
 
 /// The loop with everything that it works with, on any screen.
 pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u16)) -> Loop<W> {
-    let Options { clients, contexts, config, environment, session } = options;
+    let Options { clients, contexts, config, environment, session, access } = options;
     let settings = &config.settings;
+    let access = access.unwrap_or_else(|| Access::of(&settings.ssh, environment.ssh_program.as_deref()));
     let rows = config.bindings.iter().map(|binding| (binding.action.as_str(), binding.keys.as_slice()));
     let keymap = Keymap::build(rows);
     let mut mistakes: Vec<String> = config.mistakes.iter().map(ToString::to_string).collect();
@@ -210,7 +220,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         screen,
         themes: config.themes,
         fewer_colours,
-        hands: Hands::new(clients, sender),
+        hands: Hands::new(clients, access, sender),
         lines,
         frame: if environment.is_far() { frame.max(FRAME_FAR_AWAY) } else { frame },
         deaf_until: environment.answer.deaf_until,
@@ -218,6 +228,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         session,
         panic_key: environment.panic_key,
         in_tmux: environment.in_tmux,
+        visit: None,
         frames: 0,
         wakes: 0,
     }

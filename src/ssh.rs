@@ -27,6 +27,7 @@ pub use connection::Connection;
 pub use connector::Connector;
 pub use error::Error;
 pub use host_keys::fingerprint;
+pub use identities::needs_passphrase;
 
 /// A user on an SSH server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

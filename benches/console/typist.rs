@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -54,6 +55,7 @@ pub fn assemble(counter: &Counter, snapshot: &Arc<Snapshot>) -> Loop<Counter> {
         clients: Clients::of_one(client),
         contexts: vec![Context::plain(place)],
         config: Config::built_in(),
+        access: None,
         environment: Environment { color_term: Some("truecolor".into()), ..Environment::default() },
         session: None,
     };
@@ -104,6 +106,6 @@ pub async fn keys(counter: Counter, sender: mpsc::Sender<io::Result<Input>>, scr
 }
 
 /// Keys as the loop wants them.
-pub fn input(receiver: mpsc::Receiver<io::Result<Input>>) -> impl futures::Stream<Item = io::Result<Input>> + Unpin {
+pub fn input(receiver: mpsc::Receiver<io::Result<Input>>) -> Pin<Box<impl futures::Stream<Item = io::Result<Input>>>> {
     Box::pin(stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|event| (event, receiver)) }))
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     config::Paths,
-    console::{self, Environment, Error, Options, contexts::Context, run::Data, session, state::Place},
+    console::{self, Environment, Error, Options, contexts::Context, hosts::Access, run::Data, session, state::Place},
     fleet::{self, Clients},
 };
 
@@ -23,16 +23,23 @@ pub async fn run(globals: &Globals) -> color_eyre::Result<ExitCode> {
     let only_look = too_old.map(|why| why.to_string());
     let place = Place { context: context(globals), namespace, user: user(), only_look };
     let session = session::path(Paths::of_user().state(), &place.context, &place.namespace);
-    open(client, place, Some(session)).await
+    open(client, place, Some(session), |access| access).await
 }
 
-/// Opens the console with the user's configuration; also for a fleet that runs in this process. What the console
-/// remembers from one time to the next is in `session`.
-pub async fn open(client: Client, place: Place, session: Option<PathBuf>) -> color_eyre::Result<ExitCode> {
+/// Opens the console with the user's configuration; also for a fleet that runs in this process, whose hosts are reached in
+/// another way. What the console remembers from one time to the next is in `session`.
+pub async fn open(
+    client: Client,
+    place: Place,
+    session: Option<PathBuf>,
+    reach: impl FnOnce(Access) -> Access,
+) -> color_eyre::Result<ExitCode> {
     let config = console::configure(&Paths::of_user());
     let feed = fleet::watch(&client, &place.namespace);
     let (clients, contexts) = (Clients::of_one(client), vec![Context::plain(place)]);
-    show(Options { clients, contexts, config, environment: Environment::of_process(), session }, feed).await
+    let environment = Environment::of_process();
+    let access = Some(reach(Access::of(&config.settings.ssh, environment.ssh_program.as_deref())));
+    show(Options { clients, contexts, config, environment, session, access }, feed).await
 }
 
 async fn show(options: Options, data: impl Data) -> color_eyre::Result<ExitCode> {

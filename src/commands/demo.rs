@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::{Globals, console, exit::Exit, lines, stop::stop_signal};
 use crate::{
-    console::{session, state::Place, terminal::is_terminal},
+    console::{hosts::Access, session, state::Place, terminal::is_terminal},
     embedded::simulation::{self, NAMESPACE, Pace, Scenario},
 };
 use folder::Folder;
@@ -70,7 +70,7 @@ pub async fn run(args: Args, _globals: &Globals) -> color_eyre::Result<ExitCode>
     let ended = if args.headless {
         headless(&running, &folder, scenario).await
     } else {
-        watch(&running, args.data.as_deref()).await
+        watch(&running, &folder, args.data.as_deref()).await
     };
     running.end().await;
     ended.map(|()| Exit::Success.into())
@@ -99,12 +99,14 @@ async fn headless(running: &Running, folder: &Folder, scenario: Option<&Scenario
 }
 
 /// The console on this fleet, until it is closed.
-async fn watch(running: &Running, data: Option<&Path>) -> color_eyre::Result<()> {
+async fn watch(running: &Running, folder: &Folder, data: Option<&Path>) -> color_eyre::Result<()> {
     let context = format!("demo-{}", running.simulation.seed);
     let place = Place { context, namespace: NAMESPACE.to_owned(), user: console::user(), only_look: None };
     // A fleet that is kept is one to come back to.
     let session = data.map(|folder| session::path(folder, &place.context, &place.namespace));
-    console::open(running.meta.client(), place, session).await.map(|_| ())
+    let (key, known_hosts) = folder.ways_in(&running.simulation.key, &running.simulation.known_hosts)?;
+    let reach = |access: Access| access.with_only(key, known_hosts);
+    console::open(running.meta.client(), place, session, reach).await.map(|_| ())
 }
 
 fn speed(text: &str) -> Result<f64, String> {

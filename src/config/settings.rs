@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::mistake::Mistake;
+use super::{mistake::Mistake, ssh::Ssh};
 
 /// What can be set. Every key may be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Settings {
     pub log_lines: usize,
     /// Whether the terminal is asked to show a frame in one piece.
     pub sync: Sync,
+    /// How hosts are reached from here.
+    pub ssh: Ssh,
 }
 
 /// Which frames the terminal is asked to show in one piece (DEC private mode 2026).
@@ -62,6 +64,7 @@ impl Default for Settings {
             frames_per_second: 30,
             log_lines: 10_000,
             sync: Sync::Auto,
+            ssh: Ssh::default(),
         }
     }
 }
@@ -76,13 +79,15 @@ impl Settings {
             ("armMinutes", settings.arm_minutes as usize, 1..=480),
             ("framesPerSecond", settings.frames_per_second as usize, 1..=60),
             ("logLines", settings.log_lines, 100..=100_000),
+            ("connectTimeoutSeconds", settings.ssh.connect_timeout_seconds as usize, 1..=120),
         ];
         let beyond = bounds.iter().filter(|(_, value, range)| !range.contains(value));
+        let beyond = beyond.map(|(key, value, range)| {
+            (*key, format!("{key} is {value}: it must lie between {} and {}", range.start(), range.end()))
+        });
         let mistakes: Vec<_> = beyond
-            .map(|(key, value, range)| {
-                let said = format!("{key} is {value}: it must lie between {} and {}", range.start(), range.end());
-                Mistake { file: file.to_owned(), at: line_of(text, key), message: said }
-            })
+            .chain(settings.ssh.mistakes())
+            .map(|(key, message)| Mistake { file: file.to_owned(), at: line_of(text, key), message })
             .collect();
         if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
     }

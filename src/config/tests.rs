@@ -119,6 +119,17 @@ fn mistakes_in_settings() {
     check("config.yaml", "glyphs: emoji\n", "config.yaml:1:9: ");
     check("config.yaml", "\narmMinutes: 0\n", "config.yaml:2:1: armMinutes is 0: it must lie between 1 and 480");
     check("config.yaml", "- a\n", "config.yaml:1:1: ");
+    check("config.yaml", "ssh:\n  port: 22\n", "config.yaml:2:3: there is no key `port`");
+    check(
+        "config.yaml",
+        "ssh:\n  user: -oProxyCommand=x\n",
+        "config.yaml:2:1: `-oProxyCommand=x` is no name of a user",
+    );
+    check("config.yaml", "ssh:\n  identityFiles: [id_rsa]\n", "config.yaml:2:1: `id_rsa` must begin with `/` or `~/`");
+    check("config.yaml", "ssh:\n  knownHosts: hosts\n", "config.yaml:2:1: `hosts` must begin with `/` or `~/`");
+    check("config.yaml", "ssh:\n  command: ''\n", "config.yaml:2:1: command is empty: name a program");
+    let timeout = "config.yaml:2:1: connectTimeoutSeconds is 0: it must lie between 1 and 120";
+    check("config.yaml", "ssh:\n  connectTimeoutSeconds: 0\n", timeout);
     check("config.yaml", "theme: [\n", "config.yaml:");
     check("config.yaml", "theme: dark\ntheme: light\n", "config.yaml:2:1: ");
     check("config.yaml", "\u{0}\u{1}", "config.yaml");

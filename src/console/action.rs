@@ -37,6 +37,10 @@ pub enum Action {
     SortReverse,
     SortColumnLeft,
     SortColumnRight,
+    ViewHosts,
+    Why,
+    Ssh,
+    AskAgain,
     Filter,
     Problems,
     Command,
@@ -212,6 +216,38 @@ pub const ACTIONS: &[Entry] = &[
     ),
     entry(Action::ViewEvents, "view-events", "events", "view: events", Group::Look, false),
     entry(
+        Action::ViewHosts,
+        "view-hosts",
+        "hosts",
+        "view: hosts of what the cursor is on, asked over SSH",
+        Group::Look,
+        false,
+    ),
+    entry(
+        Action::AskAgain,
+        "ask-again",
+        "ask again",
+        "ask the hosts again, or read the journals anew",
+        Group::Look,
+        false,
+    ),
+    entry(
+        Action::Why,
+        "why",
+        "why",
+        "why a machine is not Ready: causes, log and journals on one page",
+        Group::Look,
+        false,
+    ),
+    entry(
+        Action::Ssh,
+        "ssh",
+        "ssh",
+        "your own ssh on this host: what you change there is yours, read-only or not",
+        Group::Look,
+        false,
+    ),
+    entry(
         Action::Filter,
         "filter",
         "filter",
@@ -378,6 +414,7 @@ impl Action {
             View::Operations => Self::ViewOperations,
             View::Machines => Self::ViewMachines,
             View::Events => Self::ViewEvents,
+            View::Hosts => Self::ViewHosts,
         }
     }
 

@@ -2,10 +2,12 @@
 //!
 //! Each effect is a task of one `JoinSet`; what comes of it returns to `update` as an event.
 
+mod hosts;
 mod read;
 
 use super::{
     follow,
+    hosts::Access,
     message::{Change, DiffLine, DryRun, Effect, Event, Kind, Order, Refusal, Target, Why},
     permissions::Answers,
     review::review,
@@ -24,6 +26,7 @@ use similar::{ChangeTag, TextDiff};
 use std::{
     io::{self, Write as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{
@@ -47,14 +50,18 @@ pub struct Hands {
     following: Option<AbortHandle>,
     /// Lines of logs; bounded, so that a chatty log waits for the screen.
     lines: mpsc::Sender<Event>,
+    pub access: Arc<Access>,
+    asking: Option<AbortHandle>,
+    reading: Option<AbortHandle>,
 }
 
 impl Hands {
-    pub fn new(clients: Clients, lines: mpsc::Sender<Event>) -> Self {
-        Self { clients, tasks: JoinSet::new(), following: None, lines }
+    pub fn new(clients: Clients, access: Access, lines: mpsc::Sender<Event>) -> Self {
+        let tasks = JoinSet::new();
+        Self { clients, tasks, following: None, lines, access: Arc::new(access), asking: None, reading: None }
     }
 
-    /// Begins to carry an effect out. `Quit`, `Suspend`, `Redraw`, `Copy` and `Theme` are the loop's own.
+    /// Begins to carry an effect out. `Quit`, `Suspend`, `Redraw`, `Copy`, `Theme` and `Visit` are the loop's own.
     pub fn begin(&mut self, effect: Effect) {
         let clients = self.clients.clone();
         match effect {
@@ -111,24 +118,50 @@ impl Hands {
                 });
             }
             Effect::Follow { follow, operation, tail_lines } => {
-                self.stop_following();
+                stop(&mut self.following);
                 let Some(client) = clients.of(operation.context) else { return };
                 let request = follow::Request { follow, operation, tail_lines };
                 self.following = Some(self.tasks.spawn(follow::follow(client, request, self.lines.clone())));
             }
-            Effect::Unfollow => self.stop_following(),
+            Effect::Unfollow => stop(&mut self.following),
             Effect::Save { name, text } => {
                 self.tasks.spawn_blocking(move || Some(Event::Saved(save(&name, &text))));
             }
-            Effect::Remember | Effect::Quit | Effect::Suspend | Effect::Redraw | Effect::Copy(_) | Effect::Theme(_) => {
+            Effect::AskHosts { round, ways } => {
+                let reach = hosts::Reach::open(clients, self.access.clone());
+                let asking = hosts::ask(reach, round, ways, self.lines.clone());
+                stop(&mut self.asking);
+                self.asking = Some(self.spawn(asking));
             }
+            Effect::Journals { ticket, way, lines } => {
+                let reach = hosts::Reach::open(clients, self.access.clone());
+                let reading = hosts::follow(reach, ticket, way, lines, self.lines.clone());
+                stop(&mut self.reading);
+                self.reading = Some(self.spawn(reading));
+            }
+            Effect::StopJournals => stop(&mut self.reading),
+            Effect::Remember
+            | Effect::Quit
+            | Effect::Suspend
+            | Effect::Redraw
+            | Effect::Copy(_)
+            | Effect::Theme(_)
+            | Effect::Visit(_) => {}
         }
     }
 
-    fn stop_following(&mut self) {
-        if let Some(task) = self.following.take() {
-            task.abort();
-        }
+    /// A task whose news come by another way.
+    fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        self.tasks.spawn(async move {
+            work.await;
+            None
+        })
+    }
+}
+
+fn stop(task: &mut Option<AbortHandle>) {
+    if let Some(task) = task.take() {
+        task.abort();
     }
 }
 

@@ -68,11 +68,14 @@ pub fn layout(state: &State) -> Layout {
     if class == Class::TooSmall {
         return empty;
     }
+    if state.why.is_some() {
+        return Layout { feed: Some(body), ..empty };
+    }
     if state.zoom || class == Class::Compact {
         return alone(empty, state.pane, body);
     }
     // A flat table wants all the width that there is.
-    if class == Class::Medium || state.view == View::Machines {
+    if class == Class::Medium || matches!(state.view, View::Machines | View::Hosts) {
         return stacked(empty, state, body);
     }
     side_by_side(empty, state, body)
@@ -98,6 +101,7 @@ fn stacked(layout: Layout, state: &State, body: Rect) -> Layout {
             let rows = match state.view {
                 View::Operations => state.snapshot.operations.len(),
                 View::Machines => state.table.len(),
+                View::Hosts => state.hosts.rows.len(),
                 View::Fleet | View::Events => state.tree.len(),
             };
             let list = u16::try_from(rows.saturating_add(4)).unwrap_or(u16::MAX);

@@ -1,13 +1,14 @@
 //! What can happen to the console, and what the console can ask for: two closed lists.
 
 use super::{
+    hosts::{Answer, Way, journal::Entry},
     permissions::{Answers, Need},
     sheet::{About, Form, Reading},
     table,
 };
 use crate::{
     api::Machine,
-    fleet::{ContextId, Snapshot},
+    fleet::{ContextId, Snapshot, Uid},
 };
 use crossterm::event::KeyEvent;
 use jiff::Timestamp;
@@ -47,6 +48,27 @@ pub enum Event {
     LogEnded {
         follow: u64,
         why: Option<String>,
+    },
+    /// What came of asking a host, in this round of questions.
+    Host {
+        round: u64,
+        uid: Uid,
+        answer: Answer,
+    },
+    /// Lines of a host's journals, which this ticket asked for.
+    Journal {
+        ticket: u64,
+        entries: Vec<Entry>,
+    },
+    /// There will be no more of them, or there never were any; it says why.
+    JournalsEnded {
+        ticket: u64,
+        why: String,
+    },
+    /// A session on this host is over: its exit code, or why there was none.
+    Visited {
+        name: Arc<str>,
+        outcome: Result<i32, String>,
     },
     /// What the server says that the change would do.
     DryRun {
@@ -156,6 +178,21 @@ pub enum Effect {
         tail_lines: usize,
     },
     Unfollow,
+    /// Ask these hosts over SSH how they are, in place of those that are asked still.
+    AskHosts {
+        round: u64,
+        ways: Vec<Way>,
+    },
+    /// Follow the journals of this host, in place of any other's.
+    Journals {
+        ticket: u64,
+        way: Way,
+        /// Most lines of the past of each journal that are wanted.
+        lines: usize,
+    },
+    StopJournals,
+    /// Give the terminal to the user's own `ssh` on this host, until it ends.
+    Visit(Way),
     /// Write an export to a file that must not exist yet.
     Save {
         name: String,

@@ -35,6 +35,7 @@ impl Location {
             View::Operations => Spot::Item(state.operations.cursor.clone()),
             View::Machines => Spot::Item(state.table.list.cursor.clone()),
             View::Events => Spot::Item(state.events.cursor.clone()),
+            View::Hosts => Spot::Item(state.hosts.list.cursor.clone()),
         };
         Self { view: state.view, filter: state.filter.value().to_owned(), problems_only: state.problems_only, spot }
     }

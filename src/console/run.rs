@@ -5,6 +5,7 @@
 
 use super::{
     effects::Hands,
+    hosts::Way,
     keys::Chord,
     message::{Effect, Event, Msg},
     session::{self, Session},
@@ -12,6 +13,7 @@ use super::{
     terminal::{self, Guard, Screen},
     update::update,
     view::view,
+    visit,
 };
 use crate::{
     config::Theme,
@@ -19,14 +21,16 @@ use crate::{
     fleet::{Feed, Feeds, Snapshot},
 };
 use base64::Engine as _;
-use crossterm::event::Event as Input;
+use crossterm::event::{Event as Input, EventStream};
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use ratatui::layout::Rect;
 use std::{
     io::{self, Write},
     path::PathBuf,
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{
@@ -41,6 +45,44 @@ pub const FRAME_FAR_AWAY: Duration = Duration::from_millis(100);
 const STILL: Duration = Duration::from_secs(60);
 /// The same while the terminal is in the background.
 const FRAME_IN_BACKGROUND: Duration = Duration::from_millis(500);
+
+/// Keys as they come. Whoever reads a terminal lets it go while another program has it: two readers would share what is
+/// typed.
+pub trait Keys: Stream<Item = io::Result<Input>> + Unpin {
+    fn let_go(&mut self) {}
+    fn take_up(&mut self) {}
+}
+
+/// Keys that do not come from a terminal.
+impl<S: Stream<Item = io::Result<Input>>> Keys for Pin<Box<S>> {}
+
+/// The keyboard of the terminal.
+#[derive(Debug, Default)]
+pub struct Keyboard(Option<EventStream>);
+
+impl Keyboard {
+    pub fn new() -> Self {
+        Self(Some(EventStream::new()))
+    }
+}
+
+impl Stream for Keyboard {
+    type Item = io::Result<Input>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.as_mut().map_or(Poll::Pending, |stream| stream.poll_next_unpin(context))
+    }
+}
+
+impl Keys for Keyboard {
+    fn let_go(&mut self) {
+        self.0 = None;
+    }
+
+    fn take_up(&mut self) {
+        self.0 = Some(EventStream::new());
+    }
+}
 
 /// Snapshots as they come.
 pub trait Data {
@@ -99,6 +141,8 @@ pub struct Loop<W: Write> {
     pub panic_key: Option<Chord>,
     /// There is a tmux between us and the terminal.
     pub in_tmux: bool,
+    /// Whom the terminal is to be given to, when what is under way is done.
+    pub visit: Option<Way>,
     /// Frames drawn, for the benchmark.
     pub frames: u64,
     /// Times that the loop woke up, for the benchmark.
@@ -107,11 +151,7 @@ pub struct Loop<W: Write> {
 
 impl<W: Write> Loop<W> {
     /// Runs until the user leaves, a signal comes, or the terminal is gone; then keeps where the user was.
-    pub async fn run(
-        &mut self,
-        input: impl Stream<Item = io::Result<Input>> + Unpin,
-        data: impl Data,
-    ) -> io::Result<()> {
+    pub async fn run(&mut self, input: impl Keys, data: impl Data) -> io::Result<()> {
         let ended = self.turn(input, data).await;
         if let Err(error) = self.remember() {
             tracing::warn!(%error, "what the console remembers could not be written");
@@ -119,11 +159,7 @@ impl<W: Write> Loop<W> {
         ended
     }
 
-    async fn turn(
-        &mut self,
-        mut input: impl Stream<Item = io::Result<Input>> + Unpin,
-        mut data: impl Data,
-    ) -> io::Result<()> {
+    async fn turn(&mut self, mut input: impl Keys, mut data: impl Data) -> io::Result<()> {
         let mut signals = Signals::new()?;
         let mut drawn = u64::MAX;
         let mut next_frame = Instant::now();
@@ -133,7 +169,7 @@ impl<W: Write> Loop<W> {
             let (event, urgent) = tokio::select! {
                 biased;
                 signal = signals.next() => match signal {
-                    Said::End => return Ok(()),
+                    Said::End | Said::Interrupt => return Ok(()),
                     // Whoever stopped us from outside has left the terminal in some state of theirs.
                     Said::Continue => {
                         self.take_terminal()?;
@@ -173,6 +209,11 @@ impl<W: Write> Loop<W> {
                 data.retry_now();
             }
             if self.take(event)? {
+                return Ok(());
+            }
+            if let Some(way) = self.visit.take()
+                && !self.visit(&way, &mut input, &mut signals).await?
+            {
                 return Ok(());
             }
             if let Some(panic) = terminal::take_background_panic() {
@@ -215,6 +256,7 @@ impl<W: Write> Loop<W> {
                             more.extend(update(&mut self.state, Msg { now: Timestamp::now(), event }));
                         }
                     }
+                    Effect::Visit(way) => self.visit = Some(way),
                     Effect::Theme(name) => {
                         let event = Event::Themed(self.paint_with(name));
                         more.extend(update(&mut self.state, Msg { now: Timestamp::now(), event }));
@@ -280,6 +322,31 @@ impl<W: Write> Loop<W> {
         Ok(())
     }
 
+    /// Gives the terminal to a session on a host until that ends, and takes it again; false if we are to end meanwhile.
+    async fn visit(&mut self, way: &Way, input: &mut impl Keys, signals: &mut Signals) -> io::Result<bool> {
+        let command = self.hands.access.command_line(way);
+        let mut ended = false;
+        let outcome = match command {
+            Err(why) => Err(why),
+            Ok(words) => {
+                input.let_go();
+                Write::flush(self.screen.backend_mut())?;
+                if let Some(guard) = &self.guard {
+                    guard.release();
+                }
+                let outcome = visit::run(&words, &way.name, signals).await;
+                ended = outcome.is_none();
+                if !ended {
+                    self.take_terminal()?;
+                }
+                input.take_up();
+                outcome.unwrap_or(Ok(0))
+            }
+        };
+        self.take(Event::Visited { name: way.name.clone(), outcome })?;
+        Ok(!ended)
+    }
+
     /// To the clipboard of whatever terminal the user sits at, also over SSH (OSC 52).
     fn copy(&mut self, text: &str) -> io::Result<()> {
         let backend = self.screen.backend_mut();
@@ -316,15 +383,17 @@ fn until(at: Timestamp) -> Duration {
 }
 
 /// What a signal asks for.
-enum Said {
+pub(super) enum Said {
     /// To end in order.
     End,
+    /// The same, from the keyboard: while a session has the terminal it is meant for that.
+    Interrupt,
     /// To go on after a stop.
     Continue,
 }
 
 /// The signals that the console answers.
-struct Signals([Signal; 4]);
+pub(super) struct Signals([Signal; 4]);
 
 impl Signals {
     fn new() -> io::Result<Self> {
@@ -333,11 +402,11 @@ impl Signals {
         Ok(Self([a?, b?, c?, signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?]))
     }
 
-    async fn next(&mut self) -> Said {
+    pub(super) async fn next(&mut self) -> Said {
         let [a, b, c, resumed] = &mut self.0;
         tokio::select! {
             _ = a.recv() => Said::End,
-            _ = b.recv() => Said::End,
+            _ = b.recv() => Said::Interrupt,
             _ = c.recv() => Said::End,
             _ = resumed.recv() => Said::Continue,
         }

@@ -4,7 +4,9 @@ use super::{
     confirm::Confirmation,
     contexts::Context,
     export::ExportDialog,
+    failures::Failures,
     glyphs::Glyphs,
+    hosts::Hosts,
     input::Line,
     keys::Keymap,
     layout::{self, Layout},
@@ -19,6 +21,7 @@ use super::{
     table::Table,
     tree::{Restriction, RowId, Tree},
     typed::TypedDialog,
+    why::{self, Why},
 };
 use crate::{
     api::{Machine, MachineState},
@@ -53,10 +56,12 @@ pub enum View {
     /// One flat table of machines over every cluster.
     Machines,
     Events,
+    /// Hosts, asked over SSH.
+    Hosts,
 }
 
 impl View {
-    pub const ALL: [Self; 4] = [Self::Fleet, Self::Operations, Self::Machines, Self::Events];
+    pub const ALL: [Self; 5] = [Self::Fleet, Self::Operations, Self::Machines, Self::Events, Self::Hosts];
 
     pub fn title(self) -> &'static str {
         match self {
@@ -64,6 +69,7 @@ impl View {
             Self::Operations => "Operations",
             Self::Machines => "Machines",
             Self::Events => "Events",
+            Self::Hosts => "Hosts",
         }
     }
 
@@ -191,6 +197,12 @@ pub struct State {
     pub fetching: bool,
     /// UID and version of the machine that was asked for last: an answer that does not come is not asked for again.
     pub asked_for: Option<(Uid, Box<str>)>,
+    pub hosts: Hosts,
+    /// The page that says why a machine is not Ready; it lies over the panes.
+    pub why: Option<Box<Why>>,
+    /// Journals are read for that page.
+    pub reading: bool,
+    pub failures: Failures,
     /// Changes that are on their way, outside the scale dialog.
     pub tickets: u64,
     pub focused: bool,
@@ -260,6 +272,10 @@ impl State {
             machine: None,
             fetching: false,
             asked_for: None,
+            hosts: Hosts::default(),
+            why: None,
+            reading: false,
+            failures: Failures::default(),
             tickets: 0,
             focused: true,
             rests_behind: false,
@@ -315,11 +331,29 @@ impl State {
         match self.view {
             View::Operations => self.operation_under_cursor().map_or(Subject::Fleet, Subject::Operation),
             View::Machines => self.machine_in_table().map_or(Subject::Fleet, Subject::Machine),
+            View::Hosts => self.host_under_cursor().map_or_else(|| self.tree_subject(), Subject::Machine),
             View::Fleet | View::Events => self.tree_subject(),
         }
     }
 
-    fn tree_subject(&self) -> Subject<'_> {
+    fn host_under_cursor(&self) -> Option<&Arc<MachineRow>> {
+        self.snapshot.machine(&self.hosts.selected()?.uid)
+    }
+
+    /// The machine that a question about one machine is about; of an operation, one that failed.
+    pub fn machine_in_reach(&self) -> Option<&Arc<MachineRow>> {
+        if let Some(why) = &self.why {
+            return self.snapshot.machine(&why.uid);
+        }
+        match self.subject() {
+            Subject::Machine(machine) => Some(machine),
+            Subject::Operation(operation) => why::failed_machine(self, operation),
+            _ => None,
+        }
+    }
+
+    /// What the cursor of the fleet is on, whichever view is shown.
+    pub fn tree_subject(&self) -> Subject<'_> {
         let snapshot = &*self.snapshot;
         let found = match &self.tree.cursor {
             RowId::Meta => None,

@@ -55,6 +55,11 @@ impl Guard {
         Ok(Self(()))
     }
 
+    /// Gives the terminal back to another program, until [`Guard::resume`].
+    pub fn release(&self) {
+        restore();
+    }
+
     /// Gives the terminal back and stops the process as Ctrl-Z does; returns when it is resumed.
     pub fn suspend(&self) -> io::Result<()> {
         restore();

@@ -4,6 +4,7 @@ mod change;
 mod copy;
 pub(super) mod dialog;
 mod follow;
+mod hosts;
 mod machine;
 mod navigate;
 mod overlay;
@@ -11,6 +12,7 @@ mod pager;
 mod places;
 mod rollout;
 mod sort;
+mod why;
 
 pub use navigate::is_at_top;
 
@@ -45,6 +47,7 @@ pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     effects.extend(dialog::ask_to_count(state));
     effects.extend(table::arrange(state).map(Effect::Arrange));
     effects.extend(look(state));
+    effects.extend(why::stop(state));
     scroll(state);
     effects
 }
@@ -84,8 +87,27 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             table::answered(state, answer);
             Vec::new()
         }
-        Event::LogLines { follow, anew, lines } => follow::lines(state, follow, anew, &lines),
+        Event::LogLines { follow, anew, lines } => {
+            why::log_lines(state, follow, anew, &lines);
+            follow::lines(state, follow, anew, &lines)
+        }
         Event::LogEnded { follow, why } => follow::ended(state, follow, why),
+        Event::Host { round, uid, answer } => {
+            state.hosts.take(round, &uid, answer);
+            Vec::new()
+        }
+        Event::Journal { ticket, entries } => {
+            why::take(state, ticket, entries);
+            Vec::new()
+        }
+        Event::JournalsEnded { ticket, why } => {
+            why::ended(state, ticket, why);
+            Vec::new()
+        }
+        Event::Visited { name, outcome } => {
+            hosts::visited(state, &name, outcome);
+            Vec::new()
+        }
         Event::DryRun { ticket, outcome } => dialog::opinion(state, ticket, outcome),
         Event::Applied { ticket, outcome } => applied(state, ticket, outcome),
         Event::Reviewed(context, answers) => {
@@ -110,6 +132,7 @@ fn take_data(state: &mut State, snapshot: Arc<Snapshot>) {
     contexts::learn(state);
     permissions::reconnected(state, &before);
     state.sifter.refresh(state.filter.value(), &state.snapshot);
+    state.failures.refresh(&state.snapshot);
     state.lay_out();
     navigate::keep_lists(state);
     let State { marks, snapshot, .. } = state;
@@ -147,7 +170,7 @@ fn fingerprint(state: &State) -> u64 {
                 super::view::tree::fingerprint(state, row, &mut hash);
             }
         }
-        View::Events => {}
+        View::Events | View::Hosts => {}
     }
     for event in snapshot.events.iter().take(state.size.1.into()) {
         pointer(&mut hash, Arc::as_ptr(event).cast());
@@ -159,10 +182,16 @@ fn fingerprint(state: &State) -> u64 {
 /// Asks for the machine under the cursor if its detail is on screen and what we have of it is old; one at a time, and
 /// each version once, so that a server that refuses is not asked for ever.
 fn look(state: &mut State) -> Option<Effect> {
-    if state.fetching || state.layout().detail.is_none() {
+    let shown = state.layout().detail.is_some() || state.why.is_some();
+    if state.fetching || !shown {
         return None;
     }
-    let Subject::Machine(machine) = state.subject() else {
+    let on = match state.subject() {
+        _ if state.why.is_some() => state.machine_in_reach(),
+        Subject::Machine(machine) => Some(machine),
+        _ => None,
+    };
+    let Some(machine) = on else {
         state.asked_for = None;
         return None;
     };
@@ -244,13 +273,18 @@ fn meaning(state: &State, chord: Chord) -> Option<Action> {
 /// Carries out a wish; the keymap and the palette both end here.
 pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
     use Action::{
-        Abort, Arm, Back, ClearMarks, Collapse, Command, Copy, Cordon, Down, Drain, DrainForce, DrainHint, DrainSkip,
-        DrainWait, Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, HistoryBack, HistoryForward,
-        HistorySwap, Hold, JumpBookmark, Last, Logs, Mark, MarkRange, NextPane, Open, PageDown, PageUp, Pause,
-        PreviousPane, Problems, Quit, Redraw, Replace, Retry, Rollback, Scale, SetBookmark, SortColumnLeft,
-        SortColumnRight, SortNext, SortReverse, Suspend, Uncordon, Up, Upgrade, ViewEvents, ViewFleet, ViewMachines,
-        ViewOperations, Wrap, Zoom,
+        Abort, Arm, AskAgain, Back, ClearMarks, Collapse, Command, Copy, Cordon, Down, Drain, DrainForce, DrainHint,
+        DrainSkip, DrainWait, Expand, Filter, First, Follow, HalfPageDown, HalfPageUp, Help, HistoryBack,
+        HistoryForward, HistorySwap, Hold, JumpBookmark, Last, Logs, Mark, MarkRange, NextPane, Open, PageDown, PageUp,
+        Pause, PreviousPane, Problems, Quit, Redraw, Replace, Retry, Rollback, Scale, SetBookmark, SortColumnLeft,
+        SortColumnRight, SortNext, SortReverse, Ssh, Suspend, Uncordon, Up, Upgrade, ViewEvents, ViewFleet, ViewHosts,
+        ViewMachines, ViewOperations, Wrap, Zoom,
     };
+    if state.why.is_some()
+        && let Some(effects) = why::act(state, action)
+    {
+        return effects;
+    }
     match action {
         Down | Up | First | Last | HalfPageDown | HalfPageUp | PageDown | PageUp => navigate::travel(state, action),
         Collapse => navigate::collapse(state),
@@ -267,6 +301,10 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         SortNext | SortColumnRight => sort::by_column(state, true),
         SortColumnLeft => sort::by_column(state, false),
         SortReverse => sort::reverse(state),
+        ViewHosts => return hosts::open(state),
+        AskAgain => return hosts::ask_again(state),
+        Action::Why => return why::open(state),
+        Ssh => return hosts::visit(state),
         Filter => overlay::open_filter(state),
         Problems => overlay::toggle_problems(state),
         Command => overlay::open_palette(state),
@@ -356,6 +394,7 @@ fn scroll(state: &mut State) {
         navigate::scroll_list(&mut state.operations, state.snapshot.operations.len(), height);
         let machines = state.table.len();
         navigate::scroll_list(&mut state.table.list, machines, height);
+        navigate::scroll_list(&mut state.hosts.list, state.hosts.rows.len(), height);
         navigate::scroll_list(&mut state.events, state.snapshot.events.len(), height);
     }
 }

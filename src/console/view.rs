@@ -6,12 +6,14 @@ mod dialog;
 mod feed;
 mod gantt;
 mod header;
+mod hosts;
 mod list;
 pub mod overlay;
 mod pager;
 mod pen;
 mod table;
 pub mod tree;
+pub mod why;
 
 use super::{
     layout::{Class, SMALLEST},
@@ -41,13 +43,17 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
             View::Operations => list::operations(&mut pen, state, main),
             View::Machines => table::draw(&mut pen, state, main),
             View::Events => list::events(&mut pen, state, main),
+            View::Hosts => hosts::draw(&mut pen, state, main),
         }
     }
     if let Some(detail) = layout.detail {
         detail::draw(&mut pen, state, layout.class, detail);
     }
     if let Some(feed) = layout.feed {
-        feed::draw(&mut pen, state, feed);
+        match &state.why {
+            Some(page) => why::draw(&mut pen, state, page, feed),
+            None => feed::draw(&mut pen, state, feed),
+        }
     }
     header::hints(&mut pen, state, layout.hints);
     let cursor = match &state.overlay {

@@ -6,6 +6,7 @@
 
 mod answers;
 mod bare;
+mod chronicle;
 pub(super) mod dice;
 mod effects;
 mod host;
@@ -23,6 +24,7 @@ mod shell;
 mod state;
 mod tenant;
 mod timing;
+mod vitals;
 
 use std::{
     path::{Path, PathBuf},
@@ -35,6 +37,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::Listener;
+use crate::api::Role;
 use hosts::{Hosts, HostsOptions};
 use inventory::Inventory;
 use journal::Journal;
@@ -43,6 +46,7 @@ use scenario::Stage;
 use seed::Seed;
 use state::State;
 use tenant::Tenant;
+use vitals::Born;
 
 pub use bare::BareHosts;
 pub use inventory::MACHINES_PER_CLUSTER;
@@ -86,6 +90,9 @@ pub struct Simulation {
     pub clusters: usize,
     pub machines: usize,
     pub seed: u64,
+    /// The private key that opens the hosts, and the lines of `known_hosts` for all of them.
+    pub key: String,
+    pub known_hosts: String,
     hosts: Arc<Hosts>,
     _tenants: JoinSet<()>,
 }
@@ -126,6 +133,7 @@ pub async fn start(options: Options, meta: Client, listener: &Listener) -> Resul
         pace,
         workloads: scenario.map(|s| s.workloads.clone()).unwrap_or_default(),
     };
+    let (key, known_hosts) = (keyring.client_file(), seed.known_hosts());
     let is_new = seed.sow().await?;
     let hosts = Hosts::start(HostsOptions {
         machines: addresses,
@@ -136,6 +144,7 @@ pub async fn start(options: Options, meta: Client, listener: &Listener) -> Resul
         on_end: effects::on_end(meta.clone(), &tenants),
         cancel: CancellationToken::new(),
     });
+    births(&hosts, &inventory);
     let mut running = JoinSet::new();
     if let Some(scenario) = scenario {
         let stage = Stage { scenario, hosts: hosts.clone(), inventory, tenants: tenants.clone(), client: meta, pace };
@@ -146,7 +155,20 @@ pub async fn start(options: Options, meta: Client, listener: &Listener) -> Resul
     for tenant in tenants {
         running.spawn(tenant.run());
     }
-    Ok(Simulation { clusters: state.clusters, machines: state.machines, seed: state.seed, hosts, _tenants: running })
+    let State { clusters, machines, seed, .. } = state;
+    Ok(Simulation { clusters, machines, seed, key, known_hosts, hosts, _tenants: running })
+}
+
+/// Lets hosts be the nodes that the fleet begins with.
+fn births(hosts: &Hosts, inventory: &Inventory) {
+    for (host, plan) in hosts.all().iter().zip(&inventory.machines) {
+        let role = plan.member.map(|(cluster, pool)| inventory.clusters[cluster].pools[pool].role);
+        host.is_born(match role {
+            None => Born::Bare,
+            Some(Role::Worker) => Born::Worker,
+            Some(Role::ControlPlane | Role::Etcd) => Born::ControlPlane,
+        });
+    }
 }
 
 /// Opens the business clusters and serves them.

@@ -44,6 +44,11 @@ fn decode(name: &str, text: &str, passphrase: Option<&str>) -> Result<Identity, 
     Ok(Identity { name: name.to_owned(), key: Arc::new(key) })
 }
 
+/// A key file that only a passphrase opens. Blocks.
+pub fn needs_passphrase(path: &Path) -> bool {
+    std::fs::read_to_string(path).is_ok_and(|text| is_encrypted(&text))
+}
+
 fn is_encrypted(text: &str) -> bool {
     text.contains("ENCRYPTED") || PrivateKey::from_openssh(text.trim()).is_ok_and(|key| key.is_encrypted())
 }

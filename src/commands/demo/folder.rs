@@ -11,6 +11,8 @@ use std::{
 use color_eyre::eyre::WrapErr;
 use tracing_subscriber::EnvFilter;
 
+use crate::embedded::write_private;
+
 /// Without a word in `RUST_LOG`.
 const LEVELS: &str = "warn,quarterdeck=info";
 
@@ -57,6 +59,14 @@ impl Folder {
 
     pub fn keep_port(&self, port: u16) -> io::Result<()> {
         if self.kept { fs::write(self.path.join("port"), port.to_string()) } else { Ok(()) }
+    }
+
+    /// Writes down what opens the hosts, for the console and for the `ssh` that it starts: a key, and theirs.
+    pub fn ways_in(&self, key: &str, known_hosts: &str) -> io::Result<(PathBuf, PathBuf)> {
+        let (key_file, known_hosts_file) = (self.path.join("ssh-key"), self.path.join("known_hosts"));
+        write_private(&key_file, key)?;
+        write_private(&known_hosts_file, known_hosts)?;
+        Ok((key_file, known_hosts_file))
     }
 
     /// Sends the log to standard error, or to a file where a console has the screen.

@@ -81,6 +81,18 @@ fn machine_at(state: &State, index: usize) -> Option<Uid> {
     }
 }
 
+/// Marks these as well, as many as there is room for; how many that were.
+pub fn mark_all(state: &mut State, uids: Vec<crate::fleet::Uid>) -> usize {
+    let before = state.marks.len();
+    for uid in uids {
+        if state.marks.len() >= MARKS {
+            break;
+        }
+        state.marks.insert(uid);
+    }
+    state.marks.len() - before
+}
+
 /// Cordons, uncordons or drains the marked machines, or the one under the cursor, after a yes.
 pub fn care(state: &mut State, action: Action, care: Care) {
     if !change::may_write(state, action) {

@@ -52,6 +52,11 @@ fn travel_main(state: &mut State, rows: isize) {
             list.index = shifted(list.index, rows, snapshot.events.len());
             list.cursor = snapshot.events.get(list.index).map(|e| e.uid.clone());
         }
+        View::Hosts => {
+            let list = &mut state.hosts.list;
+            list.index = shifted(list.index, rows, state.hosts.rows.len());
+            list.cursor = state.hosts.rows.get(list.index).map(|row| row.uid.clone());
+        }
     }
     state.detail_scroll = 0;
 }
@@ -166,6 +171,7 @@ pub fn open(state: &mut State) {
         },
         (Pane::Main, View::Operations | View::Machines) => page(state),
         (Pane::Main, View::Events) => go_to_event(state),
+        (Pane::Main, View::Hosts) => super::hosts::go_to(state),
         (Pane::Detail | Pane::Feed, _) => zoom(state),
     }
 }
@@ -261,6 +267,7 @@ pub fn zoom(state: &mut State) {
 
 pub fn view(state: &mut State, view: View) {
     state.view = view;
+    state.why = None;
     state.pane = Pane::Main;
     state.zoom = false;
     state.detail_scroll = 0;
@@ -273,6 +280,7 @@ pub fn view(state: &mut State, view: View) {
 pub fn is_at_top(state: &State) -> bool {
     let filtered = !state.filter.is_empty() || state.problems_only;
     !state.zoom
+        && state.why.is_none()
         && state.marks.is_empty()
         && state.log.is_none()
         && state.pane == Pane::Main

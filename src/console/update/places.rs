@@ -46,6 +46,8 @@ fn go(state: &mut State, place: &Location) {
             state.operations.cursor = Some(uid.clone());
             snapshot.operation(uid).is_some()
         }
+        // As they were seen; they are not asked for it.
+        (Spot::Item(Some(uid)), View::Hosts) => state.hosts.select(uid) || snapshot.machine(uid).is_some(),
         (Spot::Item(Some(uid)), _) => {
             state.events.cursor = Some(uid.clone());
             snapshot.events.iter().any(|event| event.uid == *uid)

@@ -10,7 +10,7 @@ use super::{
     super::{
         glyphs::Glyphs,
         layout::Class,
-        state::{Pane, State, Subject},
+        state::{Pane, State, Subject, View},
     },
     pen::{Pen, Strip},
 };
@@ -88,6 +88,7 @@ fn room(state: &State, class: Class, area: Rect) -> Room {
 }
 
 fn panels(state: &State, glyphs: Glyphs, room: Room) -> Vec<Panel> {
+    let host = (state.view == View::Hosts).then(|| super::hosts::panel(state, room.width)).flatten();
     let panels = match state.subject() {
         Subject::Fleet | Subject::Clusters(_) => scope::fleet(glyphs, state, room),
         Subject::Context(context) => scope::context(glyphs, state, context, room),
@@ -97,7 +98,7 @@ fn panels(state: &State, glyphs: Glyphs, room: Room) -> Vec<Panel> {
         Subject::Machine(machine) => machine::panels(glyphs, state, machine, room),
         Subject::Operation(operation) => operation::panels(glyphs, state, operation, room),
     };
-    panels.into_iter().filter(|panel| !panel.lines.is_empty() || panel.grows).collect()
+    host.into_iter().chain(panels).filter(|panel| !panel.lines.is_empty() || panel.grows).collect()
 }
 
 /// Lines that can be scrolled away: as many as are out of sight below.

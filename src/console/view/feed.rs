@@ -74,7 +74,7 @@ fn follow_key(state: &State) -> String {
 }
 
 /// A line of the log: cut where the pane ends, or broken with what follows below where it began.
-fn log_rows(line: &Line, with_machine: bool, width: usize, wraps: bool) -> Vec<Strip> {
+pub fn log_rows(line: &Line, with_machine: bool, width: usize, wraps: bool) -> Vec<Strip> {
     let role = match line.tone {
         Tone::Plain => Role::Text,
         Tone::Output => Role::Muted,

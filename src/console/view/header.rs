@@ -275,7 +275,13 @@ fn of_pool(node: &PoolNode) -> Vec<Action> {
 /// The actions worth a hint here, the most useful first.
 fn hinted(state: &State) -> Vec<Action> {
     let mut actions = Vec::new();
+    if let Some(page) = &state.why {
+        return super::why::hinted(state, page);
+    }
     match state.pane {
+        Pane::Main if state.view == View::Hosts => {
+            actions.extend([Action::Open, Action::AskAgain, Action::Ssh, Action::Why, Action::Logs]);
+        }
         Pane::Feed if state.log.is_some() => actions.extend([Action::Follow, Action::Wrap, Action::Zoom]),
         Pane::Main | Pane::Detail | Pane::Feed => match state.subject() {
             _ if state.blocked_drain().is_some() => actions.extend([

@@ -1,6 +1,10 @@
 //! What a simulated host answers to commands that people and health checks run: a handful, plainly.
 
-use super::hosts::{Host, now};
+use super::{
+    chronicle,
+    hosts::{Host, now},
+    vitals::{Unit, Vitals},
+};
 
 /// Text on standard output, and the exit status.
 pub struct Answer {
@@ -14,6 +18,7 @@ const KERNEL: &str = "6.1.0-28-amd64";
 /// Answers one command.
 pub fn answer(host: &Host, command: &str) -> Answer {
     let words: Vec<_> = command.split_whitespace().collect();
+    let vitals = || Vitals::of(host, now());
     let text = match words.as_slice() {
         [] | ["true"] => String::new(),
         ["hostname", ..] => format!("{}\n", host.name),
@@ -25,10 +30,26 @@ pub fn answer(host: &Host, command: &str) -> Answer {
         ["cat", "/etc/os-release"] => {
             format!("PRETTY_NAME=\"{OS}\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=\"12\"\nID=debian\n")
         }
-        ["uptime"] => " 12:00:00 up 41 days,  3:07,  0 users,  load average: 0.08, 0.05, 0.01\n".into(),
+        ["uptime"] => vitals().uptime(),
+        ["df", ..] => {
+            let used = vitals().disk_percent;
+            format!(
+                "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/vda1 104857600 {0} {1} {used}% /\n",
+                used * 1_048_576,
+                (100 - used) * 1_048_576
+            )
+        }
+        ["systemctl", "is-active", unit] => {
+            let unit = vitals().unit(unit);
+            return Answer { text: format!("{}\n", unit.word()), status: if unit == Unit::Active { 0 } else { 3 } };
+        }
+        ["systemctl", "status", unit] => status(unit, vitals().unit(unit)),
         ["date"] => format!("@{}\n", now() / 1000),
         ["echo", rest @ ..] => format!("{}\n", rest.join(" ")),
-        ["journalctl", ..] => journal(host),
+        ["journalctl", rest @ ..] => match rest.iter().position(|word| *word == "-u") {
+            Some(at) => lines_of(host, rest.get(at + 1).copied().unwrap_or_default()),
+            None => journal(host),
+        },
         [other, ..] => {
             let text = format!("{other}: this host is simulated and knows no such command\n");
             return Answer { text, status: 127 };
@@ -41,6 +62,21 @@ pub fn answer(host: &Host, command: &str) -> Answer {
 pub fn facts(host: &Host) -> String {
     let clock = jiff::Timestamp::now().as_second();
     format!("os={OS}\nkernel={KERNEL}\narch=x86_64\nbootId=simulated-{}\nclock={clock}\n", host.name)
+}
+
+/// How the host is, as the console asks for it.
+pub fn state(host: &Host) -> String {
+    Vitals::of(host, now()).answer()
+}
+
+fn status(name: &str, unit: Unit) -> String {
+    let load = if unit == Unit::Absent { "not-found" } else { "loaded" };
+    format!("{name}.service (simulated)\n     Loaded: {load}\n     Active: {}\n", unit.word())
+}
+
+fn lines_of(host: &Host, unit: &str) -> String {
+    let lines = chronicle::tail(host, unit.trim_end_matches(".service"), 40, now());
+    if lines.is_empty() { "-- No entries --\n".into() } else { lines.concat() }
 }
 
 /// The steps that ran here, as a log.

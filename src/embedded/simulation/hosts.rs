@@ -19,6 +19,7 @@ use super::{
     keys::Keyring,
     plight::Plight,
     timing::Pace,
+    vitals::Born,
 };
 use crate::runbook::wire::{Start, StepHeader};
 
@@ -31,6 +32,8 @@ pub struct Host {
     pub address: Ipv4Addr,
     memory: Mutex<Memory>,
     plight: Mutex<Plight>,
+    /// What it was before anything happened here.
+    born: OnceLock<Born>,
     /// Told when it is not reached any more.
     lost: Notify,
     /// Told whenever a step ends.
@@ -67,7 +70,16 @@ impl Hosts {
         let host = |(name, address): (String, Ipv4Addr)| {
             let memory = Mutex::new(options.memories.remove(&name).unwrap_or_default());
             let (plight, lost, ended) = (Mutex::default(), Notify::new(), Notify::new());
-            Arc::new(Host { name, address, memory, plight, lost, ended, config: OnceLock::new() })
+            Arc::new(Host {
+                name,
+                address,
+                memory,
+                plight,
+                born: OnceLock::new(),
+                lost,
+                ended,
+                config: OnceLock::new(),
+            })
         };
         let hosts: Vec<_> = options.machines.into_iter().map(host).collect();
         let this = Arc::new(Self {
@@ -175,6 +187,31 @@ impl Host {
         *self.plight.lock().unwrap_or_else(PoisonError::into_inner) = plight;
         if plight.lost {
             self.lost.notify_waiters();
+        }
+    }
+
+    /// What it was before anything happened in the demo.
+    pub fn born(&self) -> Born {
+        self.born.get().copied().unwrap_or_default()
+    }
+
+    /// It is a node from the beginning. Only the first word counts.
+    pub fn is_born(&self, born: Born) {
+        let _ = self.born.set(born);
+    }
+
+    /// A host that nobody serves, for tests of what it would say.
+    #[cfg(test)]
+    pub fn alone(name: &str, memory: Memory, plight: Plight, born: Born) -> Self {
+        Self {
+            name: name.to_owned(),
+            address: Ipv4Addr::LOCALHOST,
+            memory: Mutex::new(memory),
+            plight: Mutex::new(plight),
+            born: born.into(),
+            lost: Notify::new(),
+            ended: Notify::new(),
+            config: OnceLock::new(),
         }
     }
 

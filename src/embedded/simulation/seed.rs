@@ -84,12 +84,17 @@ impl Seed {
             let data = json!({"stringData": {"kubeconfig": kubeconfig}});
             self.apply(&secrets, &kubeconfig_secret(&tenant.name), data).await?;
         }
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), NAMESPACE);
+        self.apply(&maps, KNOWN_HOSTS, json!({"data": {"known_hosts": self.known_hosts()}})).await
+    }
+
+    /// The keys of all hosts, as a file of OpenSSH.
+    pub fn known_hosts(&self) -> String {
         let line =
             |(name, place): (&String, &Place)| self.keyring.known_host(name, &place.address.to_string(), place.port);
         let mut lines: Vec<_> = self.places.iter().map(line).collect();
         lines.sort();
-        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), NAMESPACE);
-        self.apply(&maps, KNOWN_HOSTS, json!({"data": {"known_hosts": lines.concat()}})).await
+        lines.concat()
     }
 
     /// Creates an object of ours, or makes it say this.

@@ -10,17 +10,22 @@ use russh::{
 use tokio::{io::AsyncReadExt, net::TcpStream};
 
 use super::{
-    answers,
+    answers, chronicle,
     host::{Attempt, Decision},
     hosts::{Host, Hosts, now, until},
     output, shell,
 };
-use crate::runbook::wire::{Control, FACTS_LINE, StepHeader};
+use crate::{
+    api::look::{self, STATE_LINE},
+    runbook::wire::{Control, FACTS_LINE, StepHeader},
+};
 
 /// A longer script is refused.
 const SCRIPT_BYTES: usize = 4 << 20;
 /// A script that does not arrive in this time is given up.
 const SCRIPT_PATIENCE: Duration = Duration::from_secs(30);
+/// How often a journal that is followed is looked at.
+const JOURNAL_EVERY: Duration = Duration::from_secs(1);
 /// Whoever asks a lost host hears nothing for so long, if he waits.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -150,6 +155,12 @@ impl Errand {
             return self.say(&answer.text).await.map_or(255, |()| answer.status);
         }
         let Ok(Some(first)) = tokio::time::timeout(SCRIPT_PATIENCE, self.script()).await else { return 255 };
+        if first == STATE_LINE {
+            return self.say(&answers::state(&self.host)).await.map_or(255, |()| 0);
+        }
+        if let Some((unit, lines)) = look::asked_journal(&first) {
+            return self.journal(unit, lines).await;
+        }
         match (StepHeader::parse(&first), first == FACTS_LINE) {
             (Some(header), _) => self.step(&header).await,
             (None, true) => self.say(&answers::facts(&self.host)).await.map_or(255, |()| 0),
@@ -157,6 +168,23 @@ impl Errand {
                 let _ = self.say("this host is simulated: it carries out steps of Quarterdeck only\n").await;
                 127
             }
+        }
+    }
+
+    /// The last lines of a journal, and then what comes, until nobody listens.
+    async fn journal(&mut self, unit: &str, lines: usize) -> u32 {
+        let mut until = now();
+        let mut said = chronicle::tail(&self.host, unit, lines, until).concat();
+        loop {
+            if self.say(&said).await.is_none() {
+                return 255;
+            }
+            let gone = async { while !matches!(self.channel.wait().await, None | Some(ChannelMsg::Close)) {} };
+            if tokio::time::timeout(JOURNAL_EVERY, gone).await.is_ok() {
+                return 0;
+            }
+            let after = std::mem::replace(&mut until, now());
+            said = chronicle::between(&self.host, unit, after, until).concat();
         }
     }
 

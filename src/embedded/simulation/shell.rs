@@ -4,7 +4,8 @@ use russh::ChannelMsg;
 
 use super::{answers, session::Errand};
 
-const HELP: &str = "hostname, uname, uptime, date, echo, cat /etc/os-release, journalctl, exit\n";
+const HELP: &str =
+    "hostname, uname, uptime, df, date, echo, cat /etc/os-release, systemctl status UNIT, journalctl [-u UNIT], exit\n";
 /// A longer line is not a command of ours.
 const LINE_BYTES: usize = 4096;
 

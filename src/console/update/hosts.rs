@@ -1,0 +1,168 @@
+//! The hosts of the view, and the session on a host.
+
+use super::{
+    super::{
+        hosts::{Answer, HostRow, Hosts, MOST_HOSTS, Way},
+        message::Effect,
+        state::{List, State, Subject, View},
+        tree::Kept,
+    },
+    navigate,
+};
+use crate::{
+    api::MachineState,
+    fleet::{Health, MachineRow, PoolNode},
+};
+use std::sync::Arc;
+
+/// Shows the hosts of what the cursor of the fleet is on, and asks them.
+pub fn open(state: &mut State) -> Vec<Effect> {
+    let (scope, machines, of) = gather(state);
+    ask(state, scope, &machines, of)
+}
+
+fn ask(state: &mut State, scope: String, machines: &[Arc<MachineRow>], of: usize) -> Vec<Effect> {
+    state.tickets += 1;
+    let ways = machines.iter().map(|machine| Way::to(&state.snapshot, machine)).collect();
+    let row = |machine: &Arc<MachineRow>| HostRow {
+        uid: machine.uid.clone(),
+        name: machine.name.clone(),
+        serves: serves(machine),
+        answer: Answer::Awaited,
+    };
+    let cursor = state.hosts.list.cursor.clone().filter(|uid| machines.iter().any(|machine| machine.uid == *uid));
+    let cursor = cursor.or_else(|| machines.first().map(|machine| machine.uid.clone()));
+    let index = machines.iter().position(|machine| Some(&machine.uid) == cursor.as_ref()).unwrap_or(0);
+    state.hosts = Hosts {
+        round: state.tickets,
+        scope,
+        of,
+        rows: machines.iter().map(row).collect(),
+        list: List { cursor, index, top: 0 },
+    };
+    navigate::view(state, View::Hosts);
+    vec![Effect::AskHosts { round: state.tickets, ways }]
+}
+
+/// It is, or is to be, a node whose kubelet runs.
+fn serves(machine: &MachineRow) -> bool {
+    machine.pool.is_some()
+        && matches!(machine.state, MachineState::Ready | MachineState::NotReady | MachineState::Draining)
+}
+
+/// Whose machines, the first of them (those with problems before the others), and how many there are.
+fn gather(state: &State) -> (String, Vec<Arc<MachineRow>>, usize) {
+    let snapshot = &*state.snapshot;
+    if state.view == View::Machines {
+        let rows = state.table.rows();
+        let first = rows.iter().take(MOST_HOSTS).filter_map(|uid| snapshot.machine(uid).cloned());
+        return ("the table of machines".to_owned(), first.collect(), rows.len());
+    }
+    let subject = state.tree_subject();
+    if let Subject::Machine(machine) = subject {
+        return (machine.name.to_string(), vec![machine.clone()], 1);
+    }
+    let (scope, pools): (String, Vec<&Arc<PoolNode>>) = match subject {
+        Subject::Pool(node) => (node.row.name.to_string(), vec![node]),
+        Subject::Cluster(node) => (node.row.name.to_string(), node.pools.iter().collect()),
+        Subject::Idle(_) => ("idle machines".to_owned(), Vec::new()),
+        Subject::Context(context) => {
+            let part = snapshot.clusters[snapshot.range(context)].iter().flat_map(|cluster| &cluster.pools);
+            (state.context(context).place.context.clone(), part.collect())
+        }
+        _ => (state.title(), snapshot.pools().map(|(_, pool)| pool).collect()),
+    };
+    let mut gathered = Gathered::default();
+    for pool in pools {
+        gathered.pool(state, pool);
+    }
+    if let Subject::Idle(context) = state.tree_subject()
+        && let Some(idle) = snapshot.idle(context)
+    {
+        match state.sifter.matches().map(|matches| matches.idle.get(&context)) {
+            None => gathered.some(idle.iter(), idle.len()),
+            Some(None) => {}
+            Some(Some(at)) => gathered.some(at.iter().filter_map(|at| idle.at(*at as usize)), at.len()),
+        }
+    }
+    let Gathered { mut first, rest, of } = gathered;
+    first.extend(rest);
+    first.truncate(MOST_HOSTS);
+    (scope, first, of)
+}
+
+/// Never more than are shown, of each kind.
+#[derive(Default)]
+struct Gathered {
+    first: Vec<Arc<MachineRow>>,
+    rest: Vec<Arc<MachineRow>>,
+    of: usize,
+}
+
+impl Gathered {
+    fn pool(&mut self, state: &State, pool: &PoolNode) {
+        let problems = pool.counts.health(Health::Bad) + pool.counts.health(Health::Warning);
+        match state.sifter.matches().map(|matches| matches.pools.get(&pool.row.uid)) {
+            Some(None) => {}
+            Some(Some(Kept::Machines(at))) => {
+                self.some(at.iter().filter_map(|at| pool.machines.at(*at as usize)), at.len());
+            }
+            _ if state.problems_only => self.some(pool.machines.range(0..problems), problems),
+            _ => self.some(pool.machines.iter(), pool.machines.len()),
+        }
+    }
+
+    /// Problems are first in every list.
+    fn some<'a>(&mut self, machines: impl Iterator<Item = &'a Arc<MachineRow>>, of: usize) {
+        self.of += of;
+        for machine in machines.take(MOST_HOSTS) {
+            let into = if machine.health.is_problem() { &mut self.first } else { &mut self.rest };
+            if into.len() < MOST_HOSTS {
+                into.push(machine.clone());
+            }
+        }
+    }
+}
+
+/// Asks the same hosts again.
+pub fn ask_again(state: &mut State) -> Vec<Effect> {
+    if state.view == View::Hosts {
+        let (scope, of) = (state.hosts.scope.clone(), state.hosts.of);
+        let machines = state.hosts.rows.iter().filter_map(|row| state.snapshot.machine(&row.uid).cloned());
+        let machines: Vec<_> = machines.collect();
+        return if machines.is_empty() { open(state) } else { ask(state, scope, &machines, of) };
+    }
+    state.complain("hosts are asked from their view, and from the page that says why a machine is not Ready");
+    Vec::new()
+}
+
+/// Enter: to the machine of the host.
+pub fn go_to(state: &mut State) {
+    let Some(row) = state.hosts.selected().cloned() else { return };
+    if !navigate::reveal(state, &row.uid) {
+        state.complain(format!("{} is not in the fleet any more", row.name));
+    }
+}
+
+/// Opens a session on the machine in reach.
+pub fn visit(state: &mut State) -> Vec<Effect> {
+    match state.machine_in_reach() {
+        Some(machine) => vec![Effect::Visit(Way::to(&state.snapshot, machine))],
+        None => {
+            state.complain("a session is opened on one machine: put the cursor on it");
+            Vec::new()
+        }
+    }
+}
+
+/// What came of a session.
+pub fn visited(state: &mut State, name: &str, outcome: Result<i32, String>) {
+    match outcome {
+        Ok(0) => state.tell(format!("the session on {name} has ended")),
+        // OpenSSH's own failures; what a shell ends with is its last command's.
+        Ok(255) => state
+            .complain(format!("the session on {name} ended with status 255: `ssh` has said why, or the line broke")),
+        Ok(code) => state.tell(format!("the session on {name} ended with status {code}")),
+        Err(why) => state.complain(why),
+    }
+}

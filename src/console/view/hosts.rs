@@ -1,0 +1,195 @@
+//! The hosts of the view: a row for each, and all that one said.
+
+use super::{
+    super::{
+        action::Action,
+        hosts::{
+            Answer, HostRow, MOST_HOSTS,
+            probe::{Reading, Unit},
+        },
+        state::{Pane, State},
+        text,
+    },
+    detail::Panel,
+    pen::{Pen, Strip, row_of},
+    tree::role,
+};
+use crate::{config::Role, fleet::Health};
+use ratatui::layout::Rect;
+
+/// From this width on there is room for what is wrong in words.
+const WORDS: u16 = 110;
+
+pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
+    let hosts = &state.hosts;
+    let mut title = Strip::of("Hosts ", Role::Title).add(text::cut(&hosts.scope, 40), Role::Accent);
+    if hosts.of > hosts.rows.len() {
+        let filter = state.keymap.key(Action::Filter);
+        title.push(format!("  {MOST_HOSTS} of {}: `{filter}` or a pool", text::number(hosts.of)), Role::Warning);
+    }
+    let inner = pen.frame(area, state.pane == Pane::Main, &title, &progress(state));
+    if inner.height == 0 {
+        return;
+    }
+    let columns = Columns::of(inner.width);
+    pen.strip(row_of(inner, 0), &columns.head());
+    if hosts.rows.is_empty() {
+        let key = state.keymap.key(Action::AskAgain);
+        let nothing = match hosts.round {
+            0 => format!("   Nothing is asked by itself: `{key}` asks the hosts of what the cursor is on."),
+            _ => "   No machine is here: put the cursor of the fleet on a pool, or change the filter.".to_owned(),
+        };
+        pen.strip(row_of(inner, inner.height.min(3) - 1), &Strip::of(nothing, Role::Muted));
+    }
+    let rows = state.layout().list_height();
+    for (offset, host) in hosts.rows.iter().skip(hosts.list.top).take(rows).enumerate() {
+        let here = row_of(inner, offset as u16 + 1);
+        let selected = hosts.list.top + offset == hosts.list.index;
+        pen.strip(here, &columns.row(pen, host, selected));
+        if selected {
+            pen.highlight(here);
+        }
+    }
+}
+
+/// How far the questions have come.
+fn progress(state: &State) -> Strip {
+    let hosts = &state.hosts;
+    let key = state.keymap.key(Action::AskAgain);
+    match (hosts.awaited(), hosts.troubled()) {
+        (0, 0) => Strip::of(format!("all well · {key} asks again"), Role::Muted),
+        (0, bad) => Strip::of(format!("{} to look at", text::number(bad)), Role::Warning)
+            .add(format!(" · {key} asks again"), Role::Muted),
+        (left, _) => Strip::of(format!("asking, {} left", text::number(left)), Role::Moving),
+    }
+}
+
+/// What there is room for.
+#[derive(Clone, Copy)]
+struct Columns {
+    name: usize,
+    /// For what is wrong; 0 where there is none.
+    words: usize,
+    width: usize,
+}
+
+/// All but the name and the words.
+const FIXED: usize = 65;
+
+impl Columns {
+    fn of(width: u16) -> Self {
+        let room = usize::from(width).saturating_sub(FIXED);
+        if width < WORDS {
+            return Self { name: room.max(8), words: 0, width: width.into() };
+        }
+        let name = (room / 3).clamp(12, 30);
+        Self { name, words: room.saturating_sub(name + 1), width: width.into() }
+    }
+
+    fn head(self) -> Strip {
+        let head = format!(
+            "   {} {} {} {} {} {} {} {} {}{}",
+            text::left("NAME", self.name),
+            text::right("UP", 6),
+            text::right("LOAD 1/5/15", 14),
+            text::right("DISK", 4),
+            text::left("KUBELET", 7),
+            text::left("CONTD", 6),
+            text::left("ETCD", 6),
+            text::right("CLOCK", 6),
+            text::right("RTT", 5),
+            if self.words > 0 { " WHAT" } else { "" },
+        );
+        Strip::of(head, Role::Muted)
+    }
+
+    fn row(self, pen: &Pen, host: &HostRow, selected: bool) -> Strip {
+        let health = host.health();
+        let strip = Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent)
+            .add(format!("{} ", pen.glyphs.health(health)), role(health))
+            .add(text::left(&host.name, self.name), Role::Text);
+        match &host.answer {
+            Answer::Awaited => strip.add(" …", Role::Muted),
+            Answer::Failed(why) => {
+                let room = self.width.saturating_sub(strip.width() + 1);
+                strip.add(format!(" {}", text::cut(why, room)), Role::Bad)
+            }
+            Answer::Read(reading) => self.reading(strip, reading, host.serves),
+        }
+    }
+
+    fn reading(self, strip: Strip, reading: &Reading, serves: bool) -> Strip {
+        let seen = &reading.seen;
+        let or_unknown = |value: Option<String>| value.unwrap_or_else(|| "?".to_owned());
+        let worries = reading.worries(serves);
+        let about =
+            |word: &str, usual: Role| worries.iter().find(|w| w.text.contains(word)).map_or(usual, |w| role(w.health));
+        let unit = |name: &str, unit: Unit| match unit {
+            Unit::Active | Unit::Process => Role::Good,
+            _ => about(name, Role::Muted),
+        };
+        let mut strip = strip
+            .add(format!(" {}", text::right(&or_unknown(seen.uptime_seconds.map(text::duration)), 6)), Role::Text)
+            .add(format!(" {}", text::right(&or_unknown(seen.load.map(load)), 14)), about("load", Role::Text))
+            .add(
+                format!(" {}", text::right(&or_unknown(seen.disk_percent.map(|n| format!("{n}%"))), 4)),
+                about("disk", Role::Text),
+            )
+            .add(format!(" {}", text::left(seen.kubelet.word(), 7)), unit("kubelet", seen.kubelet))
+            .add(format!(" {}", text::left(seen.containerd.word(), 6)), unit("containerd", seen.containerd))
+            .add(format!(" {}", text::left(seen.etcd.word(), 6)), unit("etcd", seen.etcd))
+            .add(format!(" {}", text::right(&clock(reading), 6)), about("clock", Role::Text))
+            .add(format!(" {}", text::right(&round_trip(reading), 5)), Role::Muted);
+        if self.words > 0
+            && let Some(worst) = worries.first()
+        {
+            let more = if worries.len() > 1 { format!(" +{}", worries.len() - 1) } else { String::new() };
+            strip.push(format!(" {}{more}", text::cut(&worst.text, self.words.saturating_sub(3))), role(worst.health));
+        }
+        strip
+    }
+}
+
+fn load([one, five, fifteen]: [f64; 3]) -> String {
+    let short = |n: f64| if n < 10.0 { format!("{n:.2}") } else { format!("{n:.0}") };
+    format!("{} {} {}", short(one), short(five), short(fifteen))
+}
+
+/// The sign is the host's: ahead of us is `+`. What is within the round trip is no difference.
+fn clock(reading: &Reading) -> String {
+    match reading.offset_milliseconds {
+        None => "?".to_owned(),
+        Some(_) if reading.clock_agrees() => "ok".to_owned(),
+        Some(off) => {
+            let sign = if off > 0 { '+' } else { '-' };
+            format!("{sign}{}", text::short_duration(off.abs()))
+        }
+    }
+}
+
+fn round_trip(reading: &Reading) -> String {
+    match reading.round_trip_milliseconds {
+        milliseconds @ ..1_000 => format!("{milliseconds}ms"),
+        milliseconds => text::short_duration(milliseconds),
+    }
+}
+
+/// All that the host under the cursor said, for the detail.
+pub fn panel(state: &State, width: usize) -> Option<Panel> {
+    let host = state.hosts.selected()?;
+    let mut lines = Vec::new();
+    match &host.answer {
+        Answer::Awaited => lines.push(Strip::of("it has not answered yet", Role::Muted)),
+        Answer::Failed(why) => {
+            lines.extend(text::wrap(why, width).into_iter().take(5).map(|part| Strip::of(part, Role::Bad)));
+        }
+        Answer::Read(reading) => {
+            let worries = reading.worries(host.serves);
+            lines.extend(worries.iter().map(|worry| Strip::of(worry.text.clone(), role(worry.health))));
+            if worries.is_empty() {
+                lines.push(Strip::of("nothing to be seen from there", role(Health::Good)));
+            }
+        }
+    }
+    Some(Panel::new(format!("Host {}", text::clean(&host.name)), lines))
+}

@@ -1,0 +1,126 @@
+//! The page that says why a machine is not Ready: the causes on top, the merged log and journals below.
+
+use super::{
+    super::{
+        action::Action,
+        hosts::journal::UNITS,
+        layout::Class,
+        state::State,
+        text,
+        why::{self, Why},
+    },
+    feed::log_rows,
+    pen::{Pen, Strip, row_of},
+    tree::role,
+};
+use crate::{config::Role, fleet::Health};
+use ratatui::layout::Rect;
+
+/// Lines of one cause at most.
+const CAUSE_LINES: usize = 3;
+
+pub fn draw(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
+    let (upper, lower) = split(state, page, area);
+    summary(pen, state, page, upper);
+    journals(pen, state, page, lower);
+}
+
+/// Lines of journals that can be seen.
+pub fn journal_height(state: &State) -> usize {
+    match (&state.why, state.layout().feed) {
+        (Some(page), Some(area)) => split(state, page, area).1.height.saturating_sub(2).into(),
+        _ => 0,
+    }
+}
+
+/// What is useful here, the most useful first.
+pub fn hinted(state: &State, page: &Why) -> Vec<Action> {
+    let alike = state.failures.of(&page.uid).is_some_and(|group| group.machines.len() > 1);
+    let mut actions = vec![Action::Follow, Action::Wrap, Action::AskAgain, Action::Ssh];
+    actions.extend(alike.then_some(Action::Open).into_iter().chain(alike.then_some(Action::Mark)));
+    actions.extend([Action::Help, Action::Back]);
+    actions
+}
+
+/// The causes take what they need, and half of the page at most.
+fn split(state: &State, page: &Why, area: Rect) -> (Rect, Rect) {
+    let wanted = u16::try_from(lines(state, page, usize::from(area.width).saturating_sub(4)).len()).unwrap_or(u16::MAX);
+    let height = wanted.saturating_add(2).min(area.height / 2);
+    (Rect { height, ..area }, Rect { y: area.y + height, height: area.height - height, ..area })
+}
+
+fn summary(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
+    let title =
+        Strip::of("Why is ", Role::Title).add(text::cut(&page.name, 40), Role::Accent).add(" not Ready?", Role::Title);
+    let machine = state.snapshot.machine(&page.uid);
+    let right = machine.map_or_else(
+        || Strip::of("gone", Role::Muted),
+        |m| Strip::of(format!("{} {}", pen.glyphs.health(m.health), m.state.as_str()), role(m.health)),
+    );
+    let inner = pen.frame(area, false, &title, &right);
+    let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
+    pen.strips(inner, &lines(state, page, inner.width.into()));
+}
+
+fn lines(state: &State, page: &Why, width: usize) -> Vec<Strip> {
+    let Some(machine) = state.snapshot.machine(&page.uid) else {
+        return vec![Strip::of("the machine is not in the fleet any more", Role::Warning)];
+    };
+    let causes = why::causes(state, machine);
+    let mut lines = Vec::new();
+    if causes.is_empty() {
+        lines.push(Strip::of("nothing that the fleet knows of is wrong with it", Role::Good));
+    }
+    for cause in causes {
+        let mark = format!("{} ", state.glyphs.health(cause.health));
+        lines
+            .push(Strip::of(mark, role(cause.health)).add(text::cut(&cause.what, width.saturating_sub(2)), Role::Text));
+        let said = text::wrap(&cause.said, width.saturating_sub(4)).into_iter().take(CAUSE_LINES);
+        lines.extend(said.map(|part| Strip::of(format!("    {part}"), role(cause.health))));
+    }
+    if let Some(group) = state.failures.of(&page.uid).filter(|group| group.machines.len() > 1) {
+        let (list, mark) = (state.keymap.key(Action::Open), state.keymap.key(Action::Mark));
+        let said = format!("{}: same step, same line · {list} lists them, {mark} marks them", group.size());
+        let sign = format!("{} ", state.glyphs.health(Health::Warning));
+        lines.push(Strip::of(sign, Role::Warning).add(text::cut(&said, width.saturating_sub(2)), Role::Warning));
+    }
+    if let Some(why) = &page.ended {
+        let tight = state.layout().class <= Class::Medium;
+        let parts = text::wrap(&format!("no journals: {why}"), width.saturating_sub(2));
+        let sign = |row: usize| if row == 0 { state.glyphs.now() } else { " " };
+        let shown = parts.into_iter().take(if tight { 2 } else { 4 }).enumerate();
+        lines.extend(shown.map(|(row, part)| Strip::of(format!("{} {part}", sign(row)), Role::Muted)));
+    }
+    lines
+}
+
+fn journals(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
+    let counts = ["runbook"].iter().chain(UNITS.iter()).filter_map(|source| match page.entries.of(source) {
+        0 => None,
+        lines => Some(format!("{source} {}", text::number(lines))),
+    });
+    let counts = counts.collect::<Vec<_>>().join(" · ");
+    let title = Strip::of("Journals ", Role::Title).add(counts, Role::Muted);
+    let key = state.keymap.key(Action::Follow);
+    let right = match (page.following, &page.ended) {
+        (true, None) => Strip::of(format!("follow {}", pen.glyphs.connection(true)), Role::Good),
+        (true, Some(_)) => Strip::of("ended", Role::Muted),
+        (false, _) => Strip::of(format!("held, {} below · {key} follow", text::number(page.scroll)), Role::Warning),
+    };
+    let inner = pen.frame(area, true, &title, &right);
+    let (height, width) = (usize::from(inner.height), usize::from(inner.width));
+    let mut rows: Vec<Strip> = Vec::with_capacity(height);
+    for entry in page.entries.newest_first().skip(page.scroll) {
+        rows.extend(log_rows(&entry.line, false, width, state.log_wraps).into_iter().rev());
+        if rows.len() >= height {
+            break;
+        }
+    }
+    rows.truncate(height);
+    rows.reverse();
+    if page.entries.is_empty() {
+        let said = if page.ended.is_some() { " There is nothing to read." } else { " Waiting for the host …" };
+        pen.strip(row_of(inner, 0), &Strip::of(said, Role::Muted));
+    }
+    pen.strips(inner, &rows);
+}

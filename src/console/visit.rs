@@ -1,0 +1,45 @@
+//! A session on a host: another program has the terminal until it ends.
+
+use super::run::{Said, Signals};
+use std::io::{self, Write};
+use tokio::process::Command;
+
+/// Runs the program on our terminal. Its exit code, or why there is none; nothing if we are to end ourselves, and then it
+/// has ended as well.
+pub(super) async fn run(words: &[String], machine: &str, signals: &mut Signals) -> Option<Result<i32, String>> {
+    let (program, arguments) = words.split_first()?;
+    // Whoever waits for a slow connection sees to whom, and what was asked for.
+    let _ = writeln!(io::stdout(), "quarterdeck: {machine}: {}", words.join(" "));
+    let mut child = match Command::new(program).args(arguments).kill_on_drop(true).spawn() {
+        Ok(child) => child,
+        Err(error) => return Some(Err(not_started(program, &error))),
+    };
+    loop {
+        tokio::select! {
+            status = child.wait() => {
+                return Some(status.map(code).map_err(|error| format!("nobody knows how `{program}` ended: {error}")));
+            }
+            said = signals.next() => match said {
+                Said::End => return None,
+                // A key that was pressed for the session, and a stop that was for both of us.
+                Said::Interrupt | Said::Continue => {}
+            }
+        }
+    }
+}
+
+fn not_started(program: &str, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "there is no program `{program}` here: install OpenSSH's client, or name another one in QUARTERDECK_SSH or \
+             as `ssh.command` in config.yaml"
+        ),
+        _ => format!("`{program}` cannot be started: {error}"),
+    }
+}
+
+/// As a shell counts: 128 and the signal for a program that a signal ended.
+fn code(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
+}
