@@ -92,11 +92,10 @@ impl Group {
 
     /// A filter that finds them: the phase, and the longest piece of the line that all of them have.
     pub fn filter(&self) -> String {
-        let pieces = self.signature.split(['<', '>', '"']).enumerate();
-        let literal = pieces
-            .map(|(_, piece)| piece.trim())
-            .filter(|piece| piece.len() >= LEAST_PIECE && !["duration"].contains(piece));
-        let longest = literal.max_by_key(|piece| piece.len());
+        // What stands in angles stands for something else in each of them.
+        let pieces = self.signature.split('<').map(|part| part.split_once('>').map_or(part, |(_, rest)| rest));
+        let pieces = pieces.flat_map(|piece| piece.split('"')).map(str::trim);
+        let longest = pieces.filter(|piece| piece.len() >= LEAST_PIECE).max_by_key(|piece| piece.len());
         let piece: Option<String> = longest.map(|piece| piece.chars().take(MOST_PIECE).collect());
         let said = piece.map(|piece| format!(" \"message~{}\"", piece.trim())).unwrap_or_default();
         format!("state=failed phase={}{said}", self.phase)

@@ -59,7 +59,7 @@ impl Reach {
                 of.key_files.iter().cloned().partition(|file| ssh::needs_passphrase(file));
             let mut trusted = vec![of.known_hosts.clone()];
             trusted.extend((!of.only_this).then(|| PathBuf::from(OF_ALL_USERS)));
-            (locked, keys, trusted.iter().map(|file| key_lines(file)).collect::<String>())
+            (locked, keys, trusted.iter().map(key_lines).collect::<String>())
         };
         let (locked, key_files, known_hosts) = tokio::task::spawn_blocking(read).await.unwrap_or_default();
         let options = ssh::Options {

@@ -3,6 +3,7 @@
 use super::{
     super::{
         action::Action,
+        failures::Group,
         hosts::{Way, journal::Entry},
         message::{Effect, OperationKey},
         state::{Overlay, State, Subject},
@@ -141,7 +142,7 @@ fn follow(state: &mut State) {
 
 /// Shows the machines that failed in the same way, by a filter.
 fn list_alike(state: &mut State) {
-    let filter = state.why.as_ref().and_then(|why| state.failures.of(&why.uid)).map(|group| group.filter());
+    let filter = state.why.as_ref().and_then(|why| state.failures.of(&why.uid)).map(Group::filter);
     let Some(filter) = filter else {
         return state.complain("no failure of a step is known here: there is nothing that others could share");
     };
