@@ -23,7 +23,12 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, hash_map},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{sync::mpsc, time::Instant};
 
 /// Hosts that are asked at once.
@@ -156,9 +161,8 @@ pub async fn ask(reach: impl Future<Output = Reach>, round: u64, ways: Vec<Way>,
     let reach = reach.await;
     let mut connectors: HashMap<Trust, Connector> = HashMap::new();
     for way in &ways {
-        let trust = trust(way);
-        if !connectors.contains_key(&trust) {
-            connectors.insert(trust, reach.connector(way).await);
+        if let hash_map::Entry::Vacant(place) = connectors.entry(trust(way)) {
+            place.insert(reach.connector(way).await);
         }
     }
     let one = |way: Way| {
