@@ -45,9 +45,9 @@ pub struct Globals {
     /// The kubeconfig of the meta cluster (else KUBECONFIG, else ~/.kube/config, else in-cluster).
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// The context in it.
-    #[arg(long, global = true, value_name = "NAME")]
-    pub context: Option<String>,
+    /// The context in it; the console shows several together, each named by a flag of its own.
+    #[arg(long = "context", global = true, value_name = "NAME", action = clap::ArgAction::Append)]
+    pub contexts: Vec<String>,
     /// The namespace; that of the context if left out.
     #[arg(short, long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,

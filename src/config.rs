@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+mod contexts;
 pub mod keymap;
 mod mistake;
 mod nearest;
@@ -15,6 +16,7 @@ mod style;
 mod theme;
 mod themes;
 
+pub use contexts::{Accent, ContextSettings};
 pub use keymap::{Binding, Known};
 pub use mistake::Mistake;
 pub(crate) use mistake::plain;
@@ -37,6 +39,8 @@ pub struct Config {
     pub bindings: Vec<Binding>,
     /// What was wrong in the user's files, to be shown.
     pub mistakes: Vec<Mistake>,
+    /// The file of the settings, if it says something of contexts that could not be read.
+    pub unknown_contexts: Option<PathBuf>,
 }
 
 impl Config {
@@ -44,11 +48,16 @@ impl Config {
     /// says what is wrong with it.
     pub fn load(paths: &Paths, actions: &[Known], key: impl Fn(&str) -> Result<String, String>) -> Self {
         let mut mistakes = Vec::new();
-        let settings = match read(&paths.settings()).transpose() {
-            Ok(None) => Settings::default(),
-            Ok(Some(text)) => keep(Settings::parse(&text, &paths.settings()), &mut mistakes).unwrap_or_default(),
-            Err(mistake) => keep(Err(vec![mistake]), &mut mistakes).unwrap_or_default(),
+        let (settings, speaks_of_contexts) = match read(&paths.settings()).transpose() {
+            Ok(None) => (Some(Settings::default()), false),
+            Ok(Some(text)) => {
+                (keep(Settings::parse(&text, &paths.settings()), &mut mistakes), text.contains("contexts"))
+            }
+            // What cannot be opened may say anything.
+            Err(mistake) => (keep(Err(vec![mistake]), &mut mistakes), true),
         };
+        let unknown_contexts = (settings.is_none() && speaks_of_contexts).then(|| paths.settings());
+        let settings = settings.unwrap_or_default();
         let themes = Themes::load(&paths.themes(), &mut mistakes);
         let user = match read(&paths.keymap()).transpose() {
             Ok(text) => text,
@@ -63,7 +72,7 @@ impl Config {
                 mistakes.push(mistake);
             }
         }
-        Self { settings, themes, bindings, mistakes }
+        Self { settings, themes, bindings, mistakes, unknown_contexts }
     }
 
     /// What there is without any file.
@@ -73,6 +82,7 @@ impl Config {
             themes: Themes::built_in(),
             bindings: keymap::built_in(),
             mistakes: Vec::new(),
+            unknown_contexts: None,
         }
     }
 }

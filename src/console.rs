@@ -36,6 +36,7 @@ mod scale;
 pub mod session;
 mod sheet;
 mod sift;
+mod stakes;
 mod standing;
 pub mod state;
 pub mod table;
@@ -193,6 +194,12 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
     };
     let mut screen = screen;
     screen.backend_mut().synchronise(sync);
+    let mut contexts = contexts;
+    if let Some(file) = &config.unknown_contexts {
+        let file = file.display();
+        let why = format!("{file} cannot be read, and may lock this context: nothing is armed until it is mended");
+        contexts.iter_mut().for_each(|context| context.locked = Some(why.clone()));
+    }
     let mut state = State::on(contexts, keymap.unwrap_or_default(), glyphs, size, Timestamp::now());
     let is_light = environment.answer.is_light.unwrap_or(false);
     let name = settings.theme(environment.no_color, environment.has_256_colours(), is_light);

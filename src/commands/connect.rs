@@ -43,6 +43,11 @@ pub enum ConnectError {
     UnreadableFile { path: PathBuf, reason: String },
     #[error("the kubeconfig has no context {name}: it has {known}; choose one with --context")]
     NoContext { name: String, known: String },
+    #[error(
+        "--context names several ({names}), and this command works on one: only the console, `quarterdeck` without a \
+         command, shows several together"
+    )]
+    SeveralContexts { names: String },
     #[error("the kubeconfig has no current context: choose one with --context; it has {known}")]
     NoCurrentContext { known: String },
     #[error("the kubeconfig is not right: {reason}")]
@@ -205,6 +210,11 @@ fn is_loopback(host: &str) -> bool {
 }
 
 async fn config(globals: &Globals) -> Result<Config, ConnectError> {
+    let context = match globals.contexts.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        several => return Err(ConnectError::SeveralContexts { names: several.join(", ") }),
+    };
     let named = globals.kubeconfig.clone();
     let listed = std::env::var_os("KUBECONFIG").filter(|v| !v.is_empty());
     let (kubeconfig, path) = match (named, listed) {
@@ -218,7 +228,7 @@ async fn config(globals: &Globals) -> Result<Config, ConnectError> {
             (read(&path)?, path)
         }
     };
-    let options = KubeConfigOptions { context: globals.context.clone(), ..KubeConfigOptions::default() };
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let known = kubeconfig.contexts.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
     let known = if known.is_empty() { "none at all".to_owned() } else { known };
     Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| explain(error, &path, known))
@@ -290,7 +300,11 @@ mod tests {
         if let Some(content) = content {
             std::fs::write(&path, content).unwrap();
         }
-        let globals = Globals { kubeconfig: Some(path), context: context.map(Into::into), namespace: None };
+        let globals = Globals {
+            kubeconfig: Some(path),
+            contexts: context.map(Into::into).into_iter().collect(),
+            namespace: None,
+        };
         client(&globals).await.err().expect("there is nothing to connect to")
     }
 

@@ -1,7 +1,12 @@
-//! The console, opened on the meta cluster of a kubeconfig; what `quarterdeck` does without a subcommand.
+//! The console, opened on the meta cluster of a kubeconfig, or on several; what `quarterdeck` does without a subcommand.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
 
+use futures::{FutureExt, future::BoxFuture};
 use kube::Client;
 
 use super::{
@@ -10,24 +15,66 @@ use super::{
     exit::{Ended, Exit},
 };
 use crate::{
-    config::Paths,
+    config::{Config, ContextSettings, Paths},
     console::{self, Environment, Error, Options, contexts::Context, hosts::Access, run::Data, session, state::Place},
-    fleet::{self, Clients},
+    fleet::{self, Clients, ContextId, Feeds, Welcome},
 };
 
 pub async fn run(globals: &Globals) -> color_eyre::Result<ExitCode> {
     if !console::terminal::is_terminal() {
         return Err(not_a_terminal().into());
     }
-    let Connected { client, namespace, too_old } = connect::open(globals).await?;
-    let only_look = too_old.map(|why| why.to_string());
-    let place = Place { context: context(globals), namespace, user: user(), only_look };
-    let session = session::path(Paths::of_user().state(), &place.context, &place.namespace);
-    open(client, place, Some(session), |access| access).await
+    let paths = Paths::of_user();
+    let config = console::configure(&paths);
+    match chosen(globals, &config.settings.contexts)?.as_slice() {
+        [one] => on_one(globals, one, config, &paths).await,
+        several => on_several(globals, several, config, &paths).await,
+    }
 }
 
-/// Opens the console with the user's configuration; also for a fleet that runs in this process, whose hosts are reached in
-/// another way. What the console remembers from one time to the next is in `session`.
+/// On one meta cluster: it has to answer first.
+async fn on_one(
+    globals: &Globals,
+    chosen: &ContextSettings,
+    config: Config,
+    paths: &Paths,
+) -> color_eyre::Result<ExitCode> {
+    // Where no context is named, the kubeconfig's current one was looked up; that is for `connect` to say no to.
+    let globals = if globals.contexts.is_empty() && chosen.kubeconfig.is_none() && chosen.namespace.is_none() {
+        globals.clone()
+    } else {
+        of_one(globals, chosen)
+    };
+    let Connected { client, namespace, too_old } = connect::open(&globals).await?;
+    let place = place(chosen, namespace, too_old.map(|why| why.to_string()));
+    let session = session::path(paths.state(), &place.context, &place.namespace);
+    let feed = fleet::watch(&client, &place.namespace);
+    let contexts = vec![Context::new(place, chosen, &paths.settings())];
+    let (clients, environment) = (Clients::of_one(client), Environment::of_process());
+    show(Options { clients, contexts, config, environment, session: Some(session), access: None }, feed).await
+}
+
+/// On several: each is reached by itself, and shown as soon as it answers.
+async fn on_several(
+    globals: &Globals,
+    chosen: &[ContextSettings],
+    config: Config,
+    paths: &Paths,
+) -> color_eyre::Result<ExitCode> {
+    let names: Vec<&str> = chosen.iter().map(|context| context.name.as_str()).collect();
+    let session = session::path(paths.state(), &names.join("+"), globals.namespace.as_deref().unwrap_or_default());
+    let of = |settings: &ContextSettings| {
+        let namespace = globals.namespace.clone().or_else(|| settings.namespace.clone()).unwrap_or_default();
+        Context::new(place(settings, namespace, None), settings, &paths.settings())
+    };
+    let contexts = chosen.iter().map(of).collect();
+    let feeds = Feeds::open(chosen.iter().map(|context| (context.name.clone(), opener(globals, context))).collect());
+    let (clients, environment) = (feeds.clients(), Environment::of_process());
+    show(Options { clients, contexts, config, environment, session: Some(session), access: None }, feeds).await
+}
+
+/// Opens the console with the user's configuration on a fleet that runs in this process, whose hosts are reached in another
+/// way. What the console remembers from one time to the next is in `session`.
 pub async fn open(
     client: Client,
     place: Place,
@@ -64,14 +111,106 @@ pub fn user() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// The name of the context, for the header.
-fn context(globals: &Globals) -> String {
-    let of_file = || {
-        let config = match &globals.kubeconfig {
-            Some(path) => kube::config::Kubeconfig::read_from(path),
-            None => kube::config::Kubeconfig::read(),
-        };
-        config.ok().and_then(|config| config.current_context)
+fn place(settings: &ContextSettings, namespace: String, only_look: Option<String>) -> Place {
+    Place { context: settings.name.clone(), namespace, user: user(), only_look }
+}
+
+/// The meta clusters to show. Flags say which ones, else the configuration does, else the kubeconfig; how they are marked
+/// is for the configuration alone.
+fn chosen(globals: &Globals, configured: &[ContextSettings]) -> Result<Vec<ContextSettings>, Ended> {
+    let known = |name: &str| {
+        let settings = configured.iter().find(|context| context.name == name);
+        settings.cloned().unwrap_or_else(|| ContextSettings::named(name))
     };
-    globals.context.clone().or_else(of_file).unwrap_or_else(|| "in-cluster".to_owned())
+    let named = &globals.contexts;
+    if let Some(twice) = named.iter().enumerate().find(|(at, name)| named[..*at].contains(name)) {
+        return Err(Ended::new(Exit::BadInput, format!("--context names `{}` twice", twice.1)));
+    }
+    if named.len() > ContextId::MOST {
+        let said = format!("--context names {} contexts: at most {} are shown together", named.len(), ContextId::MOST);
+        return Err(Ended::new(Exit::BadInput, said));
+    }
+    Ok(match (named.is_empty(), globals.kubeconfig.is_some() || configured.is_empty()) {
+        (false, _) => named.iter().map(|name| known(name)).collect(),
+        (true, false) => configured.to_vec(),
+        (true, true) => vec![known(&current(globals))],
+    })
+}
+
+/// What is typed for one of them.
+fn of_one(globals: &Globals, context: &ContextSettings) -> Globals {
+    let kubeconfig = globals.kubeconfig.clone().or_else(|| context.kubeconfig.as_deref().map(at_home));
+    let namespace = globals.namespace.clone().or_else(|| context.namespace.clone());
+    Globals { kubeconfig, contexts: vec![context.name.clone()], namespace }
+}
+
+/// `~/…` is below the user's home: no shell has looked at the file.
+fn at_home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), etcetera::home_dir()) {
+        (Ok(rest), Ok(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}
+
+/// Tries to reach a context, on a thread that may be kept waiting: a kubeconfig may name a program that logs in.
+fn opener(globals: &Globals, context: &ContextSettings) -> fleet::Open {
+    let globals = of_one(globals, context);
+    Arc::new(move || -> BoxFuture<'static, _> {
+        let globals = globals.clone();
+        async move {
+            let runtime = tokio::runtime::Handle::current();
+            let opening = tokio::task::spawn_blocking(move || runtime.block_on(connect::open(&globals)));
+            let Connected { client, namespace, too_old } = match opening.await {
+                Ok(opened) => opened.map_err(|ended| ended.message)?,
+                Err(broke) => return Err(broke.to_string()),
+            };
+            Ok((client, Welcome { namespace, only_look: too_old.map(|why| why.to_string()) }))
+        }
+        .boxed()
+    })
+}
+
+/// The kubeconfig's current context.
+fn current(globals: &Globals) -> String {
+    let config = match &globals.kubeconfig {
+        Some(path) => kube::config::Kubeconfig::read_from(path),
+        None => kube::config::Kubeconfig::read(),
+    };
+    let of_file = config.ok().and_then(|config| config.current_context);
+    of_file.unwrap_or_else(|| "in-cluster".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(flags: &[&str], kubeconfig: bool, configured: &[&str], expected: Result<&[&str], &str>) {
+        let globals = Globals {
+            kubeconfig: kubeconfig.then(|| PathBuf::from("/nonexistent/kubeconfig")),
+            contexts: flags.iter().map(ToString::to_string).collect(),
+            namespace: None,
+        };
+        let with_tag = |name: &&str| ContextSettings { tags: vec!["x".into()], ..ContextSettings::named(name) };
+        let configured: Vec<ContextSettings> = configured.iter().map(with_tag).collect();
+        let chosen = chosen(&globals, &configured).map_err(|ended| ended.message);
+        let names = chosen.as_ref().map(|all| all.iter().map(|c| c.name.as_str()).collect::<Vec<_>>());
+        match expected {
+            Ok(expected) => assert_eq!(names.expect("it is chosen"), expected),
+            Err(said) => assert!(names.unwrap_err().contains(said), "{said}"),
+        }
+        for context in chosen.into_iter().flatten() {
+            assert_eq!(context.tags.is_empty(), configured.iter().all(|c| c.name != context.name));
+        }
+    }
+
+    #[test]
+    fn flags_say_which_contexts_else_the_configuration_else_the_kubeconfig() {
+        check(&["a", "b"], false, &["b", "c"], Ok(&["a", "b"]));
+        check(&["c"], false, &["b", "c"], Ok(&["c"]));
+        check(&[], false, &["b", "c"], Ok(&["b", "c"]));
+        check(&[], true, &["b", "c"], Ok(&["in-cluster"]));
+        check(&["a", "b", "a"], false, &[], Err("names `a` twice"));
+        let many: Vec<String> = (0..40).map(|n| n.to_string()).collect();
+        check(&many.iter().map(String::as_str).collect::<Vec<_>>(), false, &[], Err("at most 32"));
+    }
 }

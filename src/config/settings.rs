@@ -4,7 +4,11 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{mistake::Mistake, ssh::Ssh};
+use super::{
+    contexts::{self, ContextSettings},
+    mistake::Mistake,
+    ssh::Ssh,
+};
 
 /// What can be set. Every key may be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -24,6 +28,8 @@ pub struct Settings {
     pub frames_per_second: u32,
     /// Lines of a log that are asked for and kept.
     pub log_lines: usize,
+    /// Meta clusters that the console opens together, and how they are marked.
+    pub contexts: Vec<ContextSettings>,
     /// Whether the terminal is asked to show a frame in one piece.
     pub sync: Sync,
     /// How hosts are reached from here.
@@ -65,6 +71,7 @@ impl Default for Settings {
             log_lines: 10_000,
             sync: Sync::Auto,
             ssh: Ssh::default(),
+            contexts: Vec::new(),
         }
     }
 }
@@ -85,10 +92,11 @@ impl Settings {
         let beyond = beyond.map(|(key, value, range)| {
             (*key, format!("{key} is {value}: it must lie between {} and {}", range.start(), range.end()))
         });
-        let mistakes: Vec<_> = beyond
+        let mut mistakes: Vec<_> = beyond
             .chain(settings.ssh.mistakes())
             .map(|(key, message)| Mistake { file: file.to_owned(), at: line_of(text, key), message })
             .collect();
+        mistakes.extend(contexts::check(&settings.contexts, text, file));
         if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
     }
 

@@ -112,6 +112,20 @@ fn themes_can_be_read() {
 }
 
 #[test]
+fn contexts_that_cannot_be_read_are_not_taken_for_none() {
+    let unknown = |text: &str| load(&[("config.yaml", text)]).0.unknown_contexts.is_some();
+    assert!(unknown("contexts:\n- name: prod\n  readonly: true\n"));
+    assert!(unknown("contexts:\n- name: prod\narmMinutes: 0\n"));
+    assert!(!unknown("contexts:\n- name: prod\n  readOnly: true\n") && !unknown("armMinutes: 0\n"));
+    let said = |text: &str| load(&[("config.yaml", text)]).1;
+    assert_eq!(said("contexts:\n- name: a\n- name: a\n"), ["config.yaml:1:1: contexts has `a` twice"]);
+    assert!(said("contexts:\n- name: ''\n")[0].contains("entry 1 of contexts has no name"));
+    assert!(said("contexts:\n- tags: [production]\n")[0].contains("name"));
+    let (config, _) = load(&[("config.yaml", "contexts:\n- {name: p, tags: [Production], accent: orange}\n")]);
+    assert!(config.settings.contexts[0].is_production());
+}
+
+#[test]
 fn mistakes_in_settings() {
     check("config.yaml", "theem: dark\n", "config.yaml:1:1: there is no key `theem`: did you mean `theme`? Allowed: ");
     check("config.yaml", "theme: dark\nreadOnly: perhaps\n", "config.yaml:2:11: ");

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use ratatui::style::{Color, Style};
+use ratatui::style::{Color, Modifier, Style};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
@@ -50,6 +50,15 @@ roles! {
     /// Writes are armed.
     Armed = "armed",
     Simulated = "simulated",
+    /// The blocks that contexts are marked with. A theme may leave them out: it gets colours that can be read on
+    /// anything.
+    ContextRed = "context-red",
+    ContextOrange = "context-orange",
+    ContextYellow = "context-yellow",
+    ContextGreen = "context-green",
+    ContextBlue = "context-blue",
+    ContextPurple = "context-purple",
+    ContextGray = "context-gray",
 }
 
 /// A style for each role.
@@ -127,7 +136,35 @@ impl Layer {
         for (role, style) in &self.styles {
             styles[*role as usize] = *style;
         }
+        mark(&mut styles);
         Theme { name: name.to_owned(), styles }
+    }
+}
+
+/// Gives blocks of contexts that have no style one: ink and ground both, so that they can be read on any background; in a
+/// theme without colours they are turned round.
+fn mark(styles: &mut [Style]) {
+    let blocks = [
+        (Role::ContextRed, Color::LightRed, Color::Rgb(0xff, 0x6b, 0x6b)),
+        (Role::ContextOrange, Color::Yellow, Color::Rgb(0xff, 0xa5, 0x4a)),
+        (Role::ContextYellow, Color::LightYellow, Color::Rgb(0xff, 0xdd, 0x55)),
+        (Role::ContextGreen, Color::LightGreen, Color::Rgb(0x6f, 0xd3, 0x7a)),
+        (Role::ContextBlue, Color::LightCyan, Color::Rgb(0x6c, 0xb6, 0xff)),
+        (Role::ContextPurple, Color::LightMagenta, Color::Rgb(0xc8, 0x9b, 0xff)),
+        (Role::ContextGray, Color::Gray, Color::Rgb(0xc0, 0xc4, 0xcc)),
+    ];
+    let has = |test: fn(&Color) -> bool| styles.iter().any(|s| [s.fg, s.bg].iter().flatten().any(test));
+    let (colours, exact) = (has(|_| true), has(|colour| matches!(colour, Color::Rgb(..))));
+    for (role, plain, full) in blocks {
+        let style = &mut styles[role as usize];
+        if *style != Style::new() {
+            continue;
+        }
+        *style = match (colours, exact) {
+            (false, _) => Style::new().add_modifier(Modifier::REVERSED | Modifier::BOLD),
+            (true, false) => Style::new().fg(Color::Black).bg(plain).add_modifier(Modifier::BOLD),
+            (true, true) => Style::new().fg(Color::Rgb(0, 0, 0)).bg(full).add_modifier(Modifier::BOLD),
+        };
     }
 }
 

@@ -8,12 +8,23 @@ use super::{
     permissions::Permissions,
     state::{Place, State, Subject},
 };
-use crate::fleet::{ContextId, Snapshot};
+use crate::{
+    config::{Accent, ContextSettings},
+    fleet::{ContextId, Snapshot},
+};
+use std::path::Path;
 
 /// One meta cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     pub place: Place,
+    /// The colour that it is marked with.
+    pub accent: Option<Accent>,
+    pub tags: Vec<String>,
+    /// It takes one level more to change anything there.
+    pub production: bool,
+    /// Why nothing may be changed there from here, if the user has said so in a file.
+    pub locked: Option<String>,
     pub permissions: Permissions,
 }
 
@@ -21,6 +32,22 @@ impl Context {
     /// One of which nothing more is said than where it is.
     pub fn plain(place: Place) -> Self {
         Self { place, ..Self::default() }
+    }
+
+    /// As it stands in `file`.
+    pub fn new(place: Place, settings: &ContextSettings, file: &Path) -> Self {
+        let locked = settings.read_only.then(|| {
+            let (name, file) = (&settings.name, file.display());
+            format!("{name} is read-only: `readOnly: true` of that context in {file} says so, and no key arms it")
+        });
+        Self {
+            place,
+            accent: settings.accent,
+            tags: settings.tags.clone(),
+            production: settings.is_production(),
+            locked,
+            permissions: Permissions::default(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use super::{
     input::Line,
     message::{DryRun, Order},
+    stakes::Stakes,
 };
 use crate::fleet::Snapshot;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -63,6 +64,8 @@ pub struct Form {
     pub opened_at: Timestamp,
     /// There is a value to be set, not just a question.
     has_value: bool,
+    /// What makes it harder to confirm than it is by itself.
+    pub stakes: Stakes,
     pub reason: Line,
     pub confirm: Line,
     pub focus: Field,
@@ -85,6 +88,7 @@ impl Form {
             user: user.to_owned(),
             opened_at: now,
             has_value,
+            stakes: Stakes::default(),
             reason: Line::default(),
             confirm: Line::default(),
             focus: if has_value { Field::Value } else { Field::Reason },
@@ -165,7 +169,10 @@ impl Form {
     }
 
     /// Only the reason may be pasted: the name has to be typed.
-    pub fn paste(&mut self, text: &str) {
+    pub fn paste(&mut self, text: &str, now: Timestamp) {
+        if self.is_guarded(now) {
+            return;
+        }
         match self.focus {
             Field::Reason => self.reason.paste(text),
             Field::Confirm => self.complaint = Some("the confirmation is typed, not pasted".into()),

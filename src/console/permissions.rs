@@ -124,9 +124,9 @@ impl State {
     /// Nothing in that context can be changed from here, and why: the server is too old, or we lack every permission for
     /// it.
     pub fn only_look_in(&self, context: ContextId) -> Option<String> {
-        let Context { place, permissions, .. } = self.context(context);
+        let Context { place, locked, permissions, .. } = self.context(context);
         let lacks = permissions.forbids_all_writes().then(|| Need::PatchPools.missing(&place.namespace));
-        place.only_look.clone().or(lacks)
+        locked.clone().or(place.only_look.clone()).or(lacks)
     }
 
     /// Why the server would refuse what an action does here, as a sentence; `None` if it would not, or if we do not know.
@@ -155,7 +155,11 @@ impl State {
             },
             Action::Retry => self.lacks_here(&[Need::PatchOperations]),
             Action::Logs => self.lacks_here(&[Need::ListPods, Need::ReadLogs]),
-            Action::Arm => self.only_look(),
+            // What cannot be armed says so where it is asked for, though others can be.
+            Action::Arm => match self.context_here() {
+                Some(context) => self.only_look_in(context),
+                None => self.only_look(),
+            },
             _ => None,
         }
     }
@@ -169,8 +173,8 @@ impl State {
 
     /// The first of these that is missing in a context, as a sentence.
     pub fn lacks(&self, context: ContextId, needs: &[Need]) -> Option<String> {
-        let Context { place, permissions, .. } = self.context(context);
-        if let Some(why) = &place.only_look
+        let Context { place, locked, permissions, .. } = self.context(context);
+        if let Some(why) = locked.as_ref().or(place.only_look.as_ref())
             && needs.iter().any(|need| Need::WRITES.contains(need))
         {
             return Some(why.clone());

@@ -263,7 +263,7 @@ impl Ask for RolloutDialog {
     }
 
     fn level(&self) -> u8 {
-        self.preview.as_ref().map_or(2, |preview| preview.level)
+        self.form.stakes.level(self.preview.as_ref().map_or(2, |preview| preview.level))
     }
 
     fn phrase(&self) -> String {

@@ -182,7 +182,8 @@ impl Ask for ScaleDialog {
     fn level(&self) -> u8 {
         let leaves = self.from() - self.replicas;
         let large = leaves > 0 && f64::from(leaves) > f64::from(self.from()) * LARGE_SHRINK;
-        (2 + u8::from(self.production) + u8::from(large)).min(3)
+        let production = self.production || self.form.stakes.production.is_some();
+        (2 + u8::from(production) + u8::from(large)).min(3)
     }
 
     fn phrase(&self) -> String {

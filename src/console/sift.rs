@@ -47,7 +47,7 @@ impl Sifter {
 
     fn look(&mut self, snapshot: &Snapshot) -> Matches {
         let mut found = Matches::default();
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::of(snapshot);
         let mut seen = HashMap::with_capacity(self.seen.len());
         for cluster in &snapshot.clusters {
             if self.filter.cluster(&cluster.row, cluster.health, &mut scratch) {

@@ -18,6 +18,7 @@ use ratatui::{Terminal, backend::TestBackend};
 use std::sync::Arc;
 
 mod bytes;
+mod contexts;
 mod docs;
 mod pager;
 mod permissions;

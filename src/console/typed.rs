@@ -2,11 +2,16 @@
 
 use super::{
     form::{Ask, Form, Pressed},
-    message::{Order, Target},
+    message::{Kind, Order, Target},
+    stakes::Stakes,
 };
-use crate::fleet::{Snapshot, Uid};
+use crate::{
+    api::labels,
+    fleet::{Snapshot, Uid},
+};
 use crossterm::event::KeyEvent;
 use jiff::Timestamp;
+use serde_json::json;
 
 /// The dialog.
 #[derive(Clone, Debug)]
@@ -21,15 +26,32 @@ pub struct TypedDialog {
 }
 
 impl TypedDialog {
-    pub fn new(title: String, meaning: Vec<String>, phrase: String, order: Order, user: &str, now: Timestamp) -> Self {
-        Self { form: Form::new(user, false, now), title, meaning, phrase, level: 2, order }
+    /// `level` is what it takes where nothing is at stake.
+    pub fn new(
+        (title, meaning, phrase): (String, Vec<String>, String),
+        (order, level, stakes): (Order, u8, Stakes),
+        user: &str,
+        now: Timestamp,
+    ) -> Self {
+        let mut form = Form::new(user, false, now);
+        form.stakes = stakes;
+        Self { level: form.stakes.level(level), form, title, meaning, phrase, order }
     }
 
-    /// A machine that is to be changed is another one, or gone.
+    /// What is to be changed is another one, or gone.
     fn is_stale(target: &Target, snapshot: &Snapshot) -> bool {
-        snapshot
-            .machine(&Uid::new(target.context, target.uid.as_str()))
-            .is_none_or(|machine| machine.generation != target.generation)
+        let uid = Uid::new(target.context, target.uid.as_str());
+        let generation = match target.kind {
+            Kind::Machine => snapshot.machine(&uid).map(|machine| machine.generation),
+            Kind::NodePool => {
+                snapshot.pool(&uid).map(|pool| pool.row.resource.as_ref().and_then(|pool| pool.metadata.generation))
+            }
+            Kind::Operation => snapshot.operation(&uid).map(|operation| operation.resource.metadata.generation),
+            Kind::ClusterDeployment => snapshot
+                .cluster(&uid)
+                .map(|cluster| cluster.row.deployment.as_ref().and_then(|cluster| cluster.metadata.generation)),
+        };
+        generation.is_none_or(|generation| generation != target.generation)
     }
 }
 
@@ -43,7 +65,14 @@ impl Ask for TypedDialog {
     }
 
     fn order(&self) -> Result<Order, String> {
-        Ok(self.order.clone())
+        let mut order = self.order.clone();
+        if let Some(reason) = self.form.reason() {
+            for change in &mut order.changes {
+                let note = json!({"metadata": {"annotations": {labels::REASON: reason}}});
+                json_patch::merge(&mut change.patch, &note);
+            }
+        }
+        Ok(order)
     }
 
     fn level(&self) -> u8 {

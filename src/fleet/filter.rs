@@ -12,7 +12,7 @@
 //! | `rack=r12` | any label, by its whole key or by the part after the `/` |
 //! | `!` | problems only |
 //!
-//! Keys: `state health phase cluster pool role version node name address operation reason ready`. What a value has spaces
+//! Keys: `state health phase context cluster pool role version node name address operation reason ready`. What a value has spaces
 //! in stands in `"…"`.
 
 use std::sync::Arc;
@@ -26,6 +26,7 @@ use super::{
     machines::Machines,
     rows::{ClusterRow, EventRow, Health, MachineRow, OperationRow, PoolRow},
     snapshot::{PoolNode, Snapshot},
+    uid::ContextId,
 };
 
 mod fields;
@@ -60,11 +61,13 @@ enum Test {
 pub struct Scratch {
     matcher: Matcher,
     characters: Vec<char>,
+    /// What the contexts are called, where there are several.
+    contexts: Vec<Arc<str>>,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Self { matcher: Matcher::new(Config::DEFAULT), characters: Vec::new() }
+        Self { matcher: Matcher::new(Config::DEFAULT), characters: Vec::new(), contexts: Vec::new() }
     }
 }
 
@@ -93,6 +96,9 @@ impl Filter {
                     Some(&*machine.address),
                 ],
             ),
+            Term::Field { field: Field::Context, test, values } if scratch.names_contexts() => {
+                test.holds(scratch.name(machine.uid.context), values)
+            }
             Term::Field { field, test, values } => field.of_machine(machine, pool, |value| test.holds(value, values)),
         })
     }
@@ -107,6 +113,9 @@ impl Filter {
                 atom_is_positive(atom)
                     && scratch.find(atom, [Some(&*pool.short_name), Some(&*pool.name), Some(&*pool.cluster)])
             }
+            Term::Field { field: Field::Context, test, values } if scratch.names_contexts() => {
+                test.holds(scratch.name(pool.uid.context), values)
+            }
             Term::Field { field, test, values } => {
                 field.is_of_pools() && field.of_pool(pool, health, |value| test.holds(value, values))
             }
@@ -118,6 +127,9 @@ impl Filter {
         self.terms.iter().all(|term| match term {
             Term::Problems => health.is_problem(),
             Term::Word(atom) => scratch.find(atom, [Some(&*pool.name), Some(&*pool.cluster)]),
+            Term::Field { field: Field::Context, test, values } if scratch.names_contexts() => {
+                test.holds(scratch.name(pool.uid.context), values)
+            }
             Term::Field { field, test, values } => field.of_pool(pool, health, |value| test.holds(value, values)),
         })
     }
@@ -127,6 +139,9 @@ impl Filter {
         self.terms.iter().all(|term| match term {
             Term::Problems => health.is_problem(),
             Term::Word(atom) => scratch.find(atom, [Some(&*cluster.name)]),
+            Term::Field { field: Field::Context, test, values } if scratch.names_contexts() => {
+                test.holds(scratch.name(cluster.uid.context), values)
+            }
             Term::Field { field, test, values } => field.of_cluster(cluster, health, |value| test.holds(value, values)),
         })
     }
@@ -144,6 +159,9 @@ impl Filter {
                     operation.reason.as_deref(),
                 ],
             ),
+            Term::Field { field: Field::Context, test, values } if scratch.names_contexts() => {
+                test.holds(scratch.name(operation.uid.context), values)
+            }
             Term::Field { field, test, values } => field.of_operation(operation, |value| test.holds(value, values)),
         })
     }
@@ -152,6 +170,9 @@ impl Filter {
         self.terms.iter().all(|term| match term {
             Term::Problems => event.warning,
             Term::Word(atom) => scratch.find(atom, [Some(&*event.name), Some(&*event.reason), Some(&*event.message)]),
+            Term::Field { field: Field::Context, test, values } if scratch.names_contexts() => {
+                test.holds(scratch.name(event.uid.context), values)
+            }
             Term::Field { field, test, values } => field.of_event(event, |value| test.holds(value, values)),
         })
     }
@@ -159,7 +180,7 @@ impl Filter {
     /// All machines that it takes, in tree order, the idle ones last. For 100,000 machines this is work for another
     /// thread: see the benchmark.
     pub fn machines(&self, snapshot: &Snapshot) -> Vec<Arc<MachineRow>> {
-        let mut scratch = Scratch::default();
+        let mut scratch = Scratch::of(snapshot);
         let mut taken = Vec::new();
         for (_, pool) in snapshot.pools() {
             if self.pool(pool, &mut scratch) {
@@ -176,6 +197,20 @@ impl Filter {
 }
 
 impl Scratch {
+    /// For rows of this snapshot.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let name = |context| snapshot.part(context).map(|part| part.name.clone());
+        Self { contexts: snapshot.contexts().filter_map(name).collect(), ..Self::default() }
+    }
+
+    fn names_contexts(&self) -> bool {
+        !self.contexts.is_empty()
+    }
+
+    fn name(&self, context: ContextId) -> Option<&str> {
+        self.contexts.get(context.index()).map(AsRef::as_ref)
+    }
+
     /// One of the texts has it; for a negated word: none of them.
     fn find<const N: usize>(&mut self, atom: &Atom, texts: [Option<&str>; N]) -> bool {
         let mut has = |text: &str| atom.score(Utf32Str::new(text, &mut self.characters), &mut self.matcher).is_some();

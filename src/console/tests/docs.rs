@@ -34,7 +34,7 @@ fn the_examples_are_good_and_the_defaults_are_those() {
 fn the_screens_of_the_pages_are_those_of_the_console() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for page in ["scale", "upgrade", "replace", "drain", "failed-phase"] {
+    for page in ["scale", "upgrade", "replace", "drain", "failed-phase", "contexts"] {
         let path = root.join(format!("docs/{page}.md"));
         let text = std::fs::read_to_string(&path).expect("the page");
         let mut parts = text.split("<!-- screen: ");

@@ -121,7 +121,7 @@ fn a_pool_is_replaced_and_so_are_marked_machines() {
     assert_eq!(what, "NodePool eu-1-gpu");
     assert!(patch["spec"]["rollout"]["after"].is_string(), "{patch}");
     let mut marked = rolling((120, 40));
-    let sent = play(&mut marked, "machine eu-1-m2", "W space space R enter 'replace 2' enter");
+    let sent = play(&mut marked, "machine eu-1-m2", "W space space R 'hot' enter 'replace 2' enter");
     let names: Vec<String> = written(&sent).into_iter().map(|(what, _)| what).collect();
     assert_eq!(names, ["Machine eu-1-m2", "Machine eu-1-m3"]);
     press(&mut marked, "esc");
@@ -176,7 +176,9 @@ fn machines_are_cared_for_after_a_yes_each_with_its_change() {
             play(&mut state, "machine eu-1-m2", &format!("W space space {key} enter")).is_empty(),
             "no is the default"
         );
-        let sent = play(&mut state, "machine eu-1-m2", &format!("{key} y"));
+        // Half of the pool at once takes more than a yes, unless it is given back.
+        let yes = if key == "u" { "u y".to_owned() } else { format!("esc {key} enter '2' enter") };
+        let sent = play(&mut state, "machine eu-1-m2", &yes);
         assert_eq!(sent.len(), 1, "{key}: {}", said(&state));
         let all = written(&sent);
         assert_eq!(all.len(), 2, "{key}");

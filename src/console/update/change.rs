@@ -9,6 +9,7 @@ use super::super::{
     message::{Effect, Order},
     permissions,
     state::{Overlay, State, Subject},
+    typed::TypedDialog,
 };
 use crate::api::OperationState;
 use crossterm::event::{KeyCode, KeyEvent};
@@ -24,7 +25,10 @@ pub fn arm(state: &mut State) {
     } else {
         state.armed_until = Some(state.now + jiff::SignedDuration::from_secs(state.armed_seconds));
         let minutes = state.armed_seconds / 60;
-        state.tell(format!("armed for {minutes} min: each change is still confirmed"));
+        let locked = state.contexts.iter().filter(|context| context.locked.is_some());
+        let locked: Vec<&str> = locked.map(|context| context.place.context.as_str()).collect();
+        let rest = if locked.is_empty() { String::new() } else { format!("; {} stays read-only", locked.join(", ")) };
+        state.tell(format!("armed for {minutes} min: each change is still confirmed{rest}"));
     }
 }
 
@@ -106,6 +110,17 @@ pub fn ask(state: &mut State, order: Order, question: &str, meaning: &str) {
         Some(warning) => format!("{meaning}. {warning}"),
         None => meaning.to_owned(),
     };
+    let stakes = state.stakes_of(&order);
+    if stakes.level(1) > 1 {
+        let phrase = match order.changes.as_slice() {
+            [one] => one.target.name.clone(),
+            several => several.len().to_string(),
+        };
+        let words = (question.to_owned(), vec![meaning], phrase);
+        let dialog = TypedDialog::new(words, (order, 1, stakes), &state.user, state.now);
+        state.overlay = Overlay::Typed(Box::new(dialog));
+        return;
+    }
     state.overlay = Overlay::Confirm(Box::new(Confirmation {
         question: question.to_owned(),
         meaning,

@@ -25,7 +25,10 @@ pub fn scale(state: &mut State, replicas: Option<i32>) {
         return state.complain(format!("only pools are scaled: {way_out}"));
     };
     match ScaleDialog::open(&node, &state.snapshot, replicas, &state.user, state.now) {
-        Some(dialog) => state.overlay = Overlay::Scale(Box::new(dialog)),
+        Some(mut dialog) => {
+            dialog.form.stakes = state.stakes_in(node.row.uid.context);
+            state.overlay = Overlay::Scale(Box::new(dialog));
+        }
         None => state.complain(format!(
             "{} does not exist: machines are claimed for it, but there is no such NodePool",
             node.row.name
@@ -187,7 +190,8 @@ pub fn applied(state: &mut State, ticket: u64, outcome: &Result<String, Refusal>
 }
 
 pub fn paste(state: &mut State, text: &str) {
+    let now = state.now;
     if let Some(dialog) = current(&mut state.overlay) {
-        dialog.form_mut().paste(text);
+        dialog.form_mut().paste(text, now);
     }
 }

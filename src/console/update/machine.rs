@@ -6,6 +6,7 @@ use super::{
         maintenance::{self, Care, Choice},
         message::Effect,
         permissions,
+        stakes::Stakes,
         state::{Overlay, State, Subject, View},
         text,
         tree::{Row, RowId},
@@ -13,7 +14,8 @@ use super::{
     },
     change,
 };
-use crate::fleet::Uid;
+use crate::fleet::{ContextId, Uid};
+use std::collections::BTreeSet;
 
 /// Most machines that are marked: whoever wants more takes the pool.
 const MARKS: usize = 200;
@@ -102,6 +104,14 @@ pub fn care(state: &mut State, action: Action, care: Care) {
     let Some(first) = machines.first() else {
         return state.complain(format!("nothing to {} here: put the cursor on a machine", care.verb().to_lowercase()));
     };
+    let contexts: BTreeSet<ContextId> = machines.iter().map(|machine| machine.uid.context).collect();
+    if contexts.len() > 1 {
+        let names: Vec<&str> = contexts.iter().map(|c| state.context(*c).place.context.as_str()).collect();
+        return state.complain(format!(
+            "the marked machines are of several contexts ({}), and one change goes to one: mark those of one",
+            names.join(", ")
+        ));
+    }
     if let Some(without) = machines.iter().find(|m| m.pool.is_none() || m.node.is_none()) {
         return state.complain(format!(
             "{} has no node: there is nothing to {}",
@@ -148,7 +158,8 @@ pub fn choose(state: &mut State, action: Action, choice: Choice) -> Vec<Effect> 
                 "what only they hold is lost, and what they serve may stop".to_owned(),
             ];
             let title = format!("Force the drain of {}", machine.name);
-            let dialog = TypedDialog::new(title, meaning, node, order, &state.user, state.now);
+            let stakes = Stakes { overrides: true, ..state.stakes_of(&order) };
+            let dialog = TypedDialog::new((title, meaning, node), (order, 1, stakes), &state.user, state.now);
             state.overlay = Overlay::Typed(Box::new(dialog));
         }
     }

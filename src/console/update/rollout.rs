@@ -8,6 +8,7 @@ use super::{
         form::Ask,
         permissions,
         rollout::{About, RolloutDialog, Verb},
+        stakes::Stakes,
         state::{Overlay, State, Subject},
         text,
     },
@@ -117,7 +118,13 @@ fn cluster_of(state: &State, pool: &PoolNode) -> Option<Uid> {
 
 fn open(state: &mut State, about: About) {
     match RolloutDialog::open(about, &state.snapshot, &state.user, state.now) {
-        Some(dialog) => state.overlay = Overlay::Rollout(Box::new(dialog)),
+        Some(mut dialog) => {
+            let chosen: Vec<_> = state.chosen_machines();
+            let machines = chosen.iter().filter(|_| !dialog.about.machines.is_empty());
+            let share = state.share(machines.map(AsRef::as_ref));
+            dialog.form.stakes = Stakes { share, ..state.stakes_in(dialog.about.cluster.context) };
+            state.overlay = Overlay::Rollout(Box::new(dialog));
+        }
         None => state.complain("there is no ClusterDeployment of this cluster: nothing is planned without one"),
     }
 }

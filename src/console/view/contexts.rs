@@ -7,38 +7,106 @@ use super::{
 };
 use crate::{
     api::MachineState,
-    config::Role,
+    config::{Accent, Role},
     console::glyphs::Glyphs,
-    fleet::{Connection, ContextId, Line},
+    fleet::{Connection, ContextId, Health, Line, StateCounts},
 };
 use jiff::Timestamp;
 use std::hash::{Hash, Hasher};
 
+/// What is shown, for the header: the context that the cursor is in, as the block that it is marked with.
+pub fn title(glyphs: Glyphs, state: &State, width: usize) -> Strip {
+    match state.context_here() {
+        Some(context) => block(glyphs, state, context, width),
+        None => Strip::of(text::cut(&state.title(), width), Role::Title),
+    }
+}
+
+/// The name of a context on the colour that it is marked with. Production is a word, and not only a colour.
+fn block(glyphs: Glyphs, state: &State, context: ContextId, width: usize) -> Strip {
+    let known = state.context(context);
+    let word = if known.production { "PROD " } else { "" };
+    let name = text::cut(&known.place.context, width.saturating_sub(text::width(word) + 1).max(6));
+    match known.accent.or(known.production.then_some(Accent::Red)) {
+        Some(accent) => Strip::of(format!("{}{word}{name} ", glyphs.cursor()), accent.role()),
+        None => Strip::of(text::cut(&known.place.context, width), Role::Title),
+    }
+}
+
+/// How many contexts are there of how many, and how old the oldest of the rest is.
+pub fn lines(glyphs: Glyphs, state: &State) -> Strip {
+    let snapshot = &state.snapshot;
+    let all: Vec<&Connection> = snapshot.contexts().filter_map(|context| snapshot.connection_of(context)).collect();
+    let live = all.iter().filter(|connection| connection.line.is_live()).count();
+    let role = if live == all.len() { Role::Good } else { Role::Warning };
+    let strip = Strip::of(format!("{} {live}/{} live", glyphs.connection(live == all.len()), all.len()), role);
+    let old = all.iter().filter(|c| !c.line.is_live()).filter_map(|c| c.contact.age(state.now)).max();
+    match old {
+        Some(age) => strip.add(format!(", {} old", text::duration(age.as_secs() as i64)), Role::Muted),
+        None => strip,
+    }
+}
+
+/// What is wrong with the line; of several, that of the context that the cursor is in before that of another.
+pub fn error(state: &State) -> Option<String> {
+    let snapshot = &state.snapshot;
+    if !state.has_several_contexts() {
+        return snapshot.connection.line.error().map(ToOwned::to_owned);
+    }
+    let contexts = state.context_here().into_iter().chain(snapshot.contexts());
+    let said = |context: ContextId| {
+        let error = snapshot.connection_of(context)?.line.error()?;
+        Some(format!("{}: {error}", state.context(context).place.context))
+    };
+    contexts.into_iter().find_map(said)
+}
+
+/// The column that says which context a row of a list is of, where there are several: empty where there is one.
+pub fn column(state: &State, context: Option<ContextId>) -> String {
+    if !state.has_several_contexts() {
+        return String::new();
+    }
+    let longest = state.contexts.iter().map(|c| text::width(&c.place.context)).max().unwrap_or(0).clamp(7, 16);
+    let name = context.map_or("CONTEXT", |context| &state.context(context).place.context);
+    format!("{} ", text::left(name, longest))
+}
+
 /// The branch: its name, its machines, and how its line is.
 pub fn row(strip: &mut Strip, pen: &Pen, state: &State, context: ContextId, open: bool, columns: Columns) {
-    let known = state.context(context);
-    tree::name(strip, 1, pen.glyphs.branch(open), &text::clean(&known.place.context), Role::Title, columns);
+    let (glyphs, begin) = (pen.glyphs, strip.width());
+    strip.push(format!("  {} ", glyphs.branch(open)), Role::Title);
+    *strip = std::mem::take(strip).append(block(glyphs, state, context, columns.name.saturating_sub(4)));
+    *strip = std::mem::take(strip).tab(begin + columns.name + 1);
     let Some(here) = state.snapshot.of(context) else { return };
     let desired: usize = here.clusters.iter().map(|c| c.desired).sum();
     // Nobody knows how many there are where nobody has answered.
     let never = here.connection.contact.last().is_none() && here.clusters.is_empty();
     let ready = if never { "?".to_owned() } else { tree::ratio(here.counts.of(MachineState::Ready), desired) };
     tree::numbers(strip, &ready, "", columns);
-    let words = line(pen.glyphs, &here.connection, state.now);
-    let rest = rest(state, context);
-    let room = columns.state.saturating_sub(words.width());
-    *strip = std::mem::take(strip).append(words);
-    if rest.width() <= room {
-        *strip = std::mem::take(strip).append(rest);
+    let mut words = line(glyphs, &here.connection, state.now);
+    for piece in [rest(state, context), needs_attention(glyphs, &here.counts)] {
+        if words.width() + piece.width() <= columns.state {
+            words = words.append(piece);
+        }
     }
+    *strip = std::mem::take(strip).append(words);
 }
 
 /// What may not be done there.
 fn rest(state: &State, context: ContextId) -> Strip {
-    match state.only_look_in(context) {
-        Some(_) => Strip::of(" view only", Role::Muted),
-        None => Strip::new(),
+    match (&state.context(context).locked, state.only_look_in(context)) {
+        (Some(_), _) => Strip::of(" read-only", Role::Muted),
+        (None, Some(_)) => Strip::of(" view only", Role::Muted),
+        (None, None) => Strip::new(),
     }
+}
+
+fn needs_attention(glyphs: Glyphs, counts: &StateCounts) -> Strip {
+    let some = [Health::Bad, Health::Warning].into_iter().filter(|health| counts.health(*health) > 0);
+    some.fold(Strip::new(), |strip, health| {
+        let count = text::number(counts.health(health));
+        strip.add(format!(" {} {count}", glyphs.health(health)), tree::role(health))
+    })
 }
 
 /// The dot, and how old what is shown is while the line is down.
@@ -61,4 +129,5 @@ pub fn fingerprint(state: &State, context: ContextId, hash: &mut impl Hasher) {
     let Some(here) = state.snapshot.of(context) else { return };
     (here.connection.line.is_live(), here.connection.line.error(), here.clusters.len()).hash(hash);
     state.only_look_in(context).hash(hash);
+    (Health::ALL.map(|health| here.counts.health(health)), here.counts.of(MachineState::Ready)).hash(hash);
 }

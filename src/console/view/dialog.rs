@@ -33,7 +33,8 @@ pub fn scale(pen: &mut Pen, state: &State, dialog: &ScaleDialog, area: Rect) -> 
     let title = Strip::of("Scale  ", Role::Title).add(text::cut(&subject, 44), Role::Accent);
     let (width, short) = room(area);
     let body = preview::lines(pen, state, dialog, width, short);
-    sheet(pen, state, dialog, &title, dialog.production, &body, area)
+    let production = dialog.production || dialog.form.stakes.production.is_some();
+    sheet(pen, state, dialog, &title, production, &body, area)
 }
 
 pub fn rollout(pen: &mut Pen, state: &State, dialog: &RolloutDialog, area: Rect) -> Option<Position> {
@@ -41,7 +42,8 @@ pub fn rollout(pen: &mut Pen, state: &State, dialog: &RolloutDialog, area: Rect)
         .add(text::cut(&dialog.subject(), 44), Role::Accent);
     let (width, short) = room(area);
     let body = rollout::lines(pen, state, dialog, width, short);
-    sheet(pen, state, dialog, &title, dialog.is_production(&state.snapshot), &body, area)
+    let production = dialog.is_production(&state.snapshot) || dialog.form.stakes.production.is_some();
+    sheet(pen, state, dialog, &title, production, &body, area)
 }
 
 pub fn typed(pen: &mut Pen, state: &State, dialog: &TypedDialog, area: Rect) -> Option<Position> {
@@ -53,7 +55,8 @@ pub fn typed(pen: &mut Pen, state: &State, dialog: &TypedDialog, area: Rect) -> 
     }
     body.push(Strip::of(pen.glyphs.rule().repeat(width), Role::Border));
     body.extend(opinion::lines(pen, state, dialog, width, short));
-    sheet(pen, state, dialog, &title, false, &body, area)
+    let production = dialog.form.stakes.production.is_some();
+    sheet(pen, state, dialog, &title, production, &body, area)
 }
 
 /// Columns for the body, and whether every line counts.
@@ -74,6 +77,8 @@ fn sheet(
     let width = area.width.saturating_sub(2).min(96);
     let form = dialog.form();
     let said = status(pen, state, dialog, usize::from(width) - 4);
+    let why = why(pen, dialog, usize::from(width) - 4);
+    let body = &[why.as_slice(), body].concat();
     let body = &[managed(pen, state, dialog, usize::from(width) - 4).as_slice(), body].concat();
     let foot = if area.height < SHORT { 5 } else { 6 };
     let height = (body.len() as u16 + foot + 2).min(area.height.saturating_sub(1));
@@ -110,6 +115,16 @@ fn managed(pen: &Pen, state: &State, dialog: &dyn Ask, width: usize) -> Vec<Stri
     let mark = |row: usize| if row == 0 { pen.glyphs.health(Health::Warning) } else { " " };
     let line = |(row, part): (usize, &String)| Strip::of(format!("{} {part}", mark(row)), Role::Warning);
     parts.iter().enumerate().map(line).collect()
+}
+
+/// Why it is harder to confirm than it is elsewhere.
+fn why(pen: &Pen, dialog: &dyn Ask, width: usize) -> Vec<Strip> {
+    let reasons = dialog.form().stakes.why();
+    if reasons.is_empty() {
+        return Vec::new();
+    }
+    let sentence = format!("level {}: {}", dialog.level(), reasons.join("; "));
+    rollout::marked(pen, Health::Warning, &sentence, width)
 }
 
 fn indent(area: Rect) -> Rect {

@@ -31,7 +31,7 @@ fn events(pen: &mut Pen, state: &State, area: Rect) {
         pen.strip(row_of(inner, 0), &Strip::of(" Nothing has happened yet.", Role::Muted));
     }
     for (row, event) in (0..inner.height).zip(events.iter().skip(state.events.top)) {
-        pen.strip(row_of(inner, row), &event_row(pen, Strip::of(" ", Role::Text), event, inner.width.into()));
+        pen.strip(row_of(inner, row), &event_row(pen, state, Strip::of(" ", Role::Text), event, inner.width.into()));
     }
 }
 

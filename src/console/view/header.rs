@@ -8,6 +8,7 @@ use super::{
         state::{Notice, Overlay, Pane, State, Subject, View},
         text,
     },
+    contexts,
     pen::{Pen, Strip},
     tree::role,
 };
@@ -26,9 +27,13 @@ pub fn header(pen: &mut Pen, state: &State, area: Rect) {
     if !wide {
         left = Strip::of(pen.glyphs.cursor(), Role::Accent);
     }
-    left.push(text::cut(&state.title(), if wide { 28 } else { 16 }), Role::Title);
+    left = left.append(contexts::title(pen.glyphs, state, if wide { 28 } else { 16 }));
     left.push(" ", Role::Text);
-    connection(&mut left, pen, state);
+    if state.has_several_contexts() {
+        left = left.append(contexts::lines(pen.glyphs, state));
+    } else {
+        connection(&mut left, pen, state);
+    }
     if snapshot.is_simulated() {
         left.push(if area.width >= 80 { " SIMULATED" } else { " SIM" }, Role::Simulated);
     }
@@ -146,8 +151,8 @@ pub fn tabs(pen: &mut Pen, state: &State, area: Rect) {
     if state.problems_only {
         right.push(format!("{} problems only ", state.keymap.key(Action::Problems)), Role::Warning);
     }
-    if let Some(error) = state.snapshot.connection.line.error().filter(|_| right.width() == 0) {
-        right.push(text::cut(error, usize::from(area.width).saturating_sub(left.width() + 2)), Role::Warning);
+    if let Some(error) = contexts::error(state).filter(|_| right.width() == 0) {
+        right.push(text::cut(&error, usize::from(area.width).saturating_sub(left.width() + 2)), Role::Warning);
     }
     pen.right(area, &right);
 }

@@ -5,6 +5,7 @@ use super::{
         state::{Pane, State},
         text,
     },
+    contexts,
     pen::{Pen, Strip, row_of},
     tree::role,
 };
@@ -20,9 +21,10 @@ pub fn operations(pen: &mut Pen, state: &State, area: Rect) {
     if inner.height == 0 {
         return;
     }
-    let name = usize::from(inner.width).saturating_sub(46).max(12);
+    let context = contexts::column(state, None);
+    let name = usize::from(inner.width).saturating_sub(46 + text::width(&context)).max(12);
     let head = format!(
-        "   {} {} {} {} AGE",
+        "   {context}{} {} {} {} AGE",
         text::left("NAME", name),
         text::left("TYPE", 10),
         text::right("DONE", 9),
@@ -51,6 +53,7 @@ fn operation_row(pen: &Pen, state: &State, operation: &OperationRow, name: usize
     let state_word = if operation.paused && !operation.is_final() { "paused" } else { operation.state.as_str() };
     Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent)
         .add(format!("{} ", pen.glyphs.operation(operation.state, operation.paused)), role)
+        .add(contexts::column(state, Some(operation.uid.context)), Role::Muted)
         .add(text::left(&operation.name, name), Role::Text)
         .add(format!(" {} ", text::left(operation.type_.as_str(), 10)), Role::Muted)
         .add(text::right(&format!("{}/{}", progress.succeeded, progress.total), 9), Role::Text)
@@ -67,14 +70,17 @@ pub fn events(pen: &mut Pen, state: &State, area: Rect) {
     }
     pen.strip(
         row_of(inner, 0),
-        &Strip::of(format!("   {}  {} WHAT", text::left("TIME", 8), text::left("ABOUT", 30)), Role::Muted),
+        &Strip::of(
+            format!("   {}  {}{} WHAT", text::left("TIME", 8), contexts::column(state, None), text::left("ABOUT", 30)),
+            Role::Muted,
+        ),
     );
     let rows = state.layout().list_height();
     for (offset, event) in events.iter().skip(state.events.top).take(rows).enumerate() {
         let here = row_of(inner, offset as u16 + 1);
         let selected = state.events.top + offset == state.events.index;
         let mark = Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent);
-        pen.strip(here, &event_row(pen, mark, event, inner.width.into()));
+        pen.strip(here, &event_row(pen, state, mark, event, inner.width.into()));
         if selected {
             pen.highlight(here);
         }
@@ -82,7 +88,7 @@ pub fn events(pen: &mut Pen, state: &State, area: Rect) {
 }
 
 /// Time, shape, what it is about, what happened, how often.
-pub fn event_row(pen: &Pen, strip: Strip, event: &EventRow, width: usize) -> Strip {
+pub fn event_row(pen: &Pen, state: &State, strip: Strip, event: &EventRow, width: usize) -> Strip {
     let glyphs = pen.glyphs;
     let (glyph, role) = match (event.warning, &*event.reason) {
         (true, reason) if reason.contains("Fail") => (glyphs.health(crate::fleet::Health::Bad), Role::Bad),
@@ -95,6 +101,7 @@ pub fn event_row(pen: &Pen, strip: Strip, event: &EventRow, width: usize) -> Str
     let strip = strip
         .add(format!("{} ", text::clock(event.at)), Role::Muted)
         .add(format!("{glyph} "), role)
+        .add(contexts::column(state, Some(event.uid.context)), Role::Muted)
         .add(text::left(&event.name, about), Role::Text)
         .add(" ", Role::Text);
     let room = width.saturating_sub(strip.width() + text::width(&times) + 1);

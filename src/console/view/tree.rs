@@ -21,7 +21,7 @@ use std::hash::{Hash, Hasher};
 /// Widths of the columns.
 #[derive(Clone, Copy)]
 pub(super) struct Columns {
-    name: usize,
+    pub name: usize,
     ready: usize,
     version: usize,
     pub state: usize,

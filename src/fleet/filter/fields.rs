@@ -21,6 +21,8 @@ pub(super) enum Field {
     Operation,
     Reason,
     Ready,
+    /// The meta cluster; where there is one only, a label like any other.
+    Context,
     Label(String),
 }
 
@@ -40,13 +42,14 @@ impl Field {
             "operation" | "op" => Self::Operation,
             "reason" | "message" => Self::Reason,
             "ready" => Self::Ready,
+            "context" => Self::Context,
             _ => Self::Label(key.to_owned()),
         }
     }
 
     /// It says something about a pool as a whole.
     pub(super) fn is_of_pools(&self) -> bool {
-        matches!(self, Self::Cluster | Self::Pool | Self::Role)
+        matches!(self, Self::Context | Self::Cluster | Self::Pool | Self::Role)
     }
 
     pub(super) fn of_machine(
@@ -69,6 +72,7 @@ impl Field {
             Self::Operation => holds(machine.operation.as_deref()),
             Self::Reason => holds(machine.message.as_deref()),
             Self::Ready => holds(Some(yes(machine.node_ready()))),
+            Self::Context => holds(machine.label_called("context")),
             Self::Label(key) => holds(machine.label_called(key)),
         }
     }
@@ -88,7 +92,7 @@ impl Field {
                 let labels = resource.and_then(|r| r.metadata.labels.as_ref());
                 holds(labels.and_then(|l| l.get(key)).map(String::as_str))
             }
-            Self::Node | Self::Address | Self::Operation => holds(None),
+            Self::Node | Self::Address | Self::Operation | Self::Context => holds(None),
         }
     }
 
@@ -106,7 +110,7 @@ impl Field {
                 let observed = cluster.resource.as_ref().and_then(|c| c.metadata.labels.as_ref());
                 holds(deployment.or(observed).and_then(|l| l.get(key)).map(String::as_str))
             }
-            Self::Pool | Self::Role | Self::Node | Self::Operation => holds(None),
+            Self::Pool | Self::Role | Self::Node | Self::Operation | Self::Context => holds(None),
         }
     }
 
@@ -128,7 +132,9 @@ impl Field {
                 let labels = operation.resource.metadata.labels.as_ref();
                 holds(labels.and_then(|l| l.get(key)).map(String::as_str))
             }
-            Self::Phase | Self::Role | Self::Version | Self::Node | Self::Address | Self::Ready => holds(None),
+            Self::Phase | Self::Role | Self::Version | Self::Node | Self::Address | Self::Ready | Self::Context => {
+                holds(None)
+            }
         }
     }
 

@@ -31,7 +31,7 @@ pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
         lines.push(Strip::of(text::cut(refused, room.width), Role::Warning));
     }
     let mut title = Panel::new(text::clean(&state.title()), lines);
-    title.title.push("   meta cluster", Role::Muted);
+    title.title.push(if snapshot.is_of_several() { "   meta clusters" } else { "   meta cluster" }, Role::Muted);
     let operations: Vec<&OperationRow> = snapshot.operations.iter().map(AsRef::as_ref).collect();
     vec![title, operations_panel(glyphs, state, &operations, room)]
 }
@@ -191,9 +191,15 @@ fn operation(glyphs: Glyphs, state: &State, operation: &OperationRow, width: usi
         glyphs.is_ascii(),
     );
     let at = operation.finished_at.or(operation.started_at).or(operation.created_at);
+    let before = if state.context_here().is_none() {
+        contexts::column(state, Some(operation.uid.context))
+    } else {
+        String::new()
+    };
     let place = format!("{}/{}", operation.cluster, operation.pool.as_deref().unwrap_or("–"));
     let place = place.replace(&format!("{0}/{0}-", operation.cluster), &format!("{}/", operation.cluster));
     Strip::of(format!("{} ", glyphs.operation(operation.state, operation.paused)), role)
+        .add(before, Role::Muted)
         .add(text::left(&place, (width / 3).clamp(14, 36)), Role::Text)
         .add(format!(" {} ", text::left(operation.type_.as_str(), 10)), Role::Muted)
         .add(done, role)
