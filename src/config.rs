@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod commands;
 mod contexts;
 pub mod keymap;
 mod mistake;
@@ -13,8 +14,11 @@ mod paths;
 mod settings;
 mod ssh;
 mod style;
+mod template;
 mod theme;
 mod themes;
+mod vocabulary;
+mod watched;
 
 pub use contexts::{Accent, ContextSettings};
 pub use keymap::{Binding, Known};
@@ -24,8 +28,11 @@ pub use nearest::nearest;
 pub use paths::Paths;
 pub use settings::{Glyphs, Settings, Sync};
 pub use ssh::Ssh;
+pub use template::{Placeholder, Template};
 pub use theme::{Role, Theme};
 pub use themes::Themes;
+pub use vocabulary::Vocabulary;
+use watched::Seen;
 
 /// Longest file that is read. Larger ones are not configuration.
 const LONGEST: u64 = 1 << 20;
@@ -37,42 +44,54 @@ pub struct Config {
     pub themes: Themes,
     /// Which keys ask for which action.
     pub bindings: Vec<Binding>,
+    /// The user's own.
+    pub commands: Vec<commands::Command>,
     /// What was wrong in the user's files, to be shown.
     pub mistakes: Vec<Mistake>,
     /// The file of the settings, if it says something of contexts that could not be read.
     pub unknown_contexts: Option<PathBuf>,
+    /// Where the files are, and how they looked when they were read; `None`: there are none.
+    files: Option<(Paths, Seen)>,
 }
 
 impl Config {
-    /// Reads the user's files. `actions` are those that a keymap may name; `key` brings a key into its one form, or
-    /// says what is wrong with it.
-    pub fn load(paths: &Paths, actions: &[Known], key: impl Fn(&str) -> Result<String, String>) -> Self {
+    /// Reads the user's files. What is wrong in them is as it is built in.
+    pub fn load(paths: &Paths, words: &Vocabulary) -> Self {
+        Self::built_in().read(paths, words)
+    }
+
+    /// Reads the user's files again if any of them was changed since; `None` if none was. What is wrong in them stays as it
+    /// was.
+    pub fn reload(&self, words: &Vocabulary) -> Option<Self> {
+        let (paths, seen) = self.files.as_ref()?;
+        (Seen::of(paths) != *seen).then(|| self.read(paths, words))
+    }
+
+    /// Reads the files; of one that is not right, what there was before stays.
+    fn read(&self, paths: &Paths, words: &Vocabulary) -> Self {
+        // Looked at before they are read: what is written meanwhile is read again the next time.
+        let seen = Seen::of(paths);
         let mut mistakes = Vec::new();
-        let (settings, speaks_of_contexts) = match read(&paths.settings()).transpose() {
-            Ok(None) => (Some(Settings::default()), false),
-            Ok(Some(text)) => {
-                (keep(Settings::parse(&text, &paths.settings()), &mut mistakes), text.contains("contexts"))
-            }
-            // What cannot be opened may say anything.
-            Err(mistake) => (keep(Err(vec![mistake]), &mut mistakes), true),
+        let themes = Themes::load(&paths.themes(), &self.themes, &mut mistakes);
+        let settings = file(&paths.settings(), &mut mistakes, Settings::parse);
+        let unknown_contexts = match &settings {
+            Some(_) => None,
+            // What was read once is what there is.
+            None if self.files.is_some() => self.unknown_contexts.clone(),
+            None => speaks_of_contexts(&paths.settings()).then(|| paths.settings()),
         };
-        let unknown_contexts = (settings.is_none() && speaks_of_contexts).then(|| paths.settings());
-        let settings = settings.unwrap_or_default();
-        let themes = Themes::load(&paths.themes(), &mut mistakes);
-        let user = match read(&paths.keymap()).transpose() {
-            Ok(text) => text,
-            Err(mistake) => keep(Err(vec![mistake]), &mut mistakes),
-        };
-        let file = paths.keymap();
-        let bindings = user
-            .and_then(|text| keep(keymap::with_user(&text, &file, actions, &key), &mut mistakes))
-            .unwrap_or_else(keymap::built_in);
+        let settings = settings.unwrap_or_else(|| self.settings.clone());
         for name in [&settings.theme, &settings.light_theme, &settings.dark_theme] {
             if let Err(mistake) = themes.check(name, &paths.settings()) {
                 mistakes.push(mistake);
             }
         }
-        Self { settings, themes, bindings, mistakes, unknown_contexts }
+        let bindings = file(&paths.keymap(), &mut mistakes, |text, file| keymap::with_user(text, file, words));
+        let bindings = bindings.unwrap_or_else(|| self.bindings.clone());
+        let commands =
+            file(&paths.commands(), &mut mistakes, |text, file| commands::parse(text, file, words, &bindings));
+        let commands = commands.unwrap_or_else(|| commands::still_good(&self.commands, words, &bindings));
+        Self { settings, themes, bindings, commands, mistakes, unknown_contexts, files: Some((paths.clone(), seen)) }
     }
 
     /// What there is without any file.
@@ -81,10 +100,27 @@ impl Config {
             settings: Settings::default(),
             themes: Themes::built_in(),
             bindings: keymap::built_in(),
+            commands: Vec::new(),
             mistakes: Vec::new(),
             unknown_contexts: None,
+            files: None,
         }
     }
+}
+
+/// A file that is not right may say something of contexts; what cannot be opened may say anything.
+fn speaks_of_contexts(path: &Path) -> bool {
+    read(path).is_some_and(|text| text.map_or(true, |text| text.contains("contexts")))
+}
+
+/// What a file comes to; one that is not there is like an empty one. `None`: it is not right, and the mistakes say why.
+fn file<T>(
+    path: &Path,
+    mistakes: &mut Vec<Mistake>,
+    parse: impl FnOnce(&str, &Path) -> Result<T, Vec<Mistake>>,
+) -> Option<T> {
+    let text = read(path).unwrap_or_else(|| Ok(String::new())).map_err(|mistake| vec![mistake]);
+    text.and_then(|text| parse(&text, path)).map_err(|found| mistakes.extend(found)).ok()
 }
 
 /// The text of a file; `None` if it is not there.
@@ -94,10 +130,6 @@ fn read(path: &Path) -> Option<Result<String, Mistake>> {
         return Some(Err(Mistake::of_file(path, format!("the file has {size} bytes, more than {LONGEST}"))));
     }
     Some(std::fs::read_to_string(path).map_err(|error| Mistake::of_file(path, format!("it cannot be read: {error}"))))
-}
-
-fn keep<T>(outcome: Result<T, Vec<Mistake>>, mistakes: &mut Vec<Mistake>) -> Option<T> {
-    outcome.map_err(|found| mistakes.extend(found)).ok()
 }
 
 /// The name of a file below a folder, without `.yaml`.
@@ -114,5 +146,7 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+#[cfg(test)]
+mod mistakes_tests;
 #[cfg(test)]
 mod tests;

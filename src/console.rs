@@ -9,6 +9,7 @@ pub mod action;
 mod brush;
 mod confirm;
 pub mod contexts;
+mod custom;
 mod effects;
 mod export;
 mod failures;
@@ -34,6 +35,7 @@ mod rollout;
 pub mod run;
 mod scale;
 pub mod session;
+mod setup;
 mod sheet;
 mod sift;
 mod stakes;
@@ -61,9 +63,10 @@ use glyphs::Glyphs;
 use hosts::Access;
 use jiff::Timestamp;
 use keys::{Chord, Keymap};
-use run::{Data, FRAME_FAR_AWAY, Keyboard, Loop};
+use run::{Data, Keyboard, Looks, Loop};
+use setup::Setup;
 use state::State;
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use terminal::{Guard, Screen};
 use tokio::sync::mpsc;
 
@@ -150,11 +153,21 @@ impl Environment {
     }
 }
 
-/// Reads the user's configuration with the console's own actions and keys.
+/// Reads the user's configuration with the console's own actions, words and keys.
 pub fn configure(paths: &Paths) -> Config {
+    with_words(|words| Config::load(paths, words))
+}
+
+/// The same once more, if a file was changed since.
+fn configure_again(before: &Config) -> Option<Config> {
+    with_words(|words| before.reload(words))
+}
+
+fn with_words<T>(read: impl FnOnce(&config::Vocabulary) -> T) -> T {
     let known = |entry: &action::Entry| config::Known { action: entry.name, place: entry.layer.place() };
     let actions: Vec<_> = action::ACTIONS.iter().map(known).collect();
-    Config::load(paths, &actions, |key| key.parse::<Chord>().map(|chord| chord.to_string()))
+    let key = |key: &str| key.parse::<Chord>().map(|chord| chord.to_string());
+    read(&config::Vocabulary { actions: &actions, is_taken: palette::knows, key })
 }
 
 /// Opens the console on what `data` brings, and returns when the user leaves. The terminal is as it was before, whatever happens.
@@ -178,15 +191,6 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
     let Options { clients, contexts, config, environment, session, access } = options;
     let settings = &config.settings;
     let access = access.unwrap_or_else(|| Access::of(&settings.ssh, environment.ssh_program.as_deref()));
-    let rows = config.bindings.iter().map(|binding| (binding.action.as_str(), binding.keys.as_slice()));
-    let keymap = Keymap::build(rows);
-    let mut mistakes: Vec<String> = config.mistakes.iter().map(ToString::to_string).collect();
-    mistakes.extend(keymap.as_ref().err().into_iter().flatten().cloned());
-    let glyphs = match settings.glyphs {
-        config::Glyphs::Auto => Glyphs::detect(environment.locale.as_deref(), environment.term.as_deref()),
-        config::Glyphs::Unicode => Glyphs::Unicode,
-        config::Glyphs::Ascii => Glyphs::Ascii,
-    };
     let sync = match settings.sync {
         config::Sync::Auto => Some(brush::SYNC_FROM),
         config::Sync::On => Some(0),
@@ -200,42 +204,36 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         let why = format!("{file} cannot be read, and may lock this context: nothing is armed until it is mended");
         contexts.iter_mut().for_each(|context| context.locked = Some(why.clone()));
     }
-    let mut state = State::on(contexts, keymap.unwrap_or_default(), glyphs, size, Timestamp::now());
-    let is_light = environment.answer.is_light.unwrap_or(false);
-    let name = settings.theme(environment.no_color, environment.has_256_colours(), is_light);
-    let fewer_colours = !environment.has_true_color();
-    let theme = config.themes.find_or_default(name);
-    state.themes = config.themes.names().map(ToOwned::to_owned).collect();
+    let mut state = State::on(contexts, Keymap::default(), Glyphs::default(), size, Timestamp::now());
+    let theme = config.themes.find_or_default(setup::theme(settings, &environment));
     state.theme.clone_from(&theme.name);
     state.rests_behind = environment.is_far();
-    state.log_lines = settings.log_lines;
-    state.armed_seconds = i64::from(settings.arm_minutes) * 60;
     if !settings.read_only {
         state.armed_until = Some(Timestamp::MAX);
     }
     if let Some(path) = &session {
         state.come_back_to = session::load(path).restore(&mut state);
     }
-    if !mistakes.is_empty() {
-        state.complain(mistakes.join("\n"));
-    }
+    Setup::of(&config, &environment).settle(&mut state);
     let (sender, lines) = mpsc::channel(LOG_BATCHES);
-    let frame = Duration::from_millis(1000 / u64::from(settings.frames_per_second.max(1)));
+    let fewer_colours = !environment.has_true_color();
     Loop {
         theme: if fewer_colours { theme.to_256() } else { theme.clone() },
+        frame: setup::frame(settings, &environment),
         state,
         screen,
-        themes: config.themes,
         fewer_colours,
         hands: Hands::new(clients, access, sender),
         lines,
-        frame: if environment.is_far() { frame.max(FRAME_FAR_AWAY) } else { frame },
         deaf_until: environment.answer.deaf_until,
         guard: None,
         session,
         panic_key: environment.panic_key,
         in_tmux: environment.in_tmux,
         visit: None,
+        looks: Looks::default(),
+        config: Arc::new(config),
+        environment,
         frames: 0,
         wakes: 0,
     }

@@ -50,7 +50,7 @@ impl Counter {
 pub fn assemble(counter: &Counter, snapshot: &Arc<Snapshot>) -> Loop<Counter> {
     let client =
         kube::Client::try_from(kube::Config::new("http://127.0.0.1:1".parse().expect("a URL"))).expect("a client");
-    let place = Place { context: "bench".into(), namespace: "fleet".into(), user: "bench".into(), only_look: None };
+    let place = Place { context: "bench".into(), namespace: "fleet".into(), user: "bench".into(), ..Place::default() };
     let options = Options {
         clients: Clients::of_one(client),
         contexts: vec![Context::plain(place)],

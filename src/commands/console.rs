@@ -46,7 +46,8 @@ async fn on_one(
         of_one(globals, chosen)
     };
     let Connected { client, namespace, too_old } = connect::open(&globals).await?;
-    let place = place(chosen, namespace, too_old.map(|why| why.to_string()));
+    let only_look = too_old.map(|why| why.to_string());
+    let place = Place { only_look, ..place(chosen, namespace, kubeconfig(&globals)) };
     let session = session::path(paths.state(), &place.context, &place.namespace);
     let feed = fleet::watch(&client, &place.namespace);
     let contexts = vec![Context::new(place, chosen, &paths.settings())];
@@ -65,7 +66,7 @@ async fn on_several(
     let session = session::path(paths.state(), &names.join("+"), globals.namespace.as_deref().unwrap_or_default());
     let of = |settings: &ContextSettings| {
         let namespace = globals.namespace.clone().or_else(|| settings.namespace.clone()).unwrap_or_default();
-        Context::new(place(settings, namespace, None), settings, &paths.settings())
+        Context::new(place(settings, namespace, kubeconfig(&of_one(globals, settings))), settings, &paths.settings())
     };
     let contexts = chosen.iter().map(of).collect();
     let feeds = Feeds::open(chosen.iter().map(|context| (context.name.clone(), opener(globals, context))).collect());
@@ -111,8 +112,16 @@ pub fn user() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-fn place(settings: &ContextSettings, namespace: String, only_look: Option<String>) -> Place {
-    Place { context: settings.name.clone(), namespace, user: user(), only_look }
+fn place(settings: &ContextSettings, namespace: String, kubeconfig: Option<String>) -> Place {
+    Place { context: settings.name.clone(), namespace, user: user(), only_look: None, kubeconfig }
+}
+
+/// The file that a client is made from, for programs that are told where it is.
+fn kubeconfig(globals: &Globals) -> Option<String> {
+    let of_environment = || std::env::var("KUBECONFIG").ok().filter(|path| !path.is_empty()).map(PathBuf::from);
+    let usual = || std::env::home_dir().map(|home| home.join(".kube/config")).filter(|path| path.exists());
+    let path = globals.kubeconfig.clone().or_else(of_environment).or_else(usual)?;
+    Some(path.display().to_string())
 }
 
 /// The meta clusters to show. Flags say which ones, else the configuration does, else the kubeconfig; how they are marked

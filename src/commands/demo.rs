@@ -101,7 +101,9 @@ async fn headless(running: &Running, folder: &Folder, scenario: Option<&Scenario
 /// The console on this fleet, until it is closed.
 async fn watch(running: &Running, folder: &Folder, data: Option<&Path>) -> color_eyre::Result<()> {
     let context = format!("demo-{}", running.simulation.seed);
-    let place = Place { context, namespace: NAMESPACE.to_owned(), user: console::user(), only_look: None };
+    let kubeconfig = Some(folder.kubeconfig().display().to_string());
+    let place =
+        Place { context, namespace: NAMESPACE.to_owned(), user: console::user(), kubeconfig, ..Place::default() };
     // A fleet that is kept is one to come back to.
     let session = data.map(|folder| session::path(folder, &place.context, &place.namespace));
     let (key, known_hosts) = folder.ways_in(&running.simulation.key, &running.simulation.known_hosts)?;

@@ -20,7 +20,7 @@ use serde::{
 };
 use serde_saphyr::{Location, Spanned};
 
-use super::{mistake::Mistake, nearest::advice, settings::is_blank};
+use super::{Vocabulary, mistake::Mistake, nearest::advice, settings::is_blank};
 
 const BUILT_IN: &str = include_str!("../../config/keymap.yaml");
 
@@ -39,7 +39,7 @@ pub struct Known<'a> {
 }
 
 /// One key, or a list of them. Not an untagged enum: that would lose the positions.
-enum Keys {
+pub(super) enum Keys {
     One(String),
     Many(Vec<Spanned<String>>),
 }
@@ -98,12 +98,8 @@ pub fn built_in() -> Vec<Binding> {
 }
 
 /// The built-in keys with a user's file laid over them; all mistakes at once, and then nothing of the file is taken.
-pub fn with_user(
-    text: &str,
-    file: &Path,
-    actions: &[Known],
-    key: impl Fn(&str) -> Result<String, String>,
-) -> Result<Vec<Binding>, Vec<Mistake>> {
+pub fn with_user(text: &str, file: &Path, words: &Vocabulary) -> Result<Vec<Binding>, Vec<Mistake>> {
+    let Vocabulary { actions, key, .. } = *words;
     let rows = rows(text, file).map_err(|m| vec![m])?;
     let mut mistakes = Vec::new();
     let mut bindings = built_in();
@@ -134,7 +130,7 @@ pub fn with_user(
         }
     }
     let place = |action: &str| actions.iter().find(|k| k.action == action).map_or("", |k| k.place);
-    mistakes.extend(clashes(&rows, &bindings, &taken, file, place, &key));
+    mistakes.extend(clashes(&rows, &bindings, &taken, file, place, key));
     if mistakes.is_empty() { Ok(bindings) } else { Err(mistakes) }
 }
 

@@ -35,6 +35,18 @@ impl Mistake {
                 format!("there is no key `{field}`{}", super::nearest::advice(field, expected.iter().copied()))
             }
             Error::SerdeMissingField { field, .. } => format!("the key `{field}` is missing"),
+            Error::SerdeUnknownVariant { variant, expected, .. } => {
+                format!("`{variant}` cannot stand here{}", super::nearest::advice(variant, expected.iter().copied()))
+            }
+            Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` stands there twice"),
+            Error::InvalidScalar { ty: "boolean" | "bool", .. } | Error::InvalidBooleanStrict { .. } => {
+                "`true` or `false` is wanted here".to_owned()
+            }
+            Error::InvalidScalar { ty, .. } if ty.starts_with(['u', 'i']) => "a whole number is wanted here".to_owned(),
+            Error::Unexpected { expected: "mapping start", .. } => {
+                "keys with values are wanted here, as in `key: value`".to_owned()
+            }
+            Error::Unexpected { expected: "string scalar", .. } => "a text is wanted here".to_owned(),
             other => {
                 let said = other.to_string();
                 let first = said.lines().next().unwrap_or_default();

@@ -41,6 +41,10 @@ impl Paths {
         self.config.join("keymap.yaml")
     }
 
+    pub fn commands(&self) -> PathBuf {
+        self.config.join("commands.yaml")
+    }
+
     /// The folder of the user's themes.
     pub fn themes(&self) -> PathBuf {
         self.config.join("themes")

@@ -13,6 +13,9 @@ const ACTIONS: &[Known] = &[
     Known { action: "drain-skip", place: "a blocked drain" },
 ];
 
+pub(super) const WORDS: Vocabulary =
+    Vocabulary { actions: ACTIONS, is_taken: |word| ["theme", "scale"].contains(&word), key };
+
 const fn everywhere(action: &str) -> Known<'_> {
     Known { action, place: "" }
 }
@@ -23,14 +26,14 @@ fn key(text: &str) -> Result<String, String> {
 }
 
 /// Loads a folder with these files; what is wrong is returned with the folder left out of it.
-fn load(files: &[(&str, &str)]) -> (Config, Vec<String>) {
+pub(super) fn load(files: &[(&str, &str)]) -> (Config, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
     }
-    let config = Config::load(&Paths::below(folder.path()), ACTIONS, key);
+    let config = Config::load(&Paths::below(folder.path()), &WORDS);
     let prefix = format!("{}/", folder.path().display());
     let said = config.mistakes.iter().map(|m| m.to_string().replace(&prefix, "")).collect();
     (config, said)
@@ -61,7 +64,7 @@ fn without_files_everything_is_built_in() {
 #[test]
 fn the_built_in_themes_are_right_and_set_every_role_that_matters() {
     let mut mistakes = Vec::new();
-    let themes = Themes::load(std::path::Path::new(""), &mut mistakes);
+    let themes = Themes::load(std::path::Path::new(""), &Themes::default(), &mut mistakes);
     assert!(mistakes.is_empty(), "{mistakes:?}");
     for name in themes.names().filter(|name| *name != "none") {
         for role in [Role::Good, Role::Moving, Role::Warning, Role::Bad, Role::Cursor, Role::Simulated] {

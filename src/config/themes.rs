@@ -1,6 +1,9 @@
 //! All themes: those that are compiled in, and the user's, which may inherit from them and replace them.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use super::{
     mistake::Mistake,
@@ -35,12 +38,12 @@ pub struct Themes {
 
 impl Themes {
     pub fn built_in() -> Self {
-        Self::load(Path::new(""), &mut Vec::new())
+        Self::load(Path::new(""), &Self::default(), &mut Vec::new())
     }
 
-    /// The built-in themes and those of the folder, one file each, named like the file. A theme with a mistake is left
-    /// out; a built-in one of that name stays.
-    pub(super) fn load(folder: &Path, mistakes: &mut Vec<Mistake>) -> Self {
+    /// The built-in themes and those of the folder, one file each, named like the file. A theme with a mistake is as it was
+    /// `before`; else a built-in one of that name stays, or there is none.
+    pub(super) fn load(folder: &Path, before: &Self, mistakes: &mut Vec<Mistake>) -> Self {
         let mut layers = Layers::default();
         for (name, text) in BUILT_IN {
             let file = format!("themes/{name}.yaml");
@@ -49,6 +52,7 @@ impl Themes {
             });
         }
         let files = if folder.as_os_str().is_empty() { Vec::new() } else { yaml_files(folder) };
+        let named: Vec<String> = files.iter().map(|file| stem(file)).collect();
         for file in &files {
             let text = match read(file) {
                 Some(Ok(text)) => text,
@@ -68,10 +72,19 @@ impl Themes {
                 themes.insert(name.clone(), theme);
             });
         }
+        let mut resolved = BTreeSet::new();
         for name in layers.user.keys() {
             keep(layers.resolve(name, true, DEPTH, folder).map_err(|m| vec![m]), mistakes, |theme| {
                 themes.insert(name.clone(), theme);
+                resolved.insert(name.clone());
             });
+        }
+        for name in named {
+            if !resolved.contains(&name)
+                && let Some(theme) = before.themes.get(&name)
+            {
+                themes.insert(name, theme.clone());
+            }
         }
         Self { themes }
     }

@@ -1,6 +1,9 @@
 //! The small question of level 1: yes or no, and no is the default.
 
-use super::message::{Change, Kind, Order, Target};
+use super::{
+    custom::Run,
+    message::{Change, Kind, Order, Target},
+};
 use crate::{
     api::{NodePool, labels},
     fleet::OperationRow,
@@ -14,10 +17,18 @@ pub struct Confirmation {
     pub question: String,
     /// What it means, in a sentence.
     pub meaning: String,
-    pub order: Order,
+    pub deed: Deed,
     pub opened_at: Timestamp,
     /// `yes` has the focus; it never has at first.
     pub yes: bool,
+}
+
+/// What a yes brings about.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    Change(Order),
+    /// A command of the user's.
+    Run(Run),
 }
 
 /// Pauses or resumes a pool.

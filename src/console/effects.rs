@@ -2,6 +2,7 @@
 //!
 //! Each effect is a task of one `JoinSet`; what comes of it returns to `update` as an event.
 
+mod command;
 mod hosts;
 mod read;
 
@@ -30,7 +31,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
 };
 
@@ -48,6 +49,8 @@ pub struct Hands {
     clients: Clients,
     pub tasks: JoinSet<Option<Event>>,
     following: Option<AbortHandle>,
+    /// What ends the program that runs.
+    running: Option<(u64, oneshot::Sender<()>)>,
     /// Lines of logs; bounded, so that a chatty log waits for the screen.
     lines: mpsc::Sender<Event>,
     pub access: Arc<Access>,
@@ -58,7 +61,8 @@ pub struct Hands {
 impl Hands {
     pub fn new(clients: Clients, access: Access, lines: mpsc::Sender<Event>) -> Self {
         let tasks = JoinSet::new();
-        Self { clients, tasks, following: None, lines, access: Arc::new(access), asking: None, reading: None }
+        let access = Arc::new(access);
+        Self { clients, tasks, following: None, running: None, lines, access, asking: None, reading: None }
     }
 
     /// Begins to carry an effect out. `Quit`, `Suspend`, `Redraw`, `Copy`, `Theme` and `Visit` are the loop's own.
@@ -124,6 +128,18 @@ impl Hands {
                 self.following = Some(self.tasks.spawn(follow::follow(client, request, self.lines.clone())));
             }
             Effect::Unfollow => stop(&mut self.following),
+            Effect::Run(run) => {
+                let (stop, stopped) = oneshot::channel();
+                // One at a time: another one ends the one before.
+                self.running = Some((run.ticket, stop));
+                self.tasks.spawn(command::run(run, stopped, self.lines.clone()));
+            }
+            Effect::Stop { ticket } => {
+                if let Some((_, stop)) = self.running.take_if(|(running, _)| *running == ticket) {
+                    // It may be over already.
+                    let _ = stop.send(());
+                }
+            }
             Effect::Save { name, text } => {
                 self.tasks.spawn_blocking(move || Some(Event::Saved(save(&name, &text))));
             }

@@ -1,13 +1,16 @@
 //! What can happen to the console, and what the console can ask for: two closed lists.
 
 use super::{
+    custom::Run,
     hosts::{Answer, Way, journal::Entry},
     permissions::{Answers, Need},
+    setup::Setup,
     sheet::{About, Form, Reading},
     table,
 };
 use crate::{
     api::Machine,
+    config::Config,
     fleet::{ContextId, Snapshot, Uid},
 };
 use crossterm::event::KeyEvent;
@@ -87,10 +90,24 @@ pub enum Event {
         ticket: u64,
         outcome: Result<Box<Reading>, String>,
     },
+    /// More of what a program prints.
+    Printed {
+        ticket: u64,
+        text: String,
+    },
+    /// A program is over.
+    Ended {
+        ticket: u64,
+        ran: Ran,
+    },
     /// What became of an export.
     Saved(Result<PathBuf, String>),
     /// A theme was loaded, or was not.
     Themed(Result<String, String>),
+    /// The configuration as it is now, if a file was changed; for the loop.
+    Configured(Option<Box<Config>>),
+    /// What it comes to for the state.
+    Setup(Box<Setup>),
     /// Something to tell the user.
     Notice(String),
 }
@@ -125,6 +142,16 @@ pub enum Why {
     Conflict,
     /// We lack the permission: what we believed to be allowed is not.
     Forbidden,
+}
+
+/// How a program came to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    pub how: String,
+    /// It ended by itself and says that all is well.
+    pub good: bool,
+    /// The last line that it printed.
+    pub last_line: String,
 }
 
 /// Something for the loop to carry out.
@@ -170,6 +197,12 @@ pub enum Effect {
         about: About,
         form: Form,
     },
+    /// Run a program, without a shell.
+    Run(Run),
+    /// End what runs.
+    Stop {
+        ticket: u64,
+    },
     /// Follow the log of an operation, in place of any other.
     Follow {
         follow: u64,
@@ -208,7 +241,7 @@ pub enum Effect {
 impl Effect {
     /// Carrying it out changes resources.
     pub fn is_mutation(&self) -> bool {
-        matches!(self, Self::Apply { .. } | Self::Count { .. })
+        matches!(self, Self::Apply { .. } | Self::Count { .. } | Self::Run(Run { dangerous: true, .. }))
     }
 }
 

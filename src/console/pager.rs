@@ -64,6 +64,8 @@ pub struct Pager {
     pub page: Page,
     /// What is waited for.
     pub waiting: Option<u64>,
+    /// How the program that printed it ended, and whether that is well.
+    pub ended: Option<(String, bool)>,
     /// Why there is nothing to see.
     pub failed: Option<String>,
     pub top: Spot,
@@ -86,6 +88,7 @@ impl Pager {
             unfolded: false,
             page: Page::default(),
             waiting: None,
+            ended: None,
             failed: None,
             top: Spot::default(),
             left: 0,
@@ -112,6 +115,10 @@ impl Pager {
         self.text = text;
         (self.waiting, self.failed) = (None, None);
         self.lay_out();
+    }
+
+    pub fn is_running(&self) -> bool {
+        matches!(self.source, Source::Command { running: Some(_) })
     }
 
     /// More of the same text.

@@ -1,19 +1,26 @@
 //! The command line of the console: verbs and names, completed as they are typed.
 
+mod lines;
+
+pub use lines::{CommandLines, Recall};
+
 use super::{
     action::{ACTIONS, Action},
     input::Line,
     named,
+    sheet::{Form, Kind},
 };
 use crate::fleet::{ClusterNode, PoolNode, Snapshot, Uid};
 use nucleo_matcher::{
     Config, Matcher,
     pattern::{CaseMatching, Normalization, Pattern},
 };
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// Completions that are shown.
 pub const SHOWN: usize = 8;
+/// Machines that completions are chosen from.
+const MACHINES: usize = 200;
 
 /// What a command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +37,14 @@ pub enum Command {
     Operation(String),
     Filter(String),
     Theme(String),
+    /// `yaml KIND NAME`, `describe KIND NAME`.
+    Show {
+        form: Form,
+        kind: Kind,
+        name: String,
+    },
+    /// A command of the user's.
+    Own(String),
     /// `columns NAME…`, the name of a set, or `save NAME`.
     Columns(Vec<String>),
 }
@@ -38,7 +53,7 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Completion {
     pub text: String,
-    pub help: &'static str,
+    pub help: Cow<'static, str>,
 }
 
 impl Completion {
@@ -56,6 +71,9 @@ pub struct Palette {
     pub selected: usize,
     /// Why the line cannot be carried out.
     pub complaint: Option<String>,
+    /// The user's own commands: names, and what they are for.
+    pub own: Vec<(String, String)>,
+    pub recall: Recall,
 }
 
 const VERBS: &[(&str, &str)] = &[
@@ -73,8 +91,25 @@ impl Palette {
     /// Looks for completions of what stands on the line.
     pub fn complete(&mut self, snapshot: &Snapshot, themes: &[String]) {
         self.complaint = None;
-        self.completions = completions(self.line.value(), snapshot, themes);
+        self.completions = completions(self.line.value(), snapshot, themes, &self.own);
         self.selected = 0;
+    }
+
+    /// Reads a command line, the user's own commands included.
+    pub fn read(&self, text: &str) -> Result<Command, String> {
+        let word = text.trim().trim_start_matches(':').trim();
+        match self.own.iter().find(|(name, _)| name == word) {
+            Some((name, _)) => Ok(Command::Own(name.clone())),
+            None => parse(text),
+        }
+    }
+
+    /// Puts a line of the history on the prompt.
+    pub fn go_back(&mut self, older: bool) {
+        let line = if older { self.recall.older() } else { Some(self.recall.newer()) };
+        if let Some(line) = line {
+            self.line = Line::with(line);
+        }
     }
 
     /// Takes the selected completion over; true if that changed the line.
@@ -112,6 +147,8 @@ pub fn parse(text: &str) -> Result<Command, String> {
         "operation" | "op" => one(Command::Operation, "NAME"),
         "theme" => one(Command::Theme, "NAME"),
         "filter" => Ok(Command::Filter(rest.join(" "))),
+        "yaml" => show(Form::Yaml, verb, &rest),
+        "describe" => show(Form::Describe, verb, &rest),
         "fleet" => Ok(Command::Do(Action::ViewFleet)),
         "operations" | "ops" => Ok(Command::Do(Action::ViewOperations)),
         "machines" => Ok(Command::Do(Action::ViewMachines)),
@@ -123,6 +160,24 @@ pub fn parse(text: &str) -> Result<Command, String> {
             (None, _) => Err(format!("there is no command `{verb}`: Tab shows what there is")),
         },
     }
+}
+
+fn show(form: Form, verb: &str, words: &[&str]) -> Result<Command, String> {
+    let kinds = Kind::NAMES.map(|(name, _)| name).join(", ");
+    match words {
+        [] if form == Form::Yaml => Ok(Command::Do(Action::Yaml)),
+        [] => Ok(Command::Do(Action::Describe)),
+        [kind, name] => match Kind::named(kind) {
+            Some(kind) => Ok(Command::Show { form, kind, name: (*name).to_owned() }),
+            None => Err(format!("there is no kind `{kind}`: there are {kinds}")),
+        },
+        _ => Err(format!("write `{verb}` for what is under the cursor, or `{verb} KIND NAME` with one of {kinds}")),
+    }
+}
+
+/// The word begins a command line.
+pub fn knows(word: &str) -> bool {
+    !word.is_empty() && !parse(word).is_err_and(|why| why.starts_with("there is no command"))
 }
 
 fn scale(words: &[&str]) -> Result<Command, String> {
@@ -138,14 +193,21 @@ fn scale(words: &[&str]) -> Result<Command, String> {
     }
 }
 
-fn completions(text: &str, snapshot: &Snapshot, themes: &[String]) -> Vec<Completion> {
+fn completions(text: &str, snapshot: &Snapshot, themes: &[String], own: &[(String, String)]) -> Vec<Completion> {
     let text = text.trim_start_matches(':').trim_start();
     let full = |uid: &Uid, name: &str| named::full(snapshot, uid.context, name);
     let pool =
         |(c, p): (&Arc<ClusterNode>, &Arc<PoolNode>)| full(&c.row.uid, &format!("{}/{}", c.row.name, p.row.short_name));
     let pools = || snapshot.pools().map(pool).collect::<Vec<_>>();
-    let Some((verb, rest)) = text.split_once(' ') else { return verbs(text) };
+    let Some((verb, rest)) = text.split_once(' ') else { return verbs(text, own) };
+    if let ("yaml" | "describe", Some((kind, name))) = (verb, rest.trim_start().split_once(' ')) {
+        // What there is of a kind is what one can go to.
+        let of_kind = completions(&format!("{kind} {name}"), snapshot, themes, own);
+        return of_kind.into_iter().map(|c| Completion { text: format!("{verb} {}", c.text), ..c }).collect();
+    }
     let (names, help): (Vec<String>, &'static str) = match verb {
+        "yaml" | "describe" => (Kind::NAMES.map(|(name, _)| format!("{name} ")).to_vec(), "kind"),
+        "machine" => (machines(snapshot, rest.trim()), "machine"),
         "scale" if rest.trim_start().contains(' ') => return Vec::new(),
         "scale" => (pools(), "pool"),
         "pool" => (pools(), "pool"),
@@ -156,22 +218,33 @@ fn completions(text: &str, snapshot: &Snapshot, themes: &[String]) -> Vec<Comple
     };
     best(rest.trim(), names)
         .into_iter()
-        .map(|name| Completion { text: format!("{verb} {name}{}", if verb == "scale" { " " } else { "" }), help })
+        .map(|name| Completion {
+            text: format!("{verb} {name}{}", if verb == "scale" { " " } else { "" }),
+            help: help.into(),
+        })
         .collect()
 }
 
-fn verbs(text: &str) -> Vec<Completion> {
+/// Some machines that may be meant: they are too many to be looked at with every key as the others are.
+fn machines(snapshot: &Snapshot, typed: &str) -> Vec<String> {
+    let may_be = snapshot.all_machines().filter(|machine| machine.name.contains(typed)).take(MACHINES);
+    may_be.map(|machine| named::full(snapshot, machine.uid.context, &machine.name)).collect()
+}
+
+fn verbs(text: &str, own: &[(String, String)]) -> Vec<Completion> {
     let verbs = VERBS.iter().map(|(verb, help)| (format!("{verb} "), *help));
     let actions = ACTIONS
         .iter()
         .filter(|entry| entry.group != super::action::Group::Move)
         .filter(|entry| VERBS.iter().all(|(verb, _)| *verb != entry.name))
         .map(|entry| (entry.name.to_owned(), entry.help));
-    let all: Vec<(String, &'static str)> = verbs.chain(actions).collect();
+    let own = own.iter().map(|(name, about)| (name.clone(), Cow::Owned(about.clone())));
+    let all: Vec<(String, Cow<'static, str>)> =
+        verbs.chain(actions).map(|(name, help)| (name, Cow::Borrowed(help))).chain(own).collect();
     best(text, all.iter().map(|(name, _)| name.clone()).collect())
         .into_iter()
         .filter_map(|name| {
-            let help = all.iter().find(|(n, _)| *n == name)?.1;
+            let help = all.iter().find(|(n, _)| *n == name)?.1.clone();
             Some(Completion { text: name, help })
         })
         .collect()
@@ -211,6 +284,7 @@ mod tests {
             ("scale eu/gpu -1", "write `scale CLUSTER/POOL N`, for example `scale eu-1/gpu 12`"),
             ("pool", "write `pool CLUSTER/POOL`"),
             ("help me", "`help` takes no argument"),
+            ("yaml fish x", "there is no kind `fish`: there are cluster, pool, set, machine, operation"),
         ] {
             assert_eq!(parse(text), Err(expected.into()), "{text}");
         }
@@ -218,7 +292,8 @@ mod tests {
 
     #[test]
     fn verbs_complete_fuzzily() {
-        let first = |text| completions(text, &Snapshot::default(), &["dark".into(), "light".into()])[0].text.clone();
+        let first =
+            |text| completions(text, &Snapshot::default(), &["dark".into(), "light".into()], &[])[0].text.clone();
         assert_eq!(first("sc"), "scale ");
         assert_eq!(first("theme li"), "theme light");
         assert_eq!(first("prob"), "problems");

@@ -3,11 +3,15 @@
 //! Input is drawn at once. Data marks the screen as dirty only if something visible changed, and is drawn at most so
 //! many times a second. At rest nothing is written and nothing wakes up but the clock.
 
+mod reload;
+
 use super::{
+    Environment,
+    custom::Run,
     effects::Hands,
     hosts::Way,
     keys::Chord,
-    message::{Effect, Event, Msg},
+    message::{Effect, Event, Msg, Ran},
     session::{self, Session},
     state::State,
     terminal::{self, Guard, Screen},
@@ -16,8 +20,7 @@ use super::{
     visit,
 };
 use crate::{
-    config::Theme,
-    config::Themes,
+    config::{Config, Theme, commands::Output},
     fleet::{Feed, Feeds, Snapshot},
 };
 use base64::Engine as _;
@@ -25,6 +28,7 @@ use crossterm::event::{Event as Input, EventStream};
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use ratatui::layout::Rect;
+pub use reload::Looks;
 use std::{
     io::{self, Write},
     path::PathBuf,
@@ -121,12 +125,37 @@ impl Data for watch::Receiver<Arc<Snapshot>> {
     }
 }
 
+/// Whom the terminal is given to.
+#[derive(Clone, Debug)]
+pub enum Guest {
+    /// A session on a host.
+    Host(Way),
+    /// A program of the user's.
+    Program(Run),
+}
+
+impl Guest {
+    /// What is said when it has gone.
+    fn left(&self, outcome: Result<i32, String>) -> Event {
+        match self {
+            Self::Host(way) => Event::Visited { name: way.name.clone(), outcome },
+            Self::Program(run) => {
+                let (good, how) = match outcome {
+                    Ok(0) => (true, "done".to_owned()),
+                    Ok(status) => (false, format!("ended with status {status}")),
+                    Err(why) => (false, why),
+                };
+                Event::Ended { ticket: run.ticket, ran: Ran { how, good, last_line: String::new() } }
+            }
+        }
+    }
+}
+
 /// What the loop works with.
 pub struct Loop<W: Write> {
     pub state: State,
     pub screen: Screen<W>,
     pub theme: Theme,
-    pub themes: Themes,
     /// The terminal has 256 colours and no more.
     pub fewer_colours: bool,
     pub hands: Hands,
@@ -142,7 +171,11 @@ pub struct Loop<W: Write> {
     /// There is a tmux between us and the terminal.
     pub in_tmux: bool,
     /// Whom the terminal is to be given to, when what is under way is done.
-    pub visit: Option<Way>,
+    pub visit: Option<Guest>,
+    /// As it was last read, and what it was read for.
+    pub config: Arc<Config>,
+    pub environment: Environment,
+    pub looks: Looks,
     /// Frames drawn, for the benchmark.
     pub frames: u64,
     /// Times that the loop woke up, for the benchmark.
@@ -205,14 +238,17 @@ impl<W: Write> Loop<W> {
             {
                 continue;
             }
+            if matches!(event, Event::Key(_) | Event::Focus(true)) {
+                self.look_at_files();
+            }
             if let Event::Focus(true) = event {
                 data.retry_now();
             }
             if self.take(event)? {
                 return Ok(());
             }
-            if let Some(way) = self.visit.take()
-                && !self.visit(&way, &mut input, &mut signals).await?
+            if let Some(guest) = self.visit.take()
+                && !self.visit(&guest, &mut input, &mut signals).await?
             {
                 return Ok(());
             }
@@ -241,6 +277,10 @@ impl<W: Write> Loop<W> {
         if let Event::Key(key) = &event {
             assert!(self.panic_key != Some(Chord::from(*key)), "a test asked for it");
         }
+        if let Event::Configured(config) = event {
+            self.configure(config);
+            return Ok(false);
+        }
         let mut effects = update(&mut self.state, Msg { now: Timestamp::now(), event });
         while !effects.is_empty() {
             let mut more = Vec::new();
@@ -256,7 +296,8 @@ impl<W: Write> Loop<W> {
                             more.extend(update(&mut self.state, Msg { now: Timestamp::now(), event }));
                         }
                     }
-                    Effect::Visit(way) => self.visit = Some(way),
+                    Effect::Visit(way) => self.visit = Some(Guest::Host(way)),
+                    Effect::Run(run) if run.output == Output::Terminal => self.visit = Some(Guest::Program(run)),
                     Effect::Theme(name) => {
                         let event = Event::Themed(self.paint_with(name));
                         more.extend(update(&mut self.state, Msg { now: Timestamp::now(), event }));
@@ -294,8 +335,8 @@ impl<W: Write> Loop<W> {
     }
 
     fn paint_with(&mut self, name: String) -> Result<String, String> {
-        let Some(theme) = self.themes.find(&name) else {
-            let names: Vec<&str> = self.themes.names().collect();
+        let Some(theme) = self.config.themes.find(&name) else {
+            let names: Vec<&str> = self.config.themes.names().collect();
             return Err(format!("there is no theme `{name}`: there are {}", names.join(", ")));
         };
         self.theme = if self.fewer_colours { theme.to_256() } else { theme.clone() };
@@ -322,9 +363,12 @@ impl<W: Write> Loop<W> {
         Ok(())
     }
 
-    /// Gives the terminal to a session on a host until that ends, and takes it again; false if we are to end meanwhile.
-    async fn visit(&mut self, way: &Way, input: &mut impl Keys, signals: &mut Signals) -> io::Result<bool> {
-        let command = self.hands.access.command_line(way);
+    /// Gives the terminal to another program until that ends, and takes it again; false if we are to end meanwhile.
+    async fn visit(&mut self, guest: &Guest, input: &mut impl Keys, signals: &mut Signals) -> io::Result<bool> {
+        let (command, subject, advice) = match guest {
+            Guest::Host(way) => (self.hands.access.command_line(way), &*way.name, visit::SSH_IS_MISSING),
+            Guest::Program(run) => (Ok(run.argv.clone()), run.name.as_str(), "is it installed, and in PATH?"),
+        };
         let mut ended = false;
         let outcome = match command {
             Err(why) => Err(why),
@@ -334,7 +378,7 @@ impl<W: Write> Loop<W> {
                 if let Some(guard) = &self.guard {
                     guard.release();
                 }
-                let outcome = visit::run(&words, &way.name, signals).await;
+                let outcome = visit::run(&words, subject, advice, signals).await;
                 ended = outcome.is_none();
                 if !ended {
                     self.take_terminal()?;
@@ -343,7 +387,7 @@ impl<W: Write> Loop<W> {
                 outcome.unwrap_or(Ok(0))
             }
         };
-        self.take(Event::Visited { name: way.name.clone(), outcome })?;
+        self.take(guest.left(outcome))?;
         Ok(!ended)
     }
 

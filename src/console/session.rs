@@ -5,6 +5,7 @@
 //! say anything: one starts at the top.
 
 use super::{
+    palette::CommandLines,
     places::{Location, Spot},
     state::{State, View},
     table,
@@ -37,6 +38,8 @@ pub struct Session {
     columns: Vec<String>,
     column_sets: BTreeMap<String, Vec<String>>,
     bookmarks: BTreeMap<char, Place>,
+    /// What was typed on the command line, the newest last.
+    command_lines: Vec<String>,
 }
 
 /// A [`Location`] as it is written.
@@ -86,6 +89,7 @@ impl Session {
             reversed: state.table.reversed,
             columns: names(&state.table.columns),
             column_sets: state.column_sets.iter().map(|(name, keys)| (name.clone(), names(keys))).collect(),
+            command_lines: state.command_lines.lines().to_vec(),
             bookmarks: state.bookmarks.iter().map(|(letter, location)| (*letter, Place::of(location))).collect(),
         }
     }
@@ -109,6 +113,7 @@ impl Session {
                 state.bookmarks.insert(*letter, location);
             }
         }
+        state.command_lines = CommandLines::of(&self.command_lines);
         let open = self.open.iter().filter_map(|row| row.parse().ok()).collect();
         Some((self.place.as_ref()?.location()?, open))
     }
@@ -121,6 +126,8 @@ impl Session {
         for (letter, place) in other.bookmarks {
             self.bookmarks.entry(letter).or_insert(place);
         }
+        let typed = [other.command_lines, self.command_lines].concat();
+        self.command_lines = CommandLines::of(&typed).lines().to_vec();
         self
     }
 }

@@ -3,6 +3,7 @@
 use super::{
     confirm::Confirmation,
     contexts::Context,
+    custom::{Custom, Run},
     export::ExportDialog,
     failures::Failures,
     glyphs::Glyphs,
@@ -13,7 +14,7 @@ use super::{
     log::Ring,
     message::{Effect, OperationKey, Order},
     pager::Pager,
-    palette::Palette,
+    palette::{CommandLines, Palette},
     places::{Bookmarks, History, Location, Purpose},
     rollout::RolloutDialog,
     scale::ScaleDialog,
@@ -45,6 +46,8 @@ pub struct Place {
     pub user: String,
     /// Why nothing may be written there whoever we are: the server is one that we do not support.
     pub only_look: Option<String>,
+    /// The kubeconfig that it was found in, for commands; `None` inside of the cluster.
+    pub kubeconfig: Option<String>,
 }
 
 /// Which list the main pane shows.
@@ -186,6 +189,12 @@ pub struct State {
     /// How long writes stay armed.
     pub armed_seconds: i64,
     pub notice: Option<Notice>,
+    /// The user's own commands.
+    pub commands: Arc<[Custom]>,
+    /// What was carried out on the command line.
+    pub command_lines: CommandLines,
+    /// The one of them that runs.
+    pub running: Option<Run>,
     pub log: Option<LogPane>,
     /// Lines of a log that are kept.
     pub log_lines: usize,
@@ -266,6 +275,9 @@ impl State {
             armed_until: None,
             armed_seconds: 15 * 60,
             notice: None,
+            commands: Arc::default(),
+            running: None,
+            command_lines: CommandLines::default(),
             log: None,
             log_lines: 10_000,
             log_wraps: false,

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 mod bytes;
 mod contexts;
+mod custom;
 mod docs;
 mod pager;
 mod permissions;
@@ -63,7 +64,7 @@ fn keymap() -> Keymap {
 }
 
 fn state(fleet: &str, size: (u16, u16)) -> State {
-    let place = Place { context: "demo".into(), namespace: "fleet".into(), user: "alice".into(), only_look: None };
+    let place = Place { context: "demo".into(), namespace: "fleet".into(), user: "alice".into(), ..Place::default() };
     let mut state = State::new(place, keymap(), Glyphs::Unicode, size, testing::NOW);
     let snapshot = testing::snapshot(fleet);
     send(&mut state, Event::Data(snapshot));

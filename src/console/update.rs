@@ -2,6 +2,7 @@
 
 mod change;
 mod copy;
+mod custom;
 pub(super) mod dialog;
 mod follow;
 mod hosts;
@@ -114,6 +115,8 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             permissions::reviewed(state, context, answers);
             Vec::new()
         }
+        Event::Printed { ticket, text } => custom::printed(state, ticket, &text),
+        Event::Ended { ticket, ran } => custom::ended(state, ticket, ran),
         Event::Read { ticket, outcome } => pager::answered(state, ticket, outcome),
         Event::Saved(Ok(path)) => tell(state, format!("written to {}", path.display())),
         Event::Themed(Ok(name)) => {
@@ -122,6 +125,12 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Saved(Err(complaint)) | Event::Themed(Err(complaint)) => complain(state, complaint),
         Event::Notice(text) => complain(state, text),
+        Event::Setup(setup) => {
+            setup.settle_anew(state);
+            Vec::new()
+        }
+        // The loop has taken it.
+        Event::Configured(_) => Vec::new(),
     }
 }
 
@@ -244,7 +253,7 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
                 places::note(state, goes || action.entry().group == Group::Move);
                 effects
             }
-            None => Vec::new(),
+            None => custom_key(state, chord),
         },
         Overlay::Help { .. } => overlay::help(state, key),
         Overlay::Bookmark(_) => noted(state, |state| places::letter(state, key)),
@@ -262,6 +271,12 @@ fn noted(state: &mut State, takes: impl FnOnce(&mut State) -> Vec<Effect>) -> Ve
     let effects = takes(state);
     places::note(state, false);
     effects
+}
+
+/// A key that means nothing to the console may be one of the user's commands; Esc ends the one that runs.
+fn custom_key(state: &mut State, chord: Chord) -> Vec<Effect> {
+    let name = state.custom_of(chord).map(|custom| custom.command.name.clone());
+    name.map_or_else(Vec::new, |name| custom::run(state, &name))
 }
 
 /// What a key means where the cursor is.
@@ -293,6 +308,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         NextPane => navigate::next_pane(state, true),
         PreviousPane => navigate::next_pane(state, false),
         Zoom => navigate::zoom(state),
+        Back if state.running.is_some() => return custom::stop(state),
         Back => return navigate::back(state),
         ViewFleet => navigate::view(state, View::Fleet),
         ViewOperations => navigate::view(state, View::Operations),

@@ -1,4 +1,4 @@
-//! A session on a host: another program has the terminal until it ends.
+//! A session on a host, or a program of the user's: another one has the terminal until it ends.
 
 use super::run::{Said, Signals};
 use std::io::{self, Write};
@@ -6,13 +6,18 @@ use tokio::process::Command;
 
 /// Runs the program on our terminal. Its exit code, or why there is none; nothing if we are to end ourselves, and then it
 /// has ended as well.
-pub(super) async fn run(words: &[String], machine: &str, signals: &mut Signals) -> Option<Result<i32, String>> {
+pub(super) async fn run(
+    words: &[String],
+    subject: &str,
+    advice: &str,
+    signals: &mut Signals,
+) -> Option<Result<i32, String>> {
     let (program, arguments) = words.split_first()?;
     // Whoever waits for a slow connection sees to whom, and what was asked for.
-    let _ = writeln!(io::stdout(), "quarterdeck: {machine}: {}", words.join(" "));
+    let _ = writeln!(io::stdout(), "quarterdeck: {subject}: {}", words.join(" "));
     let mut child = match Command::new(program).args(arguments).kill_on_drop(true).spawn() {
         Ok(child) => child,
-        Err(error) => return Some(Err(not_started(program, &error))),
+        Err(error) => return Some(Err(not_started(program, advice, &error))),
     };
     loop {
         tokio::select! {
@@ -28,12 +33,13 @@ pub(super) async fn run(words: &[String], machine: &str, signals: &mut Signals) 
     }
 }
 
-fn not_started(program: &str, error: &io::Error) -> String {
+/// What to do where the program of sessions is missing.
+pub(super) const SSH_IS_MISSING: &str =
+    "install OpenSSH's client, or name another one in QUARTERDECK_SSH or as `ssh.command` in config.yaml";
+
+fn not_started(program: &str, advice: &str, error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => format!(
-            "there is no program `{program}` here: install OpenSSH's client, or name another one in QUARTERDECK_SSH or \
-             as `ssh.command` in config.yaml"
-        ),
+        io::ErrorKind::NotFound => format!("there is no program `{program}` here: {advice}"),
         _ => format!("`{program}` cannot be started: {error}"),
     }
 }

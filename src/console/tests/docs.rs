@@ -29,6 +29,21 @@ fn the_examples_are_good_and_the_defaults_are_those() {
     assert_eq!(sea.style(Role::Bad), dark.style(Role::Bad));
 }
 
+#[test]
+fn the_commands_of_the_page_are_good() {
+    let page = include_str!("../../../docs/custom-commands.md");
+    let examples: String = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("commands.yaml"), examples).expect("it can be written");
+    let config = configure(&Paths::below(folder.path()));
+    assert!(config.mistakes.is_empty(), "{:?}", config.mistakes);
+    let names: Vec<&str> = config.commands.iter().map(|command| command.name.as_str()).collect();
+    assert_eq!(names, ["ping", "sets", "power-cycle", "k9s"]);
+    for placeholder in crate::config::Placeholder::ALL {
+        assert!(page.contains(&format!("`{{{}}}`", placeholder.as_str())), "{placeholder:?}");
+    }
+}
+
 /// The pages for tasks show screens as the tests of screens see them. `UPDATE=1` puts them there.
 #[test]
 fn the_screens_of_the_pages_are_those_of_the_console() {

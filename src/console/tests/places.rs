@@ -103,7 +103,7 @@ fn the_next_time_begins_where_the_last_one_ended() {
     let text = serde_json::to_string(&kept).unwrap();
     let kept: Session = serde_json::from_str(&text).unwrap();
 
-    let place = Place { context: "demo".into(), namespace: "fleet".into(), user: "alice".into(), only_look: None };
+    let place = Place { context: "demo".into(), namespace: "fleet".into(), user: "alice".into(), ..Place::default() };
     let mut next = State::new(place, keymap(), Glyphs::Unicode, (120, 40), testing::NOW);
     next.come_back_to = kept.restore(&mut next);
     with(&mut next, testing::snapshot(FLEET));

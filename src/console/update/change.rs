@@ -2,7 +2,7 @@
 
 use super::super::{
     action::Action,
-    confirm::{self, Confirmation},
+    confirm::{self, Confirmation, Deed},
     export::{ExportDialog, Form},
     form::TYPE_AHEAD_MILLISECONDS,
     keys::Chord,
@@ -42,6 +42,14 @@ pub fn may_write(state: &mut State, action: Action) -> bool {
     }
     say_how_to_arm(state);
     false
+}
+
+/// True if writes are armed at all, whatever the server lets us do; says what to do otherwise.
+pub fn is_armed(state: &mut State) -> bool {
+    if !state.is_armed() {
+        say_how_to_arm(state);
+    }
+    state.is_armed()
 }
 
 fn say_how_to_arm(state: &mut State) {
@@ -124,7 +132,7 @@ pub fn ask(state: &mut State, order: Order, question: &str, meaning: &str) {
     state.overlay = Overlay::Confirm(Box::new(Confirmation {
         question: question.to_owned(),
         meaning,
-        order,
+        deed: Deed::Change(order),
         opened_at: state.now,
         yes: false,
     }));
@@ -170,7 +178,7 @@ pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Char('y' | 'Y') => true,
         KeyCode::Enter => confirmation.yes,
         KeyCode::Char('x') => {
-            let order = confirmation.order.clone();
+            let Deed::Change(order) = confirmation.deed.clone() else { return Vec::new() };
             state.overlay = Overlay::Export(Box::new(ExportDialog { order, form: Form::default() }));
             return Vec::new();
         }
@@ -182,13 +190,22 @@ pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         _ if action == Some(Action::Back) => false,
         _ => return Vec::new(),
     };
-    let order = confirmation.order.clone();
+    let deed = confirmation.deed.clone();
     state.overlay = Overlay::None;
-    match (yes, state.lacks_for(&order)) {
-        (false, _) => {}
-        (true, Some(why)) => state.complain(why),
-        (true, None) if armed => return vec![state.apply(order)],
-        (true, None) => say_how_to_arm(state),
+    match deed {
+        _ if !yes => Vec::new(),
+        Deed::Change(order) => make(state, order, armed),
+        // It may have taken its time to be confirmed.
+        Deed::Run(run) if run.dangerous && !is_armed(state) => Vec::new(),
+        Deed::Run(run) => super::custom::begin(state, run),
+    }
+}
+
+fn make(state: &mut State, order: Order, armed: bool) -> Vec<Effect> {
+    match state.lacks_for(&order) {
+        Some(why) => state.complain(why),
+        None if armed => return vec![state.apply(order)],
+        None => say_how_to_arm(state),
     }
     Vec::new()
 }

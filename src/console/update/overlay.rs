@@ -8,12 +8,13 @@ use super::{
         keys::Chord,
         message::Effect,
         named,
-        palette::{self, Command, Palette},
+        palette::{Command, Palette, Recall},
+        sheet::{About, Kind},
         state::{Overlay, State, View},
     },
     act, dialog, navigate, sort,
 };
-use crate::fleet::Uid;
+use crate::fleet::{ContextId, Uid};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// Esc, or whatever asks for going back, for the help page and the same key again.
@@ -96,7 +97,8 @@ pub fn toggle_problems(state: &mut State) {
 }
 
 pub fn open_palette(state: &mut State) {
-    let mut palette = Palette::default();
+    let own = state.commands.iter().map(|custom| (custom.command.name.clone(), custom.about(state))).collect();
+    let mut palette = Palette { own, recall: Recall::of(&state.command_lines), ..Palette::default() };
     palette.complete(&state.snapshot, &state.themes);
     state.overlay = Overlay::Palette(palette);
 }
@@ -107,6 +109,14 @@ pub fn palette(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     match (key.code, control) {
         (KeyCode::Esc, _) => state.overlay = Overlay::None,
         (KeyCode::Backspace, false) if palette.line.is_empty() => state.overlay = Overlay::None,
+        (KeyCode::Up, _) if palette.recall.is_on() || palette.line.is_empty() => {
+            palette.go_back(true);
+            palette.complete(&state.snapshot, &state.themes);
+        }
+        (KeyCode::Down, _) if palette.recall.is_on() => {
+            palette.go_back(false);
+            palette.complete(&state.snapshot, &state.themes);
+        }
         (KeyCode::Down, _) | (KeyCode::Char('n'), true) => palette.select(true),
         (KeyCode::Up, _) | (KeyCode::Char('p'), true) => palette.select(false),
         (KeyCode::Tab, _) => {
@@ -117,6 +127,7 @@ pub fn palette(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         (KeyCode::Enter, _) => return run_line(state),
         _ => {
             if palette.line.key(key) {
+                palette.recall.end();
                 palette.complete(&state.snapshot, &state.themes);
             }
         }
@@ -128,12 +139,15 @@ pub fn palette(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 fn run_line(state: &mut State) -> Vec<Effect> {
     let Overlay::Palette(palette) = &mut state.overlay else { return Vec::new() };
     let typed = palette.line.value().to_owned();
-    let command = palette::parse(&typed).or_else(|mistake| {
+    let command = palette.read(&typed).map(|command| (command, typed)).or_else(|mistake| {
         let chosen = palette.completions.get(palette.selected).map(|c| c.text.clone());
-        chosen.and_then(|text| palette::parse(&text).ok()).ok_or(mistake)
+        chosen.and_then(|text| Some((palette.read(&text).ok()?, text))).ok_or(mistake)
     });
-    match command.and_then(|command| run(state, command)) {
-        Ok(effects) => effects,
+    match command.and_then(|(command, line)| Ok((run(state, command)?, line))) {
+        Ok((effects, line)) => {
+            state.command_lines.add(&line);
+            effects
+        }
         Err(mistake) => {
             if let Overlay::Palette(palette) = &mut state.overlay {
                 if !palette.accept() {
@@ -169,6 +183,14 @@ fn run(state: &mut State, command: Command) -> Result<Vec<Effect>, String> {
             set_filter(state, &text);
             Vec::new()
         }
+        Command::Show { form, kind, name } => {
+            let about = about(state, kind, &name)?;
+            return Ok(super::pager::open(state, about, form));
+        }
+        Command::Own(name) => {
+            state.overlay = Overlay::None;
+            return Ok(super::custom::run(state, &name));
+        }
         Command::Columns(words) => sort::columns(state, &words)?,
         Command::Theme(name) => vec![Effect::Theme(name)],
         Command::Do(Action::Quit) => return Ok(vec![Effect::Quit]),
@@ -179,6 +201,33 @@ fn run(state: &mut State, command: Command) -> Result<Vec<Effect>, String> {
     };
     state.overlay = Overlay::None;
     Ok(effects)
+}
+
+/// What a kind and a name stand for. Sets are not kept: the server knows them, in the context that the cursor is in.
+fn about(state: &State, kind: Kind, written: &str) -> Result<About, String> {
+    let snapshot = &state.snapshot;
+    let gone = || "it is gone".to_owned();
+    let (context, name) = match kind {
+        Kind::Cluster => {
+            let row = &named::cluster(snapshot, written)?.row;
+            (row.uid.context, row.name.to_string())
+        }
+        Kind::NodePool => {
+            let uid = named::pool(snapshot, written)?;
+            (uid.context, snapshot.pool(&uid).ok_or_else(gone)?.row.name.to_string())
+        }
+        Kind::Machine => {
+            let uid = named::machine(snapshot, written)?;
+            (uid.context, snapshot.machine(&uid).ok_or_else(gone)?.name.to_string())
+        }
+        Kind::Operation => {
+            let uid = named::operation(snapshot, written)?;
+            (uid.context, snapshot.operation(&uid).ok_or_else(gone)?.name.to_string())
+        }
+        Kind::MachineSet => (state.context_here().unwrap_or(ContextId::FIRST), written.to_owned()),
+    };
+    let namespace = state.context(context).place.namespace.clone();
+    Ok(About { context, kind, namespace, name })
 }
 
 pub fn export(state: &mut State, key: KeyEvent) -> Vec<Effect> {

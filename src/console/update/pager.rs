@@ -89,6 +89,7 @@ pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         (KeyCode::Char('w'), _) if plain => pager.toggle_wrap(),
         (KeyCode::Char('m'), _) if plain => pager.toggle_fold(),
         (KeyCode::Char('f'), _) if plain => return read(state),
+        (KeyCode::Esc, _) if pager.is_running() && !pager.search.is_on() => return super::custom::stop(state),
         (KeyCode::Char('Y'), _) if plain => {
             let text = pager.text().to_owned();
             return super::copy::copy(state, text, None);
@@ -121,9 +122,11 @@ fn travel(pager: &mut Pager, action: Action, page: isize) {
     }
 }
 
+/// What runs for it ends with it.
 fn close(state: &mut State) -> Vec<Effect> {
+    let is_running = matches!(&state.overlay, Overlay::Pager(pager) if pager.is_running());
     state.overlay = Overlay::None;
-    Vec::new()
+    if is_running { super::custom::stop(state) } else { Vec::new() }
 }
 
 /// The text follows each key; Esc goes back to where the search began, Enter keeps it.

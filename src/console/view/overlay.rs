@@ -85,6 +85,7 @@ fn help_lines(state: &State, width: u16) -> Vec<Strip> {
         entries.for_each(|entry| lines.extend(entry_lines(state, entry, width)));
         lines.push(Strip::new());
     }
+    lines.extend(own_commands(state, width));
     lines.extend(legend(state.glyphs, width));
     lines
 }
@@ -104,6 +105,27 @@ fn entry_lines(state: &State, entry: &Entry, width: usize) -> Vec<Strip> {
     let mut parts = text::wrap(&meaning, width.saturating_sub(begin).max(20)).into_iter();
     let first = head.add(parts.next().unwrap_or_default(), grey(Role::Text));
     std::iter::once(first).chain(parts.map(|part| Strip::new().tab(begin).add(part, grey(Role::Text)))).collect()
+}
+
+/// The user's own commands, if there are any.
+fn own_commands(state: &State, width: usize) -> Vec<Strip> {
+    if state.commands.is_empty() {
+        return Vec::new();
+    }
+    let (keys_width, name_width) = if width > 90 { (20, 16) } else { (13, 15) };
+    let mut lines = vec![Strip::of(" Your commands", Role::Title)];
+    for custom in &*state.commands {
+        let key = custom.chord.map(|chord| state.glyphs.key(&chord.to_string())).unwrap_or_default();
+        let head = Strip::of(format!("  {} ", text::left(&key, keys_width)), Role::Key)
+            .add(format!("{} ", text::left(&custom.command.name, name_width)), Role::Accent);
+        let begin = head.width();
+        let parts = text::wrap(&custom.about(state), width.saturating_sub(begin).max(20));
+        let mut parts = parts.into_iter();
+        lines.push(head.add(parts.next().unwrap_or_default(), Role::Text));
+        lines.extend(parts.map(|part| Strip::new().tab(begin).add(part, Role::Text)));
+    }
+    lines.push(Strip::new());
+    lines
 }
 
 /// Shapes, the filter, and what the levels ask for.
@@ -172,7 +194,7 @@ pub fn palette(pen: &mut Pen, state: &State, palette: &Palette, area: Rect) -> O
         let mark = if selected { pen.glyphs.cursor() } else { " " };
         let why_not = completion.action().and_then(|action| state.why_not(action));
         let role = if why_not.is_some() { Role::Muted } else { Role::Text };
-        let help = text::cut(why_not.as_deref().unwrap_or(completion.help), usize::from(inner.width) - 34);
+        let help = text::cut(why_not.as_deref().unwrap_or(&completion.help), usize::from(inner.width) - 34);
         let strip = Strip::of(format!(" {mark} "), Role::Accent)
             .add(text::left(&completion.text, 30), role)
             .add(help, Role::Muted);

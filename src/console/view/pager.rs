@@ -23,7 +23,8 @@ pub fn draw(pen: &mut Pen, state: &State, pager: &Pager, area: Rect) -> Option<P
             pen.strips(body, &lines);
         }
         None if pager.page.len() == 0 && pager.waiting.is_some() => {
-            pen.strip(row_of(body, 0), &Strip::of(" Reading …", Role::Muted));
+            let said = if pager.is_running() { " Nothing is printed yet." } else { " Reading …" };
+            pen.strip(row_of(body, 0), &Strip::of(said, Role::Muted));
         }
         None if pager.page.len() == 0 => {
             pen.strip(row_of(body, 0), &Strip::of(" There is nothing in it.", Role::Muted))
@@ -42,7 +43,10 @@ fn title(pen: &mut Pen, pager: &Pager, area: Rect) {
     let last = pager.visible().last().map_or(0, |row| row.line + 1);
     let mut right = Strip::new();
     if pager.waiting.is_some() {
-        right.push("reading …  ", Role::Moving);
+        right.push(if pager.is_running() { "running …  " } else { "reading …  " }, Role::Moving);
+    }
+    if let Some((how, good)) = &pager.ended {
+        right.push(format!("{}  ", text::cut(how, 60)), if *good { Role::Good } else { Role::Warning });
     }
     if pager.search.is_on() {
         right.push(format!("{}  ", pager.search.count()), Role::Accent);
@@ -137,16 +141,21 @@ fn foot(pen: &mut Pen, state: &State, pager: &Pager, area: Rect) -> Option<Posit
         super::header::say(pen, notice, area);
         return None;
     }
-    let mut keys: Vec<(&str, &str)> =
-        vec![("esc", "close"), ("/", "search"), ("w", "wrap"), ("Y", "copy"), ("s", "save")];
+    let mut keys: Vec<(&str, &str)> = vec![
+        ("esc", if pager.is_running() { "stop" } else { "close" }),
+        ("/", "search"),
+        ("w", "wrap"),
+        ("Y", "copy"),
+        ("s", "save"),
+    ];
     if pager.search.is_on() {
         keys.insert(2, ("n N", "next"));
     }
     if matches!(pager.source, Source::Object { .. }) {
-        keys.push(("f", "read anew"));
+        keys.push(("f", "again"));
     }
     if pager.can_unfold() {
-        keys.push(("m", if pager.unfolded { "fold" } else { "managed fields" }));
+        keys.push(("m", if pager.unfolded { "fold" } else { "managed" }));
     }
     let mut strip = Strip::of(" ", Role::Text);
     for (key, meaning) in keys {

@@ -3,7 +3,7 @@
 use super::{
     super::{
         super::{
-            confirm::Confirmation,
+            confirm::{Confirmation, Deed},
             export::{ExportDialog, Form},
             text,
         },
@@ -28,9 +28,11 @@ pub fn confirm(pen: &mut Pen, confirmation: &Confirmation, area: Rect) -> Option
     let buttons = Strip::new()
         .add(" No (n) ", role(!confirmation.yes))
         .add("   ", Role::Text)
-        .add(" Yes (y) ", role(confirmation.yes))
-        .add("    x", Role::Key)
-        .add(" export instead", Role::Muted);
+        .add(" Yes (y) ", role(confirmation.yes));
+    let buttons = match confirmation.deed {
+        Deed::Change(_) => buttons.add("    x", Role::Key).add(" export instead", Role::Muted),
+        Deed::Run(_) => buttons,
+    };
     pen.strip(row_of(inner, meaning.len() as u16 + 2), &buttons);
     None
 }
