@@ -21,6 +21,7 @@ mod bytes;
 mod contexts;
 mod custom;
 mod docs;
+mod hosts;
 mod pager;
 mod permissions;
 mod places;

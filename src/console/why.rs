@@ -141,6 +141,12 @@ pub fn causes(state: &State, machine: &MachineRow) -> Vec<Cause> {
     causes.extend(of_node(machine, state.now));
     causes.extend(of_phase(state, machine, resource));
     causes.extend(of_drain(machine));
+    // What stands farther down again, and there at its place, is said once.
+    for at in (1..causes.len()).rev() {
+        let (before, here) = causes.split_at_mut(at);
+        let same = |cause: &&mut Cause| !here[0].said.is_empty() && cause.said.ends_with(&here[0].said);
+        before.iter_mut().filter(same).for_each(|cause| cause.said.clear());
+    }
     if causes.is_empty() && machine.health.is_problem() {
         let said = machine.message.as_deref().unwrap_or("nobody has said why").to_owned();
         causes.push(Cause { health: machine.health, what: machine.state.as_str().to_owned(), said });
@@ -150,9 +156,11 @@ pub fn causes(state: &State, machine: &MachineRow) -> Vec<Cause> {
 
 fn of_conditions(resource: Option<&Machine>, now: Timestamp) -> Vec<Cause> {
     let conditions = resource.and_then(|m| m.status.as_ref()).map_or(&[][..], |status| &status.conditions);
-    let wrong = conditions.iter().filter(|condition| condition.status != "True");
+    // One of them is good news when it is not true.
+    let good = |type_: &str| if type_ == "DrainBlocked" { "False" } else { "True" };
+    let wrong = conditions.iter().filter(|condition| condition.status != good(&condition.type_));
     let cause = |condition: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition| Cause {
-        health: if condition.status == "False" { Health::Bad } else { Health::Warning },
+        health: if condition.status == "False" && condition.type_ == "Ready" { Health::Bad } else { Health::Warning },
         what: format!(
             "condition {} is {}, {} {}",
             condition.type_,
@@ -213,12 +221,16 @@ fn of_drain(machine: &MachineRow) -> Option<Cause> {
 
 /// A machine of an operation that failed there.
 pub fn failed_machine<'a>(state: &'a State, operation: &OperationRow) -> Option<&'a Arc<MachineRow>> {
-    let failed = operation.failures.last().map(|failure| failure.machine.as_str())?;
     let context = operation.uid.context;
+    let failed = operation.failures.last().map(|failure| failure.machine.as_str());
+    let is_it = |machine: &&Arc<MachineRow>| match failed {
+        Some(name) => *machine.name == *name,
+        None => machine.health == Health::Bad && machine.operation.as_deref() == Some(&*operation.name),
+    };
     let pool = state.snapshot.pool_named(context, operation.pool.as_deref()?);
-    let of_pool = pool.and_then(|node| node.machines.iter().find(|machine| *machine.name == *failed));
+    let of_pool = pool.and_then(|node| node.machines.iter().find(is_it));
     // It may have left the pool since; then it is among those that nobody has claimed.
-    of_pool.or_else(|| state.snapshot.idle(context)?.iter().find(|machine| *machine.name == *failed))
+    of_pool.or_else(|| state.snapshot.idle(context)?.iter().find(is_it))
 }
 
 #[cfg(test)]

@@ -9,7 +9,10 @@ mod leaving;
 mod lifecycle;
 mod line;
 mod machines;
+#[path = "../needs/program.rs"]
+mod program;
 #[path = "../needs/real.rs"]
 mod real;
 mod screen;
+mod sessions;
 mod stage;

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     api::MachineState,
-    fleet::{Health, MachineRow, PoolNode},
+    fleet::{ContextId, Health, MachineRow, PoolNode},
 };
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ fn ask(state: &mut State, scope: String, machines: &[Arc<MachineRow>], of: usize
         answer: Answer::Awaited,
     };
     let cursor = state.hosts.list.cursor.clone().filter(|uid| machines.iter().any(|machine| machine.uid == *uid));
-    let cursor = cursor.or_else(|| machines.first().map(|machine| machine.uid.clone()));
+    // Until the cursor is moved it is on the first row: on the worst that is known.
     let index = machines.iter().position(|machine| Some(&machine.uid) == cursor.as_ref()).unwrap_or(0);
     state.hosts = Hosts {
         round: state.tickets,
@@ -62,24 +62,24 @@ fn gather(state: &State) -> (String, Vec<Arc<MachineRow>>, usize) {
     if let Subject::Machine(machine) = subject {
         return (machine.name.to_string(), vec![machine.clone()], 1);
     }
-    let (scope, pools): (String, Vec<&Arc<PoolNode>>) = match subject {
-        Subject::Pool(node) => (node.row.name.to_string(), vec![node]),
-        Subject::Cluster(node) => (node.row.name.to_string(), node.pools.iter().collect()),
-        Subject::Idle(_) => ("idle machines".to_owned(), Vec::new()),
+    let all = || snapshot.pools().map(|(_, pool)| pool).collect();
+    let (scope, pools, free): (String, Vec<&Arc<PoolNode>>, Vec<ContextId>) = match subject {
+        Subject::Pool(node) => (node.row.name.to_string(), vec![node], Vec::new()),
+        Subject::Cluster(node) => (node.row.name.to_string(), node.pools.iter().collect(), Vec::new()),
+        Subject::Idle(context) => ("idle machines".to_owned(), Vec::new(), vec![context]),
         Subject::Context(context) => {
             let part = snapshot.clusters[snapshot.range(context)].iter().flat_map(|cluster| &cluster.pools);
-            (state.context(context).place.context.clone(), part.collect())
+            (state.context(context).place.context.clone(), part.collect(), vec![context])
         }
-        _ => (state.title(), snapshot.pools().map(|(_, pool)| pool).collect()),
+        _ => (state.title(), all(), snapshot.contexts().collect()),
     };
     let mut gathered = Gathered::default();
     for pool in pools {
         gathered.pool(state, pool);
     }
-    if let Subject::Idle(context) = state.tree_subject()
-        && let Some(idle) = snapshot.idle(context)
-    {
+    for (context, idle) in free.into_iter().filter_map(|context| Some((context, snapshot.idle(context)?))) {
         match state.sifter.matches().map(|matches| matches.idle.get(&context)) {
+            None if state.problems_only => {}
             None => gathered.some(idle.iter(), idle.len()),
             Some(None) => {}
             Some(Some(at)) => gathered.some(at.iter().filter_map(|at| idle.at(*at as usize)), at.len()),

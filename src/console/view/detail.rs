@@ -1,5 +1,6 @@
 //! The detail pane: what is known of whatever the cursor is on, a few panels from top to bottom.
 
+mod alike;
 mod machine;
 mod operation;
 mod pool;

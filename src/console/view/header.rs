@@ -299,7 +299,14 @@ fn hinted(state: &State) -> Vec<Action> {
             Subject::Cluster(_) => actions.extend([Action::Upgrade, Action::Expand]),
             Subject::Pool(node) => actions.extend(of_pool(node)),
             Subject::Machine(machine) => {
-                actions.extend([Action::Open, Action::Logs, Action::Mark, Action::Replace]);
+                let why = (machine.health.is_problem()).then_some(Action::Why);
+                actions.extend(why.into_iter().chain([
+                    Action::Open,
+                    Action::Logs,
+                    Action::Ssh,
+                    Action::Mark,
+                    Action::Replace,
+                ]));
                 let cordoned = machine.node.as_ref().is_some_and(|node| node.unschedulable);
                 actions.extend(machine.pool.is_some().then_some(if cordoned {
                     Action::Uncordon

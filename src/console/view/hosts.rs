@@ -187,7 +187,7 @@ pub fn panel(state: &State, width: usize) -> Option<Panel> {
             let worries = reading.worries(host.serves);
             lines.extend(worries.iter().map(|worry| Strip::of(worry.text.clone(), role(worry.health))));
             if worries.is_empty() {
-                lines.push(Strip::of("nothing to be seen from there", role(Health::Good)));
+                lines.push(Strip::of("well, as far as it says itself", role(Health::Good)));
             }
         }
     }

@@ -4,7 +4,6 @@ use super::{
     super::{
         action::Action,
         hosts::journal::UNITS,
-        layout::Class,
         state::State,
         text,
         why::{self, Why},
@@ -18,6 +17,8 @@ use ratatui::layout::Rect;
 
 /// Lines of one cause at most.
 const CAUSE_LINES: usize = 3;
+/// The same of what keeps the journals from us.
+const ENDING_LINES: usize = 4;
 
 pub fn draw(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
     let (upper, lower) = split(state, page, area);
@@ -28,7 +29,10 @@ pub fn draw(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
 /// Lines of journals that can be seen.
 pub fn journal_height(state: &State) -> usize {
     match (&state.why, state.layout().feed) {
-        (Some(page), Some(area)) => split(state, page, area).1.height.saturating_sub(2).into(),
+        (Some(page), Some(area)) => {
+            let ended = ending(state, page, usize::from(area.width).saturating_sub(2)).len();
+            usize::from(split(state, page, area).1.height).saturating_sub(2 + ended)
+        }
         _ => 0,
     }
 }
@@ -50,9 +54,10 @@ fn split(state: &State, page: &Why, area: Rect) -> (Rect, Rect) {
 }
 
 fn summary(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
-    let title =
-        Strip::of("Why is ", Role::Title).add(text::cut(&page.name, 40), Role::Accent).add(" not Ready?", Role::Title);
     let machine = state.snapshot.machine(&page.uid);
+    let well = machine.is_some_and(|machine| machine.health >= Health::Good);
+    let (before, after) = if well { ("How is ", "?") } else { ("Why is ", " not Ready?") };
+    let title = Strip::of(before, Role::Title).add(text::cut(&page.name, 40), Role::Accent).add(after, Role::Title);
     let right = machine.map_or_else(
         || Strip::of("gone", Role::Muted),
         |m| Strip::of(format!("{} {}", pen.glyphs.health(m.health), m.state.as_str()), role(m.health)),
@@ -68,6 +73,12 @@ fn lines(state: &State, page: &Why, width: usize) -> Vec<Strip> {
     };
     let causes = why::causes(state, machine);
     let mut lines = Vec::new();
+    if let Some(group) = state.failures.of(&page.uid).filter(|group| group.machines.len() > 1) {
+        let (list, mark) = (state.keymap.key(Action::Open), state.keymap.key(Action::Mark));
+        let said = format!("{}: same step, same line ({list} lists, {mark} marks)", group.size());
+        let sign = format!("{} ", state.glyphs.health(Health::Warning));
+        lines.push(Strip::of(sign, Role::Warning).add(text::cut(&said, width.saturating_sub(2)), Role::Warning));
+    }
     if causes.is_empty() {
         lines.push(Strip::of("nothing that the fleet knows of is wrong with it", Role::Good));
     }
@@ -78,20 +89,15 @@ fn lines(state: &State, page: &Why, width: usize) -> Vec<Strip> {
         let said = text::wrap(&cause.said, width.saturating_sub(4)).into_iter().take(CAUSE_LINES);
         lines.extend(said.map(|part| Strip::of(format!("    {part}"), role(cause.health))));
     }
-    if let Some(group) = state.failures.of(&page.uid).filter(|group| group.machines.len() > 1) {
-        let (list, mark) = (state.keymap.key(Action::Open), state.keymap.key(Action::Mark));
-        let said = format!("{}: same step, same line · {list} lists them, {mark} marks them", group.size());
-        let sign = format!("{} ", state.glyphs.health(Health::Warning));
-        lines.push(Strip::of(sign, Role::Warning).add(text::cut(&said, width.saturating_sub(2)), Role::Warning));
-    }
-    if let Some(why) = &page.ended {
-        let tight = state.layout().class <= Class::Medium;
-        let parts = text::wrap(&format!("no journals: {why}"), width.saturating_sub(2));
-        let sign = |row: usize| if row == 0 { state.glyphs.now() } else { " " };
-        let shown = parts.into_iter().take(if tight { 2 } else { 4 }).enumerate();
-        lines.extend(shown.map(|(row, part)| Strip::of(format!("{} {part}", sign(row)), Role::Muted)));
-    }
     lines
+}
+
+/// Why nothing more comes from the host, above what has come.
+fn ending(state: &State, page: &Why, width: usize) -> Vec<Strip> {
+    let Some(why) = &page.ended else { return Vec::new() };
+    let parts = text::wrap(&format!("no journals: {why}"), width.saturating_sub(3)).into_iter().take(ENDING_LINES);
+    let sign = |row: usize| if row == 0 { state.glyphs.health(Health::Warning) } else { " " };
+    parts.enumerate().map(|(row, part)| Strip::of(format!(" {} {part}", sign(row)), Role::Warning)).collect()
 }
 
 fn journals(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
@@ -108,6 +114,10 @@ fn journals(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
         (false, _) => Strip::of(format!("held, {} below · {key} follow", text::number(page.scroll)), Role::Warning),
     };
     let inner = pen.frame(area, true, &title, &right);
+    let ended = ending(state, page, inner.width.into());
+    pen.strips(inner, &ended);
+    let above = u16::try_from(ended.len()).unwrap_or(0).min(inner.height);
+    let inner = Rect { y: inner.y + above, height: inner.height - above, ..inner };
     let (height, width) = (usize::from(inner.height), usize::from(inner.width));
     let mut rows: Vec<Strip> = Vec::with_capacity(height);
     for entry in page.entries.newest_first().skip(page.scroll) {
@@ -118,9 +128,8 @@ fn journals(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
     }
     rows.truncate(height);
     rows.reverse();
-    if page.entries.is_empty() {
-        let said = if page.ended.is_some() { " There is nothing to read." } else { " Waiting for the host …" };
-        pen.strip(row_of(inner, 0), &Strip::of(said, Role::Muted));
+    if page.entries.is_empty() && page.ended.is_none() {
+        pen.strip(row_of(inner, 0), &Strip::of(" Waiting for the host …", Role::Muted));
     }
     pen.strips(inner, &rows);
 }

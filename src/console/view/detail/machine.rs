@@ -2,7 +2,7 @@
 
 use super::{
     super::{gantt, pen::Strip, tree::role},
-    Panel, Room,
+    Panel, Room, alike,
 };
 use crate::{
     api::{DrainStatus, Machine, MachineState},
@@ -92,6 +92,9 @@ fn facts(glyphs: Glyphs, state: &State, machine: &MachineRow, resource: Option<&
         let role = if machine.health.is_problem() { role(machine.health) } else { Role::Muted };
         lines.extend(text::wrap(message, room.width).into_iter().take(4).map(|part| Strip::of(part, role)));
     }
+    if let Some(group) = state.failures.of(&machine.uid).filter(|group| group.machines.len() > 1) {
+        lines.push(Strip::of(text::cut(&alike::sentence(state, group), room.width), Role::Warning));
+    }
     if let Some(next) = next_step(state, machine) {
         let parts = text::wrap(&next, room.width.saturating_sub(2)).into_iter().enumerate();
         let mark = |row: usize| if row == 0 { glyphs.now() } else { " " };
@@ -132,9 +135,11 @@ fn next_step(state: &State, machine: &MachineRow) -> Option<String> {
     let key = |action| state.keymap.key(action);
     Some(match machine.state {
         MachineState::Failed => {
-            format!("`{}` shows its log, `{}` on the operation tries again", key(Action::Logs), key(Action::Retry))
+            format!("`{}` says why, `{}` on the operation tries again", key(Action::Why), key(Action::Retry))
         }
-        MachineState::NotReady => "its node does not answer: look at the kubelet on the host".to_owned(),
+        MachineState::NotReady => {
+            format!("its node does not answer: `{}` says why, `{}` goes there", key(Action::Why), key(Action::Ssh))
+        }
         MachineState::Draining if machine.health == Health::Warning => {
             let choices = [Action::DrainWait, Action::DrainSkip, Action::DrainHint, Action::DrainForce];
             let words: Vec<String> =

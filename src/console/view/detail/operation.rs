@@ -2,7 +2,7 @@
 
 use super::{
     super::{gantt, pen::Strip, tree::role},
-    Panel, Room,
+    Panel, Room, alike,
 };
 use crate::{
     config::Role,
@@ -15,6 +15,7 @@ pub fn panels(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Roo
     if !operation.failures.is_empty() {
         panels.push(failures(glyphs, state, operation, room));
     }
+    panels.extend(alike::of_operation(state, operation, room));
     if !operation.is_final() {
         let machines: Vec<_> = operation
             .resource

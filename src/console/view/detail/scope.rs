@@ -2,7 +2,7 @@
 
 use super::{
     super::{contexts, pen::Strip, tree::role},
-    Panel, Room,
+    Panel, Room, alike,
 };
 use crate::{
     api::MachineState,
@@ -33,7 +33,10 @@ pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
     let mut title = Panel::new(text::clean(&state.title()), lines);
     title.title.push(if snapshot.is_of_several() { "   meta clusters" } else { "   meta cluster" }, Role::Muted);
     let operations: Vec<&OperationRow> = snapshot.operations.iter().map(AsRef::as_ref).collect();
-    vec![title, operations_panel(glyphs, state, &operations, room)]
+    let mut panels = vec![title];
+    panels.extend(alike::of_fleet(state, room));
+    panels.push(operations_panel(glyphs, state, &operations, room));
+    panels
 }
 
 /// One of several meta clusters.
