@@ -1,5 +1,7 @@
 //! The SSH client against real OpenSSH servers.
 
+#[path = "ssh/console.rs"]
+mod console;
 #[path = "sshd/server.rs"]
 mod sshd;
 

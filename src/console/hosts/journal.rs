@@ -22,7 +22,7 @@ pub fn script(unit: &str, lines: usize) -> String {
     let first = look::journal_line(unit, lines);
     format!(
         "{first}sudo=; [ \"$(id -u)\" = 0 ] || {{ sudo -n true 2>/dev/null && sudo='sudo -n'; }}\n\
-         if [ {unit} = etcd ] && [ \"$(systemctl show -p LoadState --value etcd 2>/dev/null)\" != loaded ]; then\n\
+         if [ {unit} = etcd ] && ! systemctl show -p LoadState etcd 2>/dev/null | grep -q =loaded; then\n\
          file=$($sudo sh -c 'ls -t /var/log/containers/etcd-*_kube-system_etcd-*.log 2>/dev/null | head -n 1')\n\
          [ -n \"$file\" ] || exit 0\n\
          exec $sudo tail -n {lines} -F \"$file\" 2>/dev/null\n\

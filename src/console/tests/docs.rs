@@ -49,7 +49,7 @@ fn the_commands_of_the_page_are_good() {
 fn the_screens_of_the_pages_are_those_of_the_console() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut seen = 0;
-    for page in ["scale", "upgrade", "replace", "drain", "failed-phase", "contexts"] {
+    for page in ["scale", "upgrade", "replace", "drain", "failed-phase", "contexts", "hosts"] {
         let path = root.join(format!("docs/{page}.md"));
         let text = std::fs::read_to_string(&path).expect("the page");
         let mut parts = text.split("<!-- screen: ");
