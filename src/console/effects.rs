@@ -124,8 +124,17 @@ impl Hands {
             Effect::Follow { follow, operation, tail_lines } => {
                 stop(&mut self.following);
                 let Some(client) = clients.of(operation.context) else { return };
-                let request = follow::Request { follow, operation, tail_lines };
+                let request = follow::Request { follow, operation, tail_lines, source: None };
                 self.following = Some(self.tasks.spawn(follow::follow(client, request, self.lines.clone())));
+            }
+            Effect::FollowAll { follow, operations, tail_lines } => {
+                stop(&mut self.following);
+                let request = |(source, operation): (usize, super::message::OperationKey)| {
+                    let client = clients.of(operation.context)?;
+                    Some((client, follow::Request { follow, operation, tail_lines, source: Some(source) }))
+                };
+                let requests = operations.into_iter().enumerate().filter_map(request).collect();
+                self.following = Some(self.tasks.spawn(follow::follow_all(requests, self.lines.clone())));
             }
             Effect::Unfollow => stop(&mut self.following),
             Effect::Run(run) => {

@@ -12,7 +12,7 @@ use kube::{
     api::{ListParams, LogParams},
 };
 use std::{pin::pin, time::Duration};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 
 /// Most lines that are handed over at once.
 const BATCH: usize = 256;
@@ -27,6 +27,8 @@ pub struct Request {
     pub operation: OperationKey,
     /// Most lines of the past for each pod.
     pub tail_lines: usize,
+    /// Which of several it is; `None`: it is the only one.
+    pub source: Option<usize>,
 }
 
 /// Sends the lines of one operation until it is over; the last event says why it ended.
@@ -51,6 +53,22 @@ pub async fn follow(client: Client, request: Request, lines: mpsc::Sender<Event>
             }
         }
     }
+}
+
+/// Sends the lines of several operations as they come, until all are over. One that cannot be read does not end the others.
+pub async fn follow_all(requests: Vec<(Client, Request)>, lines: mpsc::Sender<Event>) -> Option<Event> {
+    let number = requests.first().map(|(_, request)| request.follow)?;
+    let mut readers = JoinSet::new();
+    for (client, request) in requests {
+        let (source, lines) = (request.source, lines.clone());
+        readers.spawn(async move { (source, follow(client, request, lines).await) });
+    }
+    while let Some(done) = readers.join_next().await {
+        let Ok((Some(source), Some(Event::LogEnded { why: Some(why), .. }))) = done else { continue };
+        // Nobody listens any more: then there is nobody to be told.
+        let _ = lines.send(Event::MergedLines { follow: number, source, anew: false, lines: vec![why] }).await;
+    }
+    Some(Event::LogEnded { follow: number, why: None })
 }
 
 /// What one look at the operation came to.
@@ -126,7 +144,11 @@ impl Reader {
             let lines: Vec<String> = lines.into_iter().flatten().collect();
             if !lines.is_empty() {
                 let anew = std::mem::take(&mut self.anew);
-                let event = Event::LogLines { follow: self.request.follow, anew, lines };
+                let follow = self.request.follow;
+                let event = match self.request.source {
+                    None => Event::LogLines { follow, anew, lines },
+                    Some(source) => Event::MergedLines { follow, source, anew, lines },
+                };
                 if self.lines.send(event).await.is_err() {
                     return Ok(());
                 }

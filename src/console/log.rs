@@ -14,6 +14,9 @@ pub struct Line {
     pub phase: String,
     pub text: String,
     pub tone: Tone,
+    pub at: Option<Timestamp>,
+    /// Which of several logs it is from.
+    pub source: usize,
 }
 
 /// How loud a line is.
@@ -55,6 +58,8 @@ impl Line {
                 phase: String::new(),
                 text: text::clean(raw),
                 tone: Tone::Plain,
+                at: None,
+                source: 0,
             },
         }
     }
@@ -72,6 +77,8 @@ impl Line {
             phase: text::clean(&record.phase.clone().unwrap_or_default()),
             tone: tone(&event, record.outcome.as_deref()),
             text: text::clean(&sentence(&event, &record)),
+            at: record.at,
+            source: 0,
         }
     }
 }
@@ -142,6 +149,23 @@ impl Ring {
         self.lines.push_back_mut(Line::parse(raw))
     }
 
+    /// Takes a line of one of several logs in: by its time, where it says one, for the logs come one after another.
+    pub fn merge(&mut self, source: usize, raw: &str) {
+        let line = Line { source, ..Line::parse(raw) };
+        let is_later = |before: &Line| line.at.is_none_or(|at| before.at.is_none_or(|before| before <= at));
+        let at = self.lines.iter().rposition(is_later).map_or(0, |at| at + 1);
+        self.seen += 1;
+        self.lines.insert(at, line);
+        if self.lines.len() > self.capacity {
+            self.lines.pop_front();
+        }
+    }
+
+    /// One of several logs begins again: what was there of it goes.
+    pub fn forget(&mut self, source: usize) {
+        self.lines.retain(|line| line.source != source);
+    }
+
     /// Lines of one machine, or all.
     pub fn matching<'a>(&'a self, machine: Option<&'a str>) -> impl DoubleEndedIterator<Item = &'a Line> {
         self.lines.iter().filter(move |line| line.is_of(machine))
@@ -173,6 +197,23 @@ mod tests {
             "|||unpack end: failed — exit 3|Bad",
         );
         check("plain text \u{1b}[31m", "|||plain text ·[31m|Plain");
+    }
+
+    #[test]
+    fn several_logs_are_one_by_their_times() {
+        let mut ring = Ring::new(4);
+        let line = |second: u8, machine: &str| {
+            format!(r#"{{"at":"2026-11-21T12:00:{second:02}Z","machine":"{machine}","event":"x"}}"#)
+        };
+        for (source, second) in [(0, 1), (0, 5), (1, 2), (1, 6), (0, 7)] {
+            ring.merge(source, &line(second, &format!("m-{source}")));
+        }
+        ring.merge(1, "not an event");
+        let shown =
+            |ring: &Ring| ring.matching(None).map(|l| l.time.replace("12:00:", "")).collect::<Vec<_>>().join(" ");
+        assert_eq!(shown(&ring), "05 06 07 ");
+        ring.forget(1);
+        assert_eq!(shown(&ring), "05 07");
     }
 
     #[test]

@@ -47,6 +47,14 @@ pub enum Event {
         anew: bool,
         lines: Vec<String>,
     },
+    /// Lines of one of several logs that are followed together.
+    MergedLines {
+        follow: u64,
+        source: usize,
+        /// They take the place of all that came of this one before.
+        anew: bool,
+        lines: Vec<String>,
+    },
     /// That log is over, or cannot be read; it says why.
     LogEnded {
         follow: u64,
@@ -208,6 +216,13 @@ pub enum Effect {
         follow: u64,
         operation: OperationKey,
         /// Most lines of its past that are wanted.
+        tail_lines: usize,
+    },
+    /// Follow the logs of several operations together, in place of any other.
+    FollowAll {
+        follow: u64,
+        operations: Vec<OperationKey>,
+        /// Most lines of the past of each that are wanted.
         tail_lines: usize,
     },
     Unfollow,

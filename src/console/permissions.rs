@@ -154,7 +154,7 @@ impl State {
                 _ => self.lacks_here(&[Need::PatchPools]),
             },
             Action::Retry => self.lacks_here(&[Need::PatchOperations]),
-            Action::Logs => self.lacks_here(&[Need::ListPods, Need::ReadLogs]),
+            Action::Logs | Action::AllLogs => self.lacks_here(&[Need::ListPods, Need::ReadLogs]),
             // What cannot be armed says so where it is asked for, though others can be.
             Action::Arm => match self.context_here() {
                 Some(context) => self.only_look_in(context),

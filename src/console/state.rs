@@ -128,7 +128,10 @@ pub struct Notice {
 pub struct LogPane {
     /// Which request its lines belong to.
     pub follow: u64,
-    pub operation: OperationKey,
+    /// Whose it is; several are merged.
+    pub operations: Vec<OperationKey>,
+    /// Operations that are at work there as well, and are too many.
+    pub left_out: usize,
     /// Only lines of this machine.
     pub machine: Option<Arc<str>>,
     pub ring: Ring,
@@ -137,6 +140,17 @@ pub struct LogPane {
     pub following: bool,
     /// It is over, and why, if that is not simply the end.
     pub ended: Option<Option<String>>,
+}
+
+impl LogPane {
+    /// The operation that a line is from, where there are several.
+    pub fn operation_of(&self, source: usize) -> Option<&OperationKey> {
+        self.operations.get(source).filter(|_| self.is_merged())
+    }
+
+    pub fn is_merged(&self) -> bool {
+        self.operations.len() > 1
+    }
 }
 
 /// A list with a cursor that holds on to an identity: operations and events.

@@ -22,6 +22,7 @@ mod contexts;
 mod custom;
 mod docs;
 mod hosts;
+mod logs;
 mod pager;
 mod permissions;
 mod places;

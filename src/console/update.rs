@@ -92,6 +92,7 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             why::log_lines(state, follow, anew, &lines);
             follow::lines(state, follow, anew, &lines)
         }
+        Event::MergedLines { follow, source, anew, lines } => follow::merged(state, follow, source, anew, &lines),
         Event::LogEnded { follow, why } => follow::ended(state, follow, why),
         Event::Host { round, uid, answer } => {
             state.hosts.take(round, &uid, answer);
@@ -348,6 +349,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Yaml => return pager::show(state, Form::Yaml),
         Action::Describe => return pager::show(state, Form::Describe),
         Logs => return follow::open(state),
+        Action::AllLogs => return follow::open_all(state),
         Follow => follow::toggle(state),
         Wrap => sort::wrap(state),
         Pause => return change::pause(state),

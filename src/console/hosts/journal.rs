@@ -70,6 +70,8 @@ pub fn line(at: Timestamp, source: &str, message: &str) -> Line {
         phase: source.to_owned(),
         tone: tone(&message),
         text: text::clean(&message),
+        at: Some(at),
+        source: 0,
     }
 }
 

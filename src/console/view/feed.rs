@@ -36,7 +36,14 @@ fn events(pen: &mut Pen, state: &State, area: Rect) {
 }
 
 fn log(pen: &mut Pen, state: &State, log: &LogPane, area: Rect) {
-    let mut title = Strip::of("Log ", Role::Title).add(text::cut(&log.operation.name, 40), Role::Accent);
+    let of = match log.operations.as_slice() {
+        [one] => text::cut(&one.name, 40),
+        several if log.left_out > 0 => {
+            format!("{} of {} operations", several.len(), several.len() + log.left_out)
+        }
+        several => text::plural(several.len(), "operation"),
+    };
+    let mut title = Strip::of("Log ", Role::Title).add(of, Role::Accent);
     if let Some(machine) = &log.machine {
         title.push(format!(" · only {}", text::cut(machine, 24)), Role::Muted);
     }
@@ -54,7 +61,8 @@ fn log(pen: &mut Pen, state: &State, log: &LogPane, area: Rect) {
     let (width, with_machine) = (usize::from(inner.width), log.machine.is_none());
     let mut rows: Vec<Strip> = Vec::with_capacity(height);
     for line in log.ring.matching(log.machine.as_deref()).rev().skip(log.scroll) {
-        let broken = log_rows(line, with_machine, width, state.log_wraps);
+        let operation = log.operation_of(line.source).map(|key| key.name.as_str());
+        let broken = log_rows(line, operation, with_machine, width, state.log_wraps);
         rows.extend(broken.into_iter().rev());
         if rows.len() >= height {
             break;
@@ -69,12 +77,22 @@ fn log(pen: &mut Pen, state: &State, log: &LogPane, area: Rect) {
     pen.strips(inner, &rows);
 }
 
+/// The end of a name says more of an operation than its beginning, which is that of its pool.
+fn end_of(name: &str, columns: usize) -> String {
+    let name = text::clean(name);
+    let beyond = name.chars().count().saturating_sub(columns);
+    if beyond == 0 {
+        return text::left(&name, columns);
+    }
+    text::left(&format!("…{}", name.chars().skip(beyond + 1).collect::<String>()), columns)
+}
+
 fn follow_key(state: &State) -> String {
     state.keymap.key(Action::Follow)
 }
 
 /// A line of the log: cut where the pane ends, or broken with what follows below where it began.
-pub fn log_rows(line: &Line, with_machine: bool, width: usize, wraps: bool) -> Vec<Strip> {
+pub fn log_rows(line: &Line, operation: Option<&str>, with_machine: bool, width: usize, wraps: bool) -> Vec<Strip> {
     let role = match line.tone {
         Tone::Plain => Role::Text,
         Tone::Output => Role::Muted,
@@ -83,6 +101,9 @@ pub fn log_rows(line: &Line, with_machine: bool, width: usize, wraps: bool) -> V
         Tone::Bad => Role::Bad,
     };
     let mut strip = Strip::of(format!(" {} ", text::left(&line.time, 8)), Role::Muted);
+    if let Some(operation) = operation {
+        strip.push(format!("{} ", end_of(operation, (width / 6).clamp(10, 24))), Role::Muted);
+    }
     if with_machine {
         strip.push(format!("{} ", text::left(&line.machine, (width / 6).clamp(10, 20))), Role::Text);
     }

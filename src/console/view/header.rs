@@ -3,6 +3,7 @@
 use super::{
     super::{
         action::Action,
+        confirm::Deed,
         form::Field,
         layout::Class,
         state::{Notice, Overlay, Pane, State, Subject, View},
@@ -240,6 +241,9 @@ fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> 
             Some(&[("up", "up"), ("down", "down"), ("tab", "complete"), ("enter", "run"), ("esc", "close")])
         }
         Overlay::Bookmark(_) => Some(&[("a…z", "the letter"), ("esc", "leave it")]),
+        Overlay::Confirm(asked) if matches!(asked.deed, Deed::Run(_)) => {
+            Some(&[("y", "yes"), ("n", "no"), ("esc", "no")])
+        }
         Overlay::Confirm(_) => Some(&[("y", "yes"), ("n", "no"), ("x", "export"), ("esc", "no")]),
         Overlay::Export(_) => Some(&[("tab", "next form"), ("w", "write file"), ("y", "copy"), ("esc", "close")]),
         Overlay::Scale(dialog) if dialog.form.focus == Field::Value => Some(&[

@@ -121,7 +121,7 @@ fn journals(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
     let (height, width) = (usize::from(inner.height), usize::from(inner.width));
     let mut rows: Vec<Strip> = Vec::with_capacity(height);
     for entry in page.entries.newest_first().skip(page.scroll) {
-        rows.extend(log_rows(&entry.line, false, width, state.log_wraps).into_iter().rev());
+        rows.extend(log_rows(&entry.line, None, false, width, state.log_wraps).into_iter().rev());
         if rows.len() >= height {
             break;
         }
