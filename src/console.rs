@@ -6,6 +6,7 @@
 //! that grows with the number of machines.
 
 pub mod action;
+mod audit;
 mod brush;
 mod confirm;
 pub mod contexts;
@@ -216,6 +217,8 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
     }
     Setup::of(&config, &environment).settle(&mut state);
     let (sender, lines) = mpsc::channel(LOG_BATCHES);
+    let mut hands = Hands::new(clients, access, sender);
+    hands.user.clone_from(&state.user);
     let fewer_colours = !environment.has_true_color();
     Loop {
         theme: if fewer_colours { theme.to_256() } else { theme.clone() },
@@ -223,7 +226,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         state,
         screen,
         fewer_colours,
-        hands: Hands::new(clients, access, sender),
+        hands,
         lines,
         deaf_until: environment.answer.deaf_until,
         guard: None,

@@ -59,6 +59,7 @@ pub enum Action {
     DrainHint,
     DrainForce,
     Yaml,
+    Audit,
     Describe,
     Logs,
     AllLogs,
@@ -257,6 +258,7 @@ pub const ACTIONS: &[Entry] = &[
         false,
     ),
     entry(Action::Problems, "problems", "problems", "only what has a problem", Group::Look, false),
+    entry(Action::Audit, "audit", "audit", "who did what here, when and why", Group::Look, false),
     entry(Action::Yaml, "yaml", "yaml", "the object as YAML, read now", Group::Look, false),
     entry(
         Action::Describe,

@@ -5,6 +5,7 @@
 mod command;
 mod hosts;
 mod read;
+mod record;
 
 use super::{
     follow,
@@ -47,6 +48,8 @@ const CONTEXT_LINES: usize = 1;
 /// Carries effects out, and hands back what comes of them.
 pub struct Hands {
     clients: Clients,
+    /// Who is at the keyboard: recorded with what was changed.
+    pub user: String,
     pub tasks: JoinSet<Option<Event>>,
     following: Option<AbortHandle>,
     /// What ends the program that runs.
@@ -61,8 +64,8 @@ pub struct Hands {
 impl Hands {
     pub fn new(clients: Clients, access: Access, lines: mpsc::Sender<Event>) -> Self {
         let tasks = JoinSet::new();
-        let access = Arc::new(access);
-        Self { clients, tasks, following: None, running: None, lines, access, asking: None, reading: None }
+        let (access, user) = (Arc::new(access), "unknown".to_owned());
+        Self { clients, user, tasks, following: None, running: None, lines, access, asking: None, reading: None }
     }
 
     /// Begins to carry an effect out. `Quit`, `Suspend`, `Redraw`, `Copy`, `Theme` and `Visit` are the loop's own.
@@ -76,8 +79,10 @@ impl Hands {
                 });
             }
             Effect::Apply { ticket, order } => {
+                let user = self.user.clone();
                 self.tasks.spawn(async move {
-                    let outcome = apply(&clients, &order).await;
+                    let (made, outcome) = apply(&clients, &order).await;
+                    record::record(&clients, &order, made, &user).await;
                     Some(Event::Applied { ticket, outcome })
                 });
             }
@@ -230,18 +235,25 @@ async fn try_out(api: &Api<DynamicObject>, change: &Change) -> Result<DynamicObj
     patch(api, change, &PatchParams { dry_run: true, ..parameters() }).await
 }
 
-/// Makes the changes, one after another. Several are tried out first, all of them, so that what one of them would be
+/// Makes the changes, one after another, and says how many are made. Several are tried out first, all of them, so that what one of them would be
 /// refused for is known before the first is made; what still fails midway says what is written and what is not.
-async fn apply(clients: &Clients, order: &Order) -> Result<String, Refusal> {
+async fn apply(clients: &Clients, order: &Order) -> (usize, Result<String, Refusal>) {
+    let mut made = 0;
+    let outcome = apply_all(clients, order, &mut made).await;
+    (made, outcome)
+}
+
+async fn apply_all(clients: &Clients, order: &Order, made: &mut usize) -> Result<String, Refusal> {
     if order.changes.len() > 1 {
         for change in &order.changes {
             within(try_out(&api(clients, &change.target)?, change)).await?;
         }
     }
-    for (made, change) in order.changes.iter().enumerate() {
-        let api = api(clients, &change.target).map_err(|refusal| midway(order, made, refusal))?;
+    for change in &order.changes {
+        let api = api(clients, &change.target).map_err(|refusal| midway(order, *made, refusal))?;
         let outcome = within(patch(&api, change, &parameters())).await;
-        outcome.map_err(|refusal| midway(order, made, refusal))?;
+        outcome.map_err(|refusal| midway(order, *made, refusal))?;
+        *made += 1;
     }
     Ok(order.done.clone())
 }

@@ -1,6 +1,7 @@
 //! All that the console remembers. Changed by [`update`](super::update) only, read by `view`.
 
 use super::{
+    audit::Audit,
     confirm::Confirmation,
     contexts::Context,
     custom::{Custom, Run},
@@ -112,6 +113,7 @@ pub enum Overlay {
     Export(Box<ExportDialog>),
     /// A text on the whole screen.
     Pager(Box<Pager>),
+    Audit(Box<Audit>),
 }
 
 /// One line to the user.
@@ -226,6 +228,8 @@ pub struct State {
     /// Journals are read for that page.
     pub reading: bool,
     pub failures: Failures,
+    /// The last change of this session that has a plan for the way back.
+    pub undo: Option<Undo>,
     /// Changes that are on their way, outside the scale dialog.
     pub tickets: u64,
     pub focused: bool,
@@ -233,6 +237,14 @@ pub struct State {
     pub rests_behind: bool,
     /// Rises with every change that can be seen.
     pub revision: u64,
+}
+
+/// A pool that was scaled from here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undo {
+    pub pool: Uid,
+    pub from: i32,
+    pub to: i32,
 }
 
 /// What the cursor is on.
@@ -303,6 +315,7 @@ impl State {
             reading: false,
             failures: Failures::default(),
             tickets: 0,
+            undo: None,
             focused: true,
             rests_behind: false,
             revision: 0,

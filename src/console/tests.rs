@@ -17,6 +17,7 @@ use jiff::SignedDuration;
 use ratatui::{Terminal, backend::TestBackend};
 use std::sync::Arc;
 
+mod audit;
 mod bytes;
 mod contexts;
 mod custom;

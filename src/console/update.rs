@@ -1,5 +1,6 @@
 //! The only place where the console's state changes. No IO, no clock, no spawn: messages in, effects out.
 
+mod audit;
 mod change;
 mod copy;
 mod custom;
@@ -148,6 +149,9 @@ fn take_data(state: &mut State, snapshot: Arc<Snapshot>) {
     let State { marks, snapshot, .. } = state;
     marks.retain(|uid| snapshot.machine(uid).is_some());
     dialog::refresh(state);
+    if let Overlay::Audit(audit) = &mut state.overlay {
+        audit.refresh(&state.snapshot);
+    }
     places::come_back(state);
     if fingerprint(state) != drawn {
         state.revision += 1;
@@ -262,6 +266,7 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Overlay::Palette(_) => noted(state, |state| overlay::palette(state, key)),
         Overlay::Export(_) => overlay::export(state, key),
         Overlay::Pager(_) => pager::press(state, key),
+        Overlay::Audit(_) => noted(state, |state| audit::press(state, key)),
         Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_) => dialog::press(state, key),
         Overlay::Confirm(_) => change::answer(state, key),
     }
@@ -346,6 +351,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         DrainSkip => return machine::choose(state, action, Choice::Skip),
         DrainForce => return machine::choose(state, action, Choice::Force),
         DrainHint => machine::hint(state),
+        Action::Audit => audit::open(state),
         Action::Yaml => return pager::show(state, Form::Yaml),
         Action::Describe => return pager::show(state, Form::Describe),
         Logs => return follow::open(state),

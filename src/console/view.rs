@@ -1,5 +1,6 @@
 //! Draws the state. Pure: no IO, no clock, and never more rows than can be seen.
 
+mod audit;
 mod contexts;
 pub mod detail;
 mod dialog;
@@ -67,6 +68,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
         Overlay::Bookmark(purpose) => overlay::bookmarks(&mut pen, state, *purpose, area),
         Overlay::Confirm(confirmation) => dialog::confirm(&mut pen, confirmation, area),
         Overlay::Export(export) => dialog::export(&mut pen, export, area),
+        Overlay::Audit(audit) => audit::draw(&mut pen, state, audit, area),
         Overlay::Pager(pager) => pager::draw(&mut pen, state, pager, area),
     };
     if let Some(position) = cursor {

@@ -17,7 +17,7 @@
 //!
 //! A cluster may offer `versions=1.33.6,1.34.2` and have a `window="0 9 * * 2-4 +240"` (schedule and minutes), and its pods may be `counted` or `uncounted` for a forecast; a pool may be `to=1.34.2 from=1.33.6` with `updated=2 outdated=4`, and then
 //! `rev=new` marks the machines that are there; `previous=1.33.6` is what it goes back to; `blocked=web/api` names the budget
-//! that holds a drain up, and `maintained` is a machine that somebody cordoned by hand.
+//! that holds a drain up; an event that says `by=alice why=reason` was written by a console; and `maintained` is a machine that somebody cordoned by hand.
 //!
 //! The UID of an object is `uid-` and its name. The time is [`NOW`]; `since`, `ago` and the numbers of phases are
 //! seconds, the last phase that has begun ends (or runs) at [`NOW`].
@@ -382,8 +382,12 @@ impl Builder {
         let about = words.at(3)?;
         let (kind, name) = about.split_once('/')?;
         let at = ago(words.take("ago").map_or(Some(self.events as i64), |s| s.parse().ok())?);
+        let notes = [(labels::REQUESTED_BY, words.take("by")), (labels::REASON, words.take("why"))];
+        let notes: BTreeMap<_, _> = notes.into_iter().filter_map(|(key, note)| Some((key.to_owned(), note?))).collect();
+        let console = (!notes.is_empty()).then(|| labels::CONSOLE_MANAGER.to_owned());
         let event = Event {
-            metadata: metadata(&format!("event-{}", self.events)),
+            reporting_component: console,
+            metadata: ObjectMeta { annotations: Some(notes), ..metadata(&format!("event-{}", self.events)) },
             type_: Some(words.at(1)?),
             reason: Some(words.at(2)?),
             message: words.at(4),

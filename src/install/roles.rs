@@ -97,6 +97,8 @@ fn acts() -> Vec<Value> {
     vec![
         rule(GROUP, &["clusterdeployments", "clusters", "machines", "nodepools", "operations"], &["patch"]),
         rule(GROUP, &["nodepools/scale"], &["patch", "update"]),
+        // Who changed what and why is written down as an Event about the object.
+        rule("", &["events"], &["create"]),
     ]
 }
 

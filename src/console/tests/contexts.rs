@@ -421,6 +421,15 @@ async fn changes_reach_the_server_of_their_row_and_no_other() {
     carry_out(&mut state, &mut hands, effects).await;
     assert_eq!((replicas(&servers[0]).await, replicas(&servers[1]).await), ((1, true), (7, false)));
     assert!(said(&state).contains("eu-1-gpu is paused"), "{}", said(&state));
+    // Who did it is written down where it was done.
+    for (server, expected) in
+        servers.iter().zip(["eu-1-gpu is paused, by alice", "eu-1-gpu scales from 1 to 7, by alice"])
+    {
+        let events: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(server.clone(), "fleet");
+        let all = events.list(&kube::api::ListParams::default()).await.expect("they are listed").items;
+        let messages: Vec<&str> = all.iter().filter_map(|event| event.message.as_deref()).collect();
+        assert_eq!(messages, [expected]);
+    }
 }
 
 /// A change that was decided on for a server that is not there is not sent anywhere.

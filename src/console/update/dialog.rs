@@ -8,7 +8,7 @@ use super::super::{
     message::{DryRun, Effect, Refusal, Why},
     permissions,
     scale::ScaleDialog,
-    state::{Overlay, State, Subject},
+    state::{Overlay, State, Subject, Undo},
 };
 use crossterm::event::KeyEvent;
 
@@ -172,9 +172,17 @@ pub fn applied(state: &mut State, ticket: u64, outcome: &Result<String, Refusal>
     let Some(dialog) = current(&mut state.overlay).filter(|d| d.form().applying == Some(ticket)) else { return false };
     match outcome {
         Ok(done) => {
-            state.overlay = Overlay::None;
+            let undo = match &state.overlay {
+                Overlay::Scale(dialog) => {
+                    Some(Undo { pool: dialog.uid.clone(), from: dialog.from(), to: dialog.replicas })
+                }
+                // A rollout has a way back of its own.
+                _ => None,
+            };
+            let back = undo.as_ref().map(|_| format!(", `{}` plans the way back", state.keymap.key(Action::Rollback)));
+            (state.overlay, state.undo) = (Overlay::None, undo);
             let key = state.keymap.key(Action::Logs);
-            state.tell(format!("{done}: watch it here, `{key}` shows its log"));
+            state.tell(format!("{done}: watch it here, `{key}` shows its log{}", back.unwrap_or_default()));
         }
         Err(refusal) => {
             let form = dialog.form_mut();

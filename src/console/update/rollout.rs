@@ -9,7 +9,7 @@ use super::{
         permissions,
         rollout::{About, RolloutDialog, Verb},
         stakes::Stakes,
-        state::{Overlay, State, Subject},
+        state::{Overlay, State, Subject, Undo},
         text,
     },
     change,
@@ -66,7 +66,31 @@ pub fn replace(state: &mut State) {
 pub fn rollback(state: &mut State) {
     if permissions::allows(state, Action::Rollback) {
         let pool = state.pool_in_reach().cloned();
+        let undo = state.undo.clone().filter(|undo| pool.as_ref().is_some_and(|pool| pool.row.uid == undo.pool));
+        if let (Some(undo), Some(pool)) = (undo, &pool) {
+            return scale_back(state, &undo, pool);
+        }
         of_pool(state, Verb::Rollback, pool.as_ref(), Vec::new());
+    }
+}
+
+/// The last thing that was done to this pool from here was to scale it: the way back is the number from before.
+fn scale_back(state: &mut State, undo: &Undo, pool: &PoolNode) {
+    let now = pool.row.resource.as_ref().map(|pool| pool.spec.replicas);
+    match now {
+        Some(now) if now == undo.to => super::dialog::scale(state, Some(undo.from)),
+        Some(now) if now == undo.from => state.tell("the change is on its way: try again when it is shown"),
+        Some(now) => {
+            // What somebody else decided since is not taken back; the next one is about versions again.
+            state.undo = None;
+            state.complain(format!(
+                "{} was scaled to {now} since you made it {}: nothing is taken back, `{}` sets a number",
+                pool.row.name,
+                undo.to,
+                state.keymap.key(Action::Scale)
+            ));
+        }
+        None => state.undo = None,
     }
 }
 

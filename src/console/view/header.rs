@@ -235,7 +235,7 @@ pub fn say(pen: &mut Pen, notice: &Notice, area: Rect) {
 fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> {
     match &state.overlay {
         // The pager has a line of its own.
-        Overlay::None | Overlay::Filter | Overlay::Pager(_) => None,
+        Overlay::None | Overlay::Filter | Overlay::Pager(_) | Overlay::Audit(_) => None,
         Overlay::Help { .. } => Some(&[("j", "down"), ("k", "up"), ("esc", "close")]),
         Overlay::Palette(_) => {
             Some(&[("up", "up"), ("down", "down"), ("tab", "complete"), ("enter", "run"), ("esc", "close")])

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 
 use crate::{
-    api::GROUP,
+    api::{GROUP, labels},
     fleet::{Interner, Uid},
 };
 
@@ -29,12 +29,17 @@ pub struct EventRow {
     pub object_uid: Uid,
     /// Who says so.
     pub source: Option<Arc<str>>,
+    /// Who wanted it and why, where a console wrote it down.
+    pub by: Option<Arc<str>>,
+    pub why: Option<Arc<str>>,
 }
 
 impl EventRow {
     /// `None` for events about kinds of others, and for those without any time.
     pub fn project(event: Event, interner: &mut Interner) -> Option<Self> {
         let about = event.involved_object;
+        let note = |key: &str| event.metadata.annotations.as_ref().and_then(|notes| notes.get(key)).cloned();
+        let (by, why) = (note(labels::REQUESTED_BY), note(labels::REASON));
         if !about.api_version.as_deref().is_some_and(|v| v.starts_with(GROUP)) {
             return None;
         }
@@ -48,6 +53,8 @@ impl EventRow {
             uid: interner.uid(event.metadata.uid.as_deref()),
             at: last.or(event.last_timestamp.map(|t| t.0)).unwrap_or(first_at).max(first_at),
             first_at,
+            by: interner.share_some(by.as_deref()),
+            why: interner.share_some(why.as_deref()),
             count: u32::try_from(count).unwrap_or(1).max(1),
             warning: event.type_.as_deref() == Some("Warning"),
             reason: interner.share(event.reason.as_deref().unwrap_or_default()),
