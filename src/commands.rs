@@ -25,6 +25,7 @@ pub mod rollout;
 pub mod runbook;
 pub mod scale;
 mod stop;
+pub mod tape;
 pub mod uninstall;
 
 /// A terminal operations console, and the operator behind it, for fleets of Kubernetes clusters.
@@ -88,6 +89,10 @@ pub enum Command {
     Logs(logs::Args),
     /// Write what happened in an operation as one document.
     Report(report::Args),
+    /// Open the console, and record what the API server answers and what is typed.
+    Record(tape::Record),
+    /// Open the console on a recording; nothing leaves this machine.
+    Replay(tape::Replay),
     /// Run the controllers against a meta cluster.
     Controller(controller::Args),
     /// Carry out one operation on its machines; this is what a Job's pod runs.
@@ -128,6 +133,8 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Drain(args)) => maintain::run(maintain::Verb::Drain, args, &arguments.globals).await,
         Some(Command::Logs(args)) => logs::run(args, &arguments.globals).await,
         Some(Command::Report(args)) => report::run(args, &arguments.globals).await,
+        Some(Command::Record(args)) => tape::record(args, &arguments.globals).await,
+        Some(Command::Replay(args)) => tape::replay(args).await,
         Some(Command::Controller(args)) => controller::run(args, &arguments.globals).await,
         Some(Command::Executor(args)) => executor::run(args, &arguments.globals).await,
         Some(Command::Runbook(args)) => runbook::run(&args),

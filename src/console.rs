@@ -8,6 +8,7 @@
 pub mod action;
 mod audit;
 mod brush;
+pub mod clock;
 mod confirm;
 pub mod contexts;
 mod custom;
@@ -58,13 +59,14 @@ use crate::{
     config::{self, Config, Paths},
     fleet::Clients,
 };
+use clock::Clock;
 use contexts::Context;
 use effects::Hands;
 use glyphs::Glyphs;
 use hosts::Access;
 use jiff::Timestamp;
 use keys::{Chord, Keymap};
-use run::{Data, Keyboard, Looks, Loop};
+use run::{Data, Keyboard, Keys, Looks, Loop};
 use setup::Setup;
 use state::State;
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
@@ -98,6 +100,8 @@ pub struct Options {
     pub session: Option<PathBuf>,
     /// How hosts are reached, where that is not as the settings say.
     pub access: Option<Access>,
+    /// The time, or that of a recording.
+    pub clock: Clock,
 }
 
 /// What the environment says of the terminal.
@@ -172,7 +176,12 @@ fn with_words<T>(read: impl FnOnce(&config::Vocabulary) -> T) -> T {
 }
 
 /// Opens the console on what `data` brings, and returns when the user leaves. The terminal is as it was before, whatever happens.
-pub async fn run(mut options: Options, data: impl Data) -> Result<(), Error> {
+pub async fn run(options: Options, data: impl Data) -> Result<(), Error> {
+    run_with(options, data, Keyboard::new).await
+}
+
+/// The same with keys from elsewhere; `input` is called when the terminal is ready.
+pub async fn run_with<I: Keys>(mut options: Options, data: impl Data, input: impl FnOnce() -> I) -> Result<(), Error> {
     if !terminal::is_terminal() {
         return Err(Error::NotATerminal);
     }
@@ -183,13 +192,13 @@ pub async fn run(mut options: Options, data: impl Data) -> Result<(), Error> {
     let screen = terminal::screen(io::stdout(), size.0, size.1)?;
     let mut console = assemble(options, screen, size);
     console.guard = Some(guard);
-    console.run(Keyboard::new(), data).await?;
+    console.run(input(), data).await?;
     Ok(())
 }
 
 /// The loop with everything that it works with, on any screen.
 pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u16)) -> Loop<W> {
-    let Options { clients, contexts, config, environment, session, access } = options;
+    let Options { clients, contexts, config, environment, session, access, clock } = options;
     let settings = &config.settings;
     let access = access.unwrap_or_else(|| Access::of(&settings.ssh, environment.ssh_program.as_deref()));
     let sync = match settings.sync {
@@ -205,7 +214,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         let why = format!("{file} cannot be read, and may lock this context: nothing is armed until it is mended");
         contexts.iter_mut().for_each(|context| context.locked = Some(why.clone()));
     }
-    let mut state = State::on(contexts, Keymap::default(), Glyphs::default(), size, Timestamp::now());
+    let mut state = State::on(contexts, Keymap::default(), Glyphs::default(), size, clock.now());
     let theme = config.themes.find_or_default(setup::theme(settings, &environment));
     state.theme.clone_from(&theme.name);
     state.rests_behind = environment.is_far();
@@ -232,6 +241,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         guard: None,
         session,
         panic_key: environment.panic_key,
+        clock,
         in_tmux: environment.in_tmux,
         visit: None,
         looks: Looks::default(),

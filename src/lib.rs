@@ -14,4 +14,5 @@ pub mod install;
 pub mod plan;
 pub mod runbook;
 pub mod ssh;
+pub mod tape;
 pub mod tenant;

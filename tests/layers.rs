@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("fleet", &["api"]),
     ("install", &["api"]),
     ("config", &[]),
+    ("tape", &[]),
     ("console", &["fleet", "plan", "ssh", "api", "config"]),
     ("embedded", &["api", "runbook"]),
     (
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "fleet",
             "install",
             "config",
+            "tape",
             "console",
             "embedded",
         ],

@@ -58,6 +58,7 @@ pub fn assemble(counter: &Counter, snapshot: &Arc<Snapshot>) -> Loop<Counter> {
         access: None,
         environment: Environment { color_term: Some("truecolor".into()), ..Environment::default() },
         session: None,
+        clock: console::clock::Clock::default(),
     };
     let screen = terminal::screen(counter.clone(), SIZE.0, SIZE.1).expect("a screen of a stated size");
     let mut console = console::assemble(options, screen, SIZE);

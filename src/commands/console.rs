@@ -16,7 +16,10 @@ use super::{
 };
 use crate::{
     config::{Config, ContextSettings, Paths},
-    console::{self, Environment, Error, Options, contexts::Context, hosts::Access, run::Data, session, state::Place},
+    console::{
+        self, Environment, Error, Options, clock::Clock, contexts::Context, hosts::Access, run::Data, session,
+        state::Place,
+    },
     fleet::{self, Clients, ContextId, Feeds, Welcome},
 };
 
@@ -52,7 +55,19 @@ async fn on_one(
     let feed = fleet::watch(&client, &place.namespace);
     let contexts = vec![Context::new(place, chosen, &paths.settings())];
     let (clients, environment) = (Clients::of_one(client), Environment::of_process());
-    show(Options { clients, contexts, config, environment, session: Some(session), access: None }, feed).await
+    show(
+        Options {
+            clients,
+            contexts,
+            config,
+            environment,
+            session: Some(session),
+            access: None,
+            clock: Clock::default(),
+        },
+        feed,
+    )
+    .await
 }
 
 /// On several: each is reached by itself, and shown as soon as it answers.
@@ -71,7 +86,19 @@ async fn on_several(
     let contexts = chosen.iter().map(of).collect();
     let feeds = Feeds::open(chosen.iter().map(|context| (context.name.clone(), opener(globals, context))).collect());
     let (clients, environment) = (feeds.clients(), Environment::of_process());
-    show(Options { clients, contexts, config, environment, session: Some(session), access: None }, feeds).await
+    show(
+        Options {
+            clients,
+            contexts,
+            config,
+            environment,
+            session: Some(session),
+            access: None,
+            clock: Clock::default(),
+        },
+        feeds,
+    )
+    .await
 }
 
 /// Opens the console with the user's configuration on a fleet that runs in this process, whose hosts are reached in another
@@ -87,11 +114,16 @@ pub async fn open(
     let (clients, contexts) = (Clients::of_one(client), vec![Context::plain(place)]);
     let environment = Environment::of_process();
     let access = Some(reach(Access::of(&config.settings.ssh, environment.ssh_program.as_deref())));
-    show(Options { clients, contexts, config, environment, session, access }, feed).await
+    show(Options { clients, contexts, config, environment, session, access, clock: Clock::default() }, feed).await
 }
 
 async fn show(options: Options, data: impl Data) -> color_eyre::Result<ExitCode> {
-    match console::run(options, data).await {
+    ended(console::run(options, data).await)
+}
+
+/// How the console ended, as an exit code.
+pub fn ended(outcome: Result<(), Error>) -> color_eyre::Result<ExitCode> {
+    match outcome {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(Error::NotATerminal) => Err(not_a_terminal().into()),
         Err(error) => Err(error.into()),
@@ -177,6 +209,11 @@ fn opener(globals: &Globals, context: &ContextSettings) -> fleet::Open {
         }
         .boxed()
     })
+}
+
+/// The one context that is typed, or the kubeconfig's current one.
+pub fn context(globals: &Globals) -> String {
+    globals.contexts.first().cloned().unwrap_or_else(|| current(globals))
 }
 
 /// The kubeconfig's current context.

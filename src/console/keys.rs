@@ -17,7 +17,6 @@ impl From<KeyEvent> for Chord {
     }
 }
 
-#[cfg(test)]
 impl From<Chord> for KeyEvent {
     fn from(chord: Chord) -> Self {
         Self::new(chord.code, chord.modifiers)

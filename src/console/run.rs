@@ -7,6 +7,7 @@ mod reload;
 
 use super::{
     Environment,
+    clock::Clock,
     custom::Run,
     effects::Hands,
     hosts::Way,
@@ -26,7 +27,6 @@ use crate::{
 use base64::Engine as _;
 use crossterm::event::{Event as Input, EventStream};
 use futures::{Stream, StreamExt};
-use jiff::Timestamp;
 use ratatui::layout::Rect;
 pub use reload::Looks;
 use std::{
@@ -168,6 +168,7 @@ pub struct Loop<W: Write> {
     /// Where what is worth remembering is kept.
     pub session: Option<PathBuf>,
     pub panic_key: Option<Chord>,
+    pub clock: Clock,
     /// There is a tmux between us and the terminal.
     pub in_tmux: bool,
     /// Whom the terminal is to be given to, when what is under way is done.
@@ -198,7 +199,7 @@ impl<W: Write> Loop<W> {
         let mut next_frame = Instant::now();
         loop {
             let dirty = self.state.revision != drawn;
-            let tick = if self.is_still() { STILL } else { until(self.state.next_tick()) };
+            let tick = if self.is_still() { STILL } else { self.clock.until(self.state.next_tick()) };
             let (event, urgent) = tokio::select! {
                 biased;
                 signal = signals.next() => match signal {
@@ -281,7 +282,7 @@ impl<W: Write> Loop<W> {
             self.configure(config);
             return Ok(false);
         }
-        let mut effects = update(&mut self.state, Msg { now: Timestamp::now(), event });
+        let mut effects = update(&mut self.state, Msg { now: self.clock.now(), event });
         while !effects.is_empty() {
             let mut more = Vec::new();
             for effect in effects {
@@ -293,14 +294,14 @@ impl<W: Write> Loop<W> {
                     Effect::Remember => {
                         if let Err(error) = self.remember() {
                             let event = Event::Notice(format!("it is not kept for the next time: {error}"));
-                            more.extend(update(&mut self.state, Msg { now: Timestamp::now(), event }));
+                            more.extend(update(&mut self.state, Msg { now: self.clock.now(), event }));
                         }
                     }
                     Effect::Visit(way) => self.visit = Some(Guest::Host(way)),
                     Effect::Run(run) if run.output == Output::Terminal => self.visit = Some(Guest::Program(run)),
                     Effect::Theme(name) => {
                         let event = Event::Themed(self.paint_with(name));
-                        more.extend(update(&mut self.state, Msg { now: Timestamp::now(), event }));
+                        more.extend(update(&mut self.state, Msg { now: self.clock.now(), event }));
                     }
                     effect => self.hands.begin(effect),
                 }
@@ -418,12 +419,6 @@ fn translate(event: Input) -> Option<Event> {
         Input::FocusLost => Some(Event::Focus(false)),
         Input::Mouse(_) => None,
     }
-}
-
-/// From now until then; a moment at least, so that a clock that jumps cannot make the loop spin.
-fn until(at: Timestamp) -> Duration {
-    let wait = at.duration_since(Timestamp::now());
-    Duration::try_from(wait).unwrap_or_default().max(Duration::from_millis(5))
 }
 
 /// What a signal asks for.

@@ -39,6 +39,7 @@ fn console(lab: &Lab, trusted: &[&Sshd]) -> Loop<Vec<u8>> {
         environment: Environment::default(),
         session: None,
         access: Some(Access::of(&config::Ssh::default(), None).with_only(key, keys)),
+        clock: quarterdeck::console::clock::Clock::default(),
     };
     let screen = terminal::screen(Vec::new(), 80, 24).expect("a screen of a stated size");
     console::assemble(options, screen, (80, 24))
