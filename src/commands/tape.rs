@@ -97,7 +97,7 @@ pub async fn replay(args: Replay) -> color_eyre::Result<ExitCode> {
     let pace = Pace::begin(args.speed);
     let client = Player::new(&entries, pace).client(&head.namespace);
     let only_look = args.free.then(|| "this is a recording: there is nothing that could be changed".to_owned());
-    let context = format!("{} (recorded)", head.context);
+    let context = format!("REPLAY {}", head.context);
     let place = Place { context, namespace: head.namespace, user: head.user, only_look, kubeconfig: None };
     let feed = fleet::watch(&client, &place.namespace);
     let options = options(client, place, None, Clock::played(head.started_at, args.speed));

@@ -26,7 +26,7 @@ use crate::{
 };
 use base64::Engine as _;
 use crossterm::event::{Event as Input, EventStream};
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use ratatui::layout::Rect;
 pub use reload::Looks;
 use std::{
@@ -45,6 +45,8 @@ use tokio::{
 
 /// Between frames that data asks for where the terminal is far away: a frame is bytes on somebody's link.
 pub const FRAME_FAR_AWAY: Duration = Duration::from_millis(100);
+/// Most inputs that are taken before the next frame.
+const TYPED_MEANWHILE: usize = 64;
 /// Between two looks at the clock while nothing is drawn.
 const STILL: Duration = Duration::from_secs(60);
 /// The same while the terminal is in the background.
@@ -209,13 +211,18 @@ impl<W: Write> Loop<W> {
                         self.take_terminal()?;
                         continue;
                     }
+                    Said::Resized if self.guard.is_some() => {
+                        let (width, height) = crossterm::terminal::size()?;
+                        (Event::Resize(width, height), true)
+                    }
+                    Said::Resized => continue,
                 },
                 event = input.next() => match event {
-                    Some(event) => match translate(event?) {
+                    Some(event) => match self.translate(event?) {
                         Some(event) => (event, true),
                         None => continue,
                     },
-                    None => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal is gone")),
+                    None => return Err(gone()),
                 },
                 () = tokio::time::sleep_until(next_frame), if dirty && !self.is_still() => {
                     self.draw()?;
@@ -245,8 +252,23 @@ impl<W: Write> Loop<W> {
             if let Event::Focus(true) = event {
                 data.retry_now();
             }
+            let is_input = matches!(event, Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Focus(_));
             if self.take(event)? {
                 return Ok(());
+            }
+            // Whatever else has been typed meanwhile: a terminal that is slow to draw gets the newest frame, not every one. What
+            // comes after a program was called for is that program's.
+            for _ in 0..if is_input { TYPED_MEANWHILE } else { 0 } {
+                if self.visit.is_some() {
+                    break;
+                }
+                let Some(next) = input.next().now_or_never() else { break };
+                let Some(next) = next else { return Err(gone()) };
+                if let Some(event) = self.translate(next?)
+                    && self.take(event)?
+                {
+                    return Ok(());
+                }
             }
             if let Some(guest) = self.visit.take()
                 && !self.visit(&guest, &mut input, &mut signals).await?
@@ -316,6 +338,18 @@ impl<W: Write> Loop<W> {
         match &self.session {
             Some(path) if self.state.snapshot.complete => session::save(path, Session::of(&self.state)),
             _ => Ok(()),
+        }
+    }
+
+    fn translate(&self, event: Input) -> Option<Event> {
+        match event {
+            Input::Key(key) => Some(Event::Key(key)),
+            Input::Paste(text) => Some(Event::Paste(text)),
+            // Of its own terminal the loop hears by signal.
+            Input::Resize(width, height) => self.guard.is_none().then_some(Event::Resize(width, height)),
+            Input::FocusGained => Some(Event::Focus(true)),
+            Input::FocusLost => Some(Event::Focus(false)),
+            Input::Mouse(_) => None,
         }
     }
 
@@ -410,15 +444,8 @@ fn clip(text: &str, in_tmux: bool) -> String {
     format!("{plain}\x1bPtmux;{}\x1b\\", plain.replace('\x1b', "\x1b\x1b"))
 }
 
-fn translate(event: Input) -> Option<Event> {
-    match event {
-        Input::Key(key) => Some(Event::Key(key)),
-        Input::Paste(text) => Some(Event::Paste(text)),
-        Input::Resize(width, height) => Some(Event::Resize(width, height)),
-        Input::FocusGained => Some(Event::Focus(true)),
-        Input::FocusLost => Some(Event::Focus(false)),
-        Input::Mouse(_) => None,
-    }
+fn gone() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal is gone")
 }
 
 /// What a signal asks for.
@@ -429,25 +456,30 @@ pub(super) enum Said {
     Interrupt,
     /// To go on after a stop.
     Continue,
+    /// The terminal has another size. Crossterm says so too, but not always: where a key comes in the same moment, its
+    /// reader takes the key and forgets the signal.
+    Resized,
 }
 
 /// The signals that the console answers.
-pub(super) struct Signals([Signal; 4]);
+pub(super) struct Signals([Signal; 5]);
 
 impl Signals {
     fn new() -> io::Result<Self> {
         let ends = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
         let [a, b, c] = ends.map(signal);
-        Ok(Self([a?, b?, c?, signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?]))
+        let resumed = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
+        Ok(Self([a?, b?, c?, resumed, signal(SignalKind::window_change())?]))
     }
 
     pub(super) async fn next(&mut self) -> Said {
-        let [a, b, c, resumed] = &mut self.0;
+        let [a, b, c, resumed, resized] = &mut self.0;
         tokio::select! {
             _ = a.recv() => Said::End,
             _ = b.recv() => Said::Interrupt,
             _ = c.recv() => Said::End,
             _ = resumed.recv() => Said::Continue,
+            _ = resized.recv() => Said::Resized,
         }
     }
 }

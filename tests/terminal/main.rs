@@ -2,6 +2,7 @@
 //! server, and with `QUARTERDECK_META=real` on the one that `QUARTERDECK_REAL_KUBECONFIG` names.
 
 mod blocked;
+mod endurance;
 mod flows;
 mod hands;
 mod kubelet;

@@ -91,6 +91,19 @@ impl Terminal {
         self.screen.lock().expect("no panic while it is held").screen().contents()
     }
 
+    /// Cells that are not of the terminal's own colours.
+    pub fn coloured_cells(&self) -> usize {
+        let parser = self.screen.lock().expect("no panic while it is held");
+        let screen = parser.screen();
+        let (rows, columns) = screen.size();
+        let cells = (0..rows.get()).flat_map(|row| (0..columns.get()).map(move |column| (row, column)));
+        let plain = vt100::Color::Default;
+        let is_coloured = |(row, column)| {
+            screen.cell(row, column).is_some_and(|cell| cell.fgcolor() != plain || cell.bgcolor() != plain)
+        };
+        cells.filter(|cell| is_coloured(*cell)).count()
+    }
+
     pub fn until(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
         let start = Instant::now();
         loop {
