@@ -152,7 +152,7 @@ impl Stream for Played {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> Poll<Option<Self::Item>> {
         match self.keyboard.poll_next_unpin(context) {
             Poll::Pending => self.recorded.poll_next_unpin(context),
-            typed => typed,
+            typed @ Poll::Ready(_) => typed,
         }
     }
 }

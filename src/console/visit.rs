@@ -27,7 +27,7 @@ pub(super) async fn run(
             said = signals.next() => match said {
                 Said::End => return None,
                 // A key that was pressed for the session, and a stop that was for both of us.
-                Said::Interrupt | Said::Continue => {}
+                Said::Interrupt | Said::Continue | Said::Resized => {}
             }
         }
     }

@@ -96,7 +96,7 @@ fn what_is_recorded_can_be_played_back() {
     leave(terminal);
     drop(stage);
 
-    let mut again = run(&["replay", "--speed", "2"], &tape);
+    let again = run(&["replay", "--speed", "2"], &tape);
     again.sees("REPLAY");
     again.sees("by name");
     leave(again);
