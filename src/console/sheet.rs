@@ -202,6 +202,7 @@ mod tests {
             "spec": {"clusterName": "eu-1", "replicas": 3, "template": {"taints": ["a", "b"]}},
             "status": {
                 "readyReplicas": 2,
+                "failures": [],
                 "since": "2026-11-21T11:58:00Z",
                 "conditions": [
                     {"type": "Ready", "status": "False", "reason": "Scaling", "message": "one joins", "lastTransitionTime": "2026-11-21T11:58:00Z"},
@@ -282,6 +283,7 @@ Spec:
       b
 
 Status:
+  Failures:        <none>
   Ready Replicas:  2
   Since:           2026-11-21T11:58:00Z (2m00s ago)
 

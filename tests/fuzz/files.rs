@@ -126,7 +126,7 @@ fn what_grows_without_bounds_is_refused() {
         [bomb.as_str(), &"[".repeat(100_000), &"{a: ".repeat(30_000), &"- ".repeat(50_000), &"a:\n ".repeat(20_000)]
     {
         read_runbook(text.as_bytes()).expect("one sentence");
-        for file in ["config.yaml", "keymap.yaml", "themes/mine.yaml"] {
+        for file in ["config.yaml", "keymap.yaml", "commands.yaml", "themes/mine.yaml"] {
             load(file, text.as_bytes()).expect("one sentence");
         }
     }
@@ -171,6 +171,15 @@ fn keymap() {
     let examples =
         [text("config/keymap.yaml"), "quit: q\nretry: []\ndown: [j, down, 'ctrl-n']\nmenu: y\nup: 1\n".into()];
     check("keymap", &examples, |bytes| load("keymap.yaml", bytes));
+}
+
+#[test]
+fn own_commands() {
+    let page = text("docs/custom-commands.md");
+    let mut examples: Vec<String> =
+        page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).map(ToOwned::to_owned).collect();
+    examples.push("a: {scope: [pool, machine], command: [x, 'a{{{name}}}b'], key: '&', output: notice}\n".into());
+    check("commands", &examples, |bytes| load("commands.yaml", bytes));
 }
 
 #[test]

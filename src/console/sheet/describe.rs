@@ -86,7 +86,11 @@ fn tree(value: &Value, depth: usize, now: Timestamp, out: &mut String) {
     let indent = "  ".repeat(depth);
     match value {
         Value::Object(map) => {
-            let flat = |value: &Value| !value.is_object() && !value.is_array();
+            let flat = |value: &Value| match value {
+                Value::Object(map) => map.is_empty(),
+                Value::Array(items) => items.is_empty(),
+                _ => true,
+            };
             let widest = map.iter().filter(|(_, v)| flat(v)).map(|(k, _)| words(k).len() + 1).max().unwrap_or(0);
             for (key, value) in map {
                 let name = format!("{}:", words(key));
@@ -115,7 +119,7 @@ fn tree(value: &Value, depth: usize, now: Timestamp, out: &mut String) {
 fn leaf(value: &Value, now: Timestamp) -> String {
     match value {
         Value::String(text) => timed(text, now),
-        Value::Null => "<none>".to_owned(),
+        Value::Null | Value::Array(_) | Value::Object(_) => "<none>".to_owned(),
         other => other.to_string(),
     }
 }

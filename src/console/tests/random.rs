@@ -54,6 +54,7 @@ const KEYS: &[&str] = &[
     "ctrl-n",
     "y",
     "d",
+    "L",
     "m",
     "n",
     "N",
@@ -114,7 +115,7 @@ fn forbidden<'a>(known: &Answers, effects: &'a [Effect]) -> Option<&'a Effect> {
     effects.iter().find(|effect| {
         let needs = match effect {
             Effect::Apply { order, .. } | Effect::DryRun { order, .. } => order.needs(),
-            Effect::Follow { .. } => vec![Need::ListPods, Need::ReadLogs],
+            Effect::Follow { .. } | Effect::FollowAll { .. } => vec![Need::ListPods, Need::ReadLogs],
             _ => vec![],
         };
         needs.iter().any(|need| known[*need as usize] == Some(false))
