@@ -1,7 +1,13 @@
 //! What hosts and logs say: output with control lines, host keys, event lines, clocks.
 
 use quarterdeck::{
-    console::log,
+    console::{
+        hosts::{
+            journal::Reader,
+            probe::{self, Reading},
+        },
+        log,
+    },
     executor::listen::{Heard, Listener, shorten},
     runbook::wire::{Control, End, Outcome, Start, StepHeader},
     ssh::{fingerprint, host_keys::KnownHosts},
@@ -137,6 +143,45 @@ fn event_lines() {
             let short = shorten(line.to_owned());
             if short.len() > 4200 {
                 return Err(format!("{} bytes of one line", short.len()));
+            }
+        }
+        Ok(())
+    });
+}
+
+const STATES: &[&str] = &[
+    "clock=1795262400.250000000\nuptime=3552420.11\nload=0.08 0.05 0.01\ncpus=16\ndisk=47%\nunit=kubelet LoadState=loaded \
+     ActiveState=active\nunit=etcd LoadState=not-found ActiveState=inactive\nprocess=etcd\nend=here\n",
+    "clock=-9223372036854775\nload=1e300 inf -1\ncpus=0\ndisk=255%\nend=here\n",
+    "This account is currently not available.\n",
+];
+
+/// What a host says of itself is read and judged, or refused in a sentence.
+#[test]
+fn states() {
+    check("states", STATES, |bytes| match probe::read(&String::from_utf8_lossy(bytes)) {
+        Ok(seen) => {
+            let worries = Reading::new(seen, 1_795_262_400_000, 20).worries(true);
+            worries.iter().try_for_each(|worry| sentence(&worry.text))
+        }
+        Err(why) => sentence(&why),
+    });
+}
+
+const JOURNALS: &[&str] = &[
+    "1795262400.250000 m-1 kubelet[812]: E1121 12:00:00.25 812 server.go:1] \"no network\"\n   goroutine 1\n-- Boot x --\n",
+    "2026-11-21T12:00:02.5Z stderr F {\"level\":\"warn\",\"msg\":\"slow\"}\n1795262401.000001 m systemd[1]: a: b\n",
+    "99999999999999.000000 m kubelet[1]: x\n1795262400.2 m kubelet[1]: \u{1b}[2J\n",
+];
+
+/// Each line is one line, cut and clean, whatever stands in it.
+#[test]
+fn journals() {
+    check("journals", JOURNALS, |bytes| {
+        let mut reader = Reader::default();
+        for line in String::from_utf8_lossy(bytes).lines().filter_map(|line| reader.read("kubelet", line)) {
+            if line.line.text.chars().count() > 2_000 || line.line.text.chars().any(char::is_control) {
+                return Err(format!("it shows {:?}", line.line.text));
             }
         }
         Ok(())

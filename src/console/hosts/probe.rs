@@ -1,6 +1,6 @@
 //! What one look at a host says: a script that asks for all of it at once, and how its answer is read.
 
-use crate::{api::look::STATE_LINE, fleet::Health};
+use crate::{api::look::STATE_LINE, console::text, fleet::Health};
 
 /// The answer of a host is a few lines; more than this is something else.
 pub const MOST_BYTES: usize = 16 * 1024;
@@ -11,6 +11,10 @@ const DISK_BAD: u8 = 95;
 /// A clock that is off by this much breaks tokens and certificates that are young; etcd complains at one second.
 const CLOCK_WARNING_MILLISECONDS: i64 = 500;
 const CLOCK_BAD_MILLISECONDS: i64 = 5_000;
+/// A clock that is farther off is simply wrong: a century.
+const FARTHEST_MILLISECONDS: i64 = 100 * 365 * 86_400_000;
+/// No host has more to do than this.
+const MOST_LOAD: f64 = 1e6;
 /// Runnable processes for each core, on average.
 const LOAD_WARNING: f64 = 4.0;
 
@@ -93,10 +97,10 @@ impl Unit {
 }
 
 /// Reads the answer; a sentence if it is not one.
-pub fn read(text: &str) -> Result<Seen, String> {
+pub fn read(answer: &str) -> Result<Seen, String> {
     let mut seen = Seen::default();
     let mut whole = false;
-    for (key, value) in text.lines().filter_map(|line| line.trim_end().split_once('=')) {
+    for (key, value) in answer.lines().filter_map(|line| line.trim_end().split_once('=')) {
         match key {
             "clock" => seen.clock = clock(value),
             "uptime" => seen.uptime_seconds = value.split('.').next().and_then(|s| s.parse().ok()),
@@ -114,9 +118,12 @@ pub fn read(text: &str) -> Result<Seen, String> {
     if whole {
         return Ok(seen);
     }
-    let said = text.lines().map(str::trim).find(|line| !line.is_empty());
+    let said = answer.lines().map(str::trim).find(|line| !line.is_empty());
     Err(match said {
-        Some(line) => format!("it does not answer as a shell would: {}", line.chars().take(120).collect::<String>()),
+        Some(line) => {
+            let shown: String = line.chars().take(120).collect();
+            format!("it does not answer as a shell would: {}", text::clean(&shown))
+        }
         None => "it let us in and said nothing: is the login shell of this user one that runs commands?".to_owned(),
     })
 }
@@ -140,7 +147,7 @@ fn clock(value: &str) -> Option<i64> {
 }
 
 fn load(value: &str) -> Option<[f64; 3]> {
-    let mut numbers = value.split_whitespace().map(|n| n.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0));
+    let mut numbers = value.split_whitespace().map(|n| n.parse::<f64>().ok().filter(|n| (0.0..MOST_LOAD).contains(n)));
     Some([numbers.next()??, numbers.next()??, numbers.next()??])
 }
 
@@ -164,7 +171,10 @@ pub struct Worry {
 impl Reading {
     /// Puts the host's clock beside ours as it was in the middle of the round trip, in milliseconds since 1970.
     pub fn new(seen: Seen, asked_at: i64, round_trip_milliseconds: i64) -> Self {
-        let offset = seen.clock.map(|clock| clock.saturating_sub(asked_at + round_trip_milliseconds / 2));
+        let offset = seen.clock.map(|clock| {
+            let ours = asked_at.saturating_add(round_trip_milliseconds / 2);
+            clock.saturating_sub(ours).clamp(-FARTHEST_MILLISECONDS, FARTHEST_MILLISECONDS)
+        });
         Self { seen, round_trip_milliseconds, offset_milliseconds: offset }
     }
 

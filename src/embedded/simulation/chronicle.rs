@@ -109,6 +109,21 @@ const STEPS: &[Scene] = &[
             "systemd: containerd.service: Failed with result 'exit-code'.",
         ],
     ),
+    (
+        &["install kubeadm", "packages"],
+        "kubelet",
+        &[],
+        &[
+            "systemd: kubelet.service: Current command vanished from the unit file, execution of the command list won't be resumed.",
+        ],
+    ),
+    (
+        &["install kubelet"],
+        "kubelet",
+        &[],
+        &["systemd: kubelet.service: Failed to locate executable /usr/bin/kubelet: No such file or directory"],
+    ),
+    (&["bootstrapos"], "kubelet", &[], &["systemd: kubelet.service: Unit not found."]),
     (&["kubelet"], "kubelet", RESTARTING, RESTARTING),
     (
         &["stop kubelet", "reset"],
@@ -121,7 +136,6 @@ const STEPS: &[Scene] = &[
             "E{k} 812 kubelet_volumes.go:263] \"There were many similar errors. Turn up verbosity to see them.\" err=\"orphaned pod {h} found, but volume paths are still present on disk\"",
         ],
     ),
-    (&["packages", "install kubelet", "bootstrapos"], "kubelet", &[], &["systemd: kubelet.service: Unit not found."]),
 ];
 
 /// Lines of one unit that are written after one moment and not after the other, in the order of time; both in milliseconds
