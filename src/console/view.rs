@@ -66,7 +66,7 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
         Overlay::Rollout(dialog) => dialog::rollout(&mut pen, state, dialog, area),
         Overlay::Typed(dialog) => dialog::typed(&mut pen, state, dialog, area),
         Overlay::Bookmark(purpose) => overlay::bookmarks(&mut pen, state, *purpose, area),
-        Overlay::Confirm(confirmation) => dialog::confirm(&mut pen, confirmation, area),
+        Overlay::Confirm(confirmation) => dialog::confirm(&mut pen, state, confirmation, area),
         Overlay::Export(export) => dialog::export(&mut pen, export, area),
         Overlay::Audit(audit) => audit::draw(&mut pen, state, audit, area),
         Overlay::Pager(pager) => pager::draw(&mut pen, state, pager, area),

@@ -180,6 +180,7 @@ fn the_dialog_says_why_it_is_harder() {
     assert!(matches!(state.overlay, Overlay::Typed(_)));
     let shown = screen(&state);
     assert!(shown.contains("level 3: context prod-eu is tagged production; 2 of 4 machines"), "{shown}");
+    assert!(shown.contains("prod-eu · production · level 3"), "{shown}");
     // A reason is needed, and goes with the change.
     let effects = press(&mut state, "enter '2' enter");
     assert!(effects.iter().all(|e| !matches!(e, Effect::Apply { .. })), "{effects:?}");

@@ -1,7 +1,7 @@
 //! One of several meta clusters: its branch in the tree, its page, and how its line is, in words.
 
 use super::{
-    super::{state::State, text},
+    super::{message::Order, state::State, text},
     pen::{Pen, Strip},
     tree::{self, Columns},
 };
@@ -59,6 +59,16 @@ pub fn error(state: &State) -> Option<String> {
         Some(format!("{}: {error}", state.context(context).place.context))
     };
     contexts.into_iter().find_map(said)
+}
+
+/// Where an order goes, for the dialog that asks for it; nothing where there is one context.
+pub fn of_order(state: &State, order: &Order) -> String {
+    if !state.has_several_contexts() {
+        return String::new();
+    }
+    let names =
+        order.contexts().into_iter().map(|context| text::cut(&state.context(context).place.context, 24) + " · ");
+    names.collect()
 }
 
 /// The column that says which context a row of a list is of, where there are several: empty where there is one.

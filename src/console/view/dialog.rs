@@ -19,6 +19,7 @@ use super::{
         text,
         typed::TypedDialog,
     },
+    contexts,
     pen::{Pen, Strip, middle, row_of},
 };
 use crate::{config::Role, fleet::Health};
@@ -85,7 +86,9 @@ fn sheet(
     let area = middle(area, width, height);
     let level = dialog.level();
     let production = if production { "production · " } else { "" };
-    let right = Strip::of(format!("{production}level {level}"), if level > 2 { Role::Warning } else { Role::Muted });
+    let place = dialog.order().ok().map(|order| contexts::of_order(state, &order)).unwrap_or_default();
+    let right =
+        Strip::of(format!("{place}{production}level {level}"), if level > 2 { Role::Warning } else { Role::Muted });
     let inner = pen.frame(area, true, title, &right);
     let upper = Rect { height: inner.height.saturating_sub(foot), ..inner };
     let scroll = form.scroll.min(body.len().saturating_sub(upper.height.into()));

@@ -5,8 +5,10 @@ use super::{
         super::{
             confirm::{Confirmation, Deed},
             export::{ExportDialog, Form},
+            state::State,
             text,
         },
+        contexts,
         pen::{Pen, Strip, middle, row_of},
     },
     indent,
@@ -14,11 +16,16 @@ use super::{
 use crate::config::Role;
 use ratatui::layout::{Position, Rect};
 
-pub fn confirm(pen: &mut Pen, confirmation: &Confirmation, area: Rect) -> Option<Position> {
+pub fn confirm(pen: &mut Pen, state: &State, confirmation: &Confirmation, area: Rect) -> Option<Position> {
     let width = area.width.saturating_sub(4).min(72);
+    let place = match &confirmation.deed {
+        Deed::Change(order) => contexts::of_order(state, order),
+        Deed::Run(_) => String::new(),
+    };
     let meaning = text::wrap(&confirmation.meaning, usize::from(width) - 4);
     let area = middle(area, width, meaning.len() as u16 + 5);
-    let inner = pen.frame(area, true, &Strip::of("Confirm", Role::Title), &Strip::of("level 1", Role::Muted));
+    let inner =
+        pen.frame(area, true, &Strip::of("Confirm", Role::Title), &Strip::of(format!("{place}level 1"), Role::Muted));
     let inner = indent(inner);
     pen.strip(row_of(inner, 0), &Strip::of(text::clean(&confirmation.question), Role::Text));
     for (row, part) in (1..).zip(&meaning) {
