@@ -42,6 +42,8 @@ pub(super) struct Switchboard {
     state: Mutex<State>,
     retry: Notify,
     restart: Notify,
+    /// One report at a time: of two at once the older one might be told last, and stay.
+    reporting: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -60,6 +62,7 @@ impl Switchboard {
             state: Mutex::default(),
             retry: Notify::new(),
             restart: Notify::new(),
+            reporting: tokio::sync::Mutex::default(),
         }
     }
 
@@ -116,6 +119,7 @@ impl Switchboard {
     }
 
     async fn report(&self) {
+        let _turn = self.reporting.lock().await;
         let connection = {
             let state = self.lock();
             Connection { line: state.line(), contact: self.contact.clone(), refused: state.refused() }
@@ -170,6 +174,21 @@ mod tests {
             Line::Offline { attempt, .. } => format!("offline {attempt}"),
         };
         assert_eq!(line, wanted);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn what_is_told_last_is_what_is_so() {
+        for _ in 0..300 {
+            let inbox = Arc::new(Inbox::default());
+            let board = Arc::new(Switchboard::new(inbox.clone(), ContextId::FIRST, "fleet"));
+            let ups = Kind::ALL.map(|kind| {
+                let board = board.clone();
+                tokio::spawn(async move { board.up(Source::Kind(kind)).await })
+            });
+            futures::future::join_all(ups).await;
+            let told = inbox.take().await;
+            assert!(matches!(told.as_slice(), [Change::Connection(last)] if last.line.is_live()), "{told:?}");
+        }
     }
 
     #[test]
