@@ -51,6 +51,7 @@ fn a_blocked_drain_is_decided_with_one_key() {
 
     // Whoever types another name deletes nothing.
     open(&mut terminal, "f", &format!("Force the drain of {first}"));
+    terminal.type_slowly("CHG-11");
     terminal.press(ENTER);
     terminal.type_slowly("m-9999");
     terminal.press(ENTER);
