@@ -14,6 +14,9 @@ use jiff::Timestamp;
 /// Keys that were already on their way when the dialog opened are not meant for it.
 pub const TYPE_AHEAD_MILLISECONDS: i64 = 150;
 
+/// Why nothing is sent while the server has not answered.
+pub const WAITING: &str = "waiting for the server's dry run";
+
 /// What keys go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
@@ -231,7 +234,7 @@ pub trait Ask {
         match &form.opinion {
             Opinion::Refused(message) if form.is_asked(&order) => Some(format!("the server refuses it: {message}")),
             Opinion::Given(_) if form.is_asked(&order) => self.unconfirmed(),
-            _ => Some("waiting for the server's dry run".into()),
+            _ => Some(WAITING.into()),
         }
     }
 

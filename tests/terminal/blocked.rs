@@ -53,6 +53,9 @@ fn a_blocked_drain_is_decided_with_one_key() {
     open(&mut terminal, "f", &format!("Force the drain of {first}"));
     terminal.type_slowly("CHG-11");
     terminal.press(ENTER);
+    terminal.until("what the server says with the reason", |text| {
+        text.contains("dry run ✔") && text.contains("reason: CHG-11")
+    });
     terminal.type_slowly("m-9999");
     terminal.press(ENTER);
     terminal.sees(&format!("type `{first}` to confirm"));

@@ -4,7 +4,7 @@
 use super::super::{
     action::Action,
     export::{ExportDialog, Form},
-    form::{Ask, Opinion, Pressed},
+    form::{Ask, Opinion, Pressed, WAITING},
     message::{DryRun, Effect, Refusal, Why},
     permissions,
     scale::ScaleDialog,
@@ -91,10 +91,13 @@ pub fn opinion(state: &mut State, ticket: u64, outcome: Result<DryRun, Refusal>)
     if let Some(dialog) = current(&mut state.overlay)
         && dialog.form().opinion == (Opinion::Waiting { ticket })
     {
-        dialog.form_mut().opinion = match outcome {
+        let form = dialog.form_mut();
+        form.opinion = match outcome {
             Ok(answer) => Opinion::Given(answer),
             Err(refusal) => Opinion::Refused(refusal.message),
         };
+        // What was waited for is here.
+        form.complaint.take_if(|complaint| *complaint == WAITING);
     }
     Vec::new()
 }
