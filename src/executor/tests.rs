@@ -479,7 +479,9 @@ async fn a_host_that_is_not_reached_is_said_long_before_it_is_given_up() {
     let mut bench = Bench::new("- {name: A, run: echo hello}");
     bench.transport.down = vec!["m-1".into()];
     let heard = Arc::new(Heard::default());
-    let summary = run(Context { status: Some(heard.clone()), ..bench.context() }).await.unwrap();
+    // Long enough for the word in between to be written on a machine that has other things to do.
+    let limits = Limits { reconnect: Duration::from_secs(6), ..Limits::default() };
+    let summary = run(Context { status: Some(heard.clone()), limits, ..bench.context() }).await.unwrap();
     assert_eq!((summary.succeeded, summary.failed), (0, 1));
     let said = heard.0.lock().unwrap().clone();
     assert!(said.contains("Pending \"is not reached: cannot reach m-1\""), "{said:?}");
