@@ -70,11 +70,18 @@ pub fn fill_in(terminal: &mut Terminal, reason: &str, phrase: &str) {
     terminal.until("the dialog gone", |text| !text.contains(BUTTONS));
 }
 
-/// Answers a question with yes.
+/// Answers a question with yes; in production that is a reason, and what is to be typed.
 pub fn yes(terminal: &mut Terminal, key: &str, question: &str) {
     terminal.press(key);
     terminal.sees(question);
     std::thread::sleep(BEFORE_A_DIALOG);
+    let text = terminal.text();
+    if text.contains(BUTTONS) {
+        terminal.sees("dry run ✔");
+        let line = text.lines().find(|line| line.contains("confirm    [")).expect("something to type");
+        let phrase = line.split("]  type ").nth(1).and_then(|rest| rest.split('│').next()).expect("what to type");
+        return fill_in(terminal, "CHG-5", phrase.trim());
+    }
     terminal.press("y");
     terminal.until("the question gone", |text| !text.contains(question));
 }
