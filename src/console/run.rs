@@ -26,7 +26,7 @@ use crate::{
 };
 use base64::Engine as _;
 use crossterm::event::{Event as Input, EventStream};
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{Stream, StreamExt};
 use ratatui::layout::Rect;
 pub use reload::Looks;
 use std::{
@@ -262,7 +262,8 @@ impl<W: Write> Loop<W> {
                 if self.visit.is_some() {
                     break;
                 }
-                let Some(next) = input.next().now_or_never() else { break };
+                // With the waker of this task: one of no effect would stay with the reader, and the next key would wake nobody.
+                let Poll::Ready(next) = futures::poll!(input.next()) else { break };
                 let Some(next) = next else { return Err(gone()) };
                 if let Some(event) = self.translate(next?)
                     && self.take(event)?

@@ -58,6 +58,23 @@ fn a_storm_of_sizes_leaves_a_screen_that_is_right() {
     leave(terminal);
 }
 
+/// At rest the clock on screen moves once a minute: a key that only waited for that would be late.
+#[test]
+fn every_key_is_taken_when_it_comes() {
+    let mut terminal = Terminal::demo(&[], SIZE);
+    terminal.sees("idle machines");
+    std::thread::sleep(Duration::from_secs(3));
+    let start = Instant::now();
+    for _ in 0..5 {
+        terminal.press("3");
+        terminal.sees("MESSAGE");
+        terminal.press("1");
+        terminal.until("the tree", |text| !text.contains("MESSAGE"));
+    }
+    assert!(start.elapsed() < Duration::from_secs(40), "ten keys took {:?}", start.elapsed());
+    leave(terminal);
+}
+
 #[test]
 fn without_colours_nothing_is_coloured() {
     let mut shell = CommandBuilder::new("sh");
