@@ -159,7 +159,7 @@ fn export(stage: &Stage) {
     assert_eq!(stage.replicas("us-east-1-general"), 6);
     open(&mut terminal);
     terminal.press("\t\tw");
-    terminal.sees("cannot write");
+    terminal.sees("is there already, and is not written over");
     leave(terminal);
 }
 
