@@ -38,12 +38,12 @@ pub fn by_hand(stage: &Stage) {
     terminal.sees("Ready cordoned");
     terminal.sees("cordoned by tester");
     yes(&mut terminal, "u", &format!("Uncordon {machine}?"));
-    terminal.until("the node given back", |text| text.contains("kubelet") && !text.contains("cordoned"));
+    terminal.until("the node given back", |text| text.contains("Ready   kubelet"));
     yes(&mut terminal, "r", &format!("Drain {machine}?"));
     terminal.sees("drained by tester");
     terminal.until("an empty node", |text| text.contains("Ready cordoned") && text.contains("pods gone"));
     yes(&mut terminal, "u", &format!("Uncordon {machine}?"));
-    terminal.until("the node given back", |text| !text.contains("cordoned") && !text.contains("drained by"));
+    terminal.until("the node given back", |text| text.contains("Ready   kubelet") && !text.contains("drained by"));
     // Nobody cordoned it from here: whoever did that gives it back.
     terminal.press("u");
     terminal.sees("was not cordoned from here");
