@@ -14,6 +14,7 @@ mod inbox;
 mod index;
 mod intern;
 mod machines;
+mod newest;
 mod rows;
 mod several;
 mod snapshot;

@@ -23,6 +23,7 @@ use super::{
     backoff::Backoff,
     connection::{Connection, Line},
     counts::StateCounts,
+    newest,
     rows::OperationRow,
     snapshot::Snapshot,
     uid::ContextId,
@@ -114,22 +115,12 @@ impl Feeds {
 
     /// Waits for a newer snapshot than the last one that this returned, and returns it. Cancel safe.
     pub async fn changed(&mut self) -> Arc<Snapshot> {
-        if self.snapshots.changed().await.is_err() {
-            // The task that publishes ends with this only.
-            futures::future::pending::<()>().await;
-        }
-        self.snapshots.borrow_and_update().clone()
+        newest::changed(&mut self.snapshots).await
     }
 
     /// Waits for a snapshot that fulfils `condition`; it may be the present one.
-    pub async fn wait_for(&mut self, mut condition: impl FnMut(&Snapshot) -> bool) -> Arc<Snapshot> {
-        loop {
-            let snapshot = self.snapshots.borrow_and_update().clone();
-            if condition(&snapshot) {
-                return snapshot;
-            }
-            self.changed().await;
-        }
+    pub async fn wait_for(&mut self, condition: impl FnMut(&Snapshot) -> bool) -> Arc<Snapshot> {
+        newest::wait_for(&mut self.snapshots, condition).await
     }
 
     /// Tries what is broken again now.

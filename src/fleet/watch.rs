@@ -27,6 +27,7 @@ use super::{
     inbox::Inbox,
     index::{Change, Index, Kind},
     intern::Interner,
+    newest,
     rows::{EventRow, MachineRow, OperationRow, PoolRow},
     snapshot::Snapshot,
     uid::{ContextId, Uid},
@@ -65,22 +66,12 @@ impl Feed {
 
     /// Waits for a newer snapshot than the last one that this returned, and returns it. Cancel safe.
     pub async fn changed(&mut self) -> Arc<Snapshot> {
-        if self.snapshots.changed().await.is_err() {
-            // The task that publishes ends with this feed only, so this is not reached while anybody waits.
-            futures::future::pending::<()>().await;
-        }
-        self.snapshots.borrow_and_update().clone()
+        newest::changed(&mut self.snapshots).await
     }
 
     /// Waits for a snapshot that fulfils `condition`; it may be the present one.
-    pub async fn wait_for(&mut self, mut condition: impl FnMut(&Snapshot) -> bool) -> Arc<Snapshot> {
-        loop {
-            let snapshot = self.snapshots.borrow_and_update().clone();
-            if condition(&snapshot) {
-                return snapshot;
-            }
-            self.changed().await;
-        }
+    pub async fn wait_for(&mut self, condition: impl FnMut(&Snapshot) -> bool) -> Arc<Snapshot> {
+        newest::wait_for(&mut self.snapshots, condition).await
     }
 
     /// Tries what is broken again now, not when its wait is over.
