@@ -74,7 +74,8 @@ async fn a_new_version_surges_before_anything_leaves() {
     // And back: the old set is the current one again.
     world.patch_pool(json!({ "version": "1.34.2" })).await;
     rolled(&world, 3).await;
-    assert_eq!(versions(&world).await, BTreeSet::from(["1.34.2".to_owned()]));
+    let old = BTreeSet::from(["1.34.2".to_owned()]);
+    world.until("the kubelets have said so", async || versions(&world).await == old).await;
     let sets: Vec<MachineSet> = world.api().list(&Default::default()).await.unwrap().items;
     assert_eq!(sets.len(), 2, "no third set");
 }
@@ -130,7 +131,8 @@ async fn in_place_the_machines_stay() {
     // And back, where they are: the hosts are told that it is meant.
     world.patch_pool(json!({ "version": "1.34.2" })).await;
     rolled(&world, 3).await;
-    assert_eq!(versions(&world).await, BTreeSet::from(["1.34.2".to_owned()]));
+    let old = BTreeSet::from(["1.34.2".to_owned()]);
+    world.until("the kubelets have said so", async || versions(&world).await == old).await;
     assert_eq!(members(&world).await, before);
     assert!(world.executor.resets.lock().unwrap().is_empty(), "nothing is reset");
     let inputs: Api<ConfigMap> = world.api();
@@ -208,7 +210,8 @@ async fn pause_and_hold_stop_a_rollout_and_its_reverse_undoes_it() {
     // The way back: the new machine goes, the old ones never knew.
     world.patch_pool(json!({ "version": "1.34.2", "hold": false })).await;
     rolled(&world, 3).await;
-    assert_eq!(versions(&world).await, BTreeSet::from(["1.34.2".to_owned()]));
+    let old = BTreeSet::from(["1.34.2".to_owned()]);
+    world.until("the kubelets have said so", async || versions(&world).await == old).await;
     assert_eq!(world.executor.resets.lock().unwrap().len(), 1, "only the surge was taken back");
 }
 

@@ -3,7 +3,7 @@
 
 use std::{process::Command, sync::Arc, time::Duration};
 
-use k8s_openapi::api::{core::v1::ConfigMap, policy::v1::PodDisruptionBudget};
+use k8s_openapi::api::{core::v1::ConfigMap, events::v1::Event, policy::v1::PodDisruptionBudget};
 use kube::{
     Api,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
@@ -67,6 +67,7 @@ async fn needs_real_api_server_whose_controllers_use_all_that_they_may_and_no_mo
     world.settled(4).await;
     drain_against_a_budget(&world).await;
     world.settled(3).await;
+    the_same_happens_again(&world).await;
     revisions_come_and_go(&world).await;
     clean_up_after(&world).await;
     delete_everything(&world).await;
@@ -127,6 +128,21 @@ async fn drain_against_a_budget(world: &World) {
         })
         .await;
     budgets.delete("shop", &DeleteParams::default()).await.expect("deleted");
+}
+
+/// A pool gets where it was before: the event that says so is counted on, which is the one use of `patch`.
+async fn the_same_happens_again(world: &World) {
+    world.scale(4, json!({})).await;
+    world.settled(4).await;
+    let events: Api<Event> = world.api();
+    world
+        .until("what was said before is counted", async || {
+            let all = events.list(&ListParams::default()).await.expect("events").items;
+            all.iter().any(|event| event.series.as_ref().is_some_and(|series| series.count > 1))
+        })
+        .await;
+    world.scale(3, json!({})).await;
+    world.settled(3).await;
 }
 
 /// Six hours later Job and log go.
