@@ -37,6 +37,10 @@ struct Route {
 }
 
 impl Route {
+    fn to(target: &Target) -> Self {
+        Self { jumps: target.jumps.clone(), endpoint: target.endpoint.clone() }
+    }
+
     /// The way to the last jump host.
     fn parent(&self) -> Option<Route> {
         let (last, before) = self.jumps.split_last()?;
@@ -65,14 +69,11 @@ impl Connector {
 
     /// The connection to this host: the one that is open, or a new one.
     pub async fn connect(&self, target: &Target) -> Result<Connection, Error> {
-        let unreadable = || Error::PinnedKey { host: target.name.clone() };
-        let pinned = target.pinned_key.as_deref().map(PublicKey::from_openssh).transpose();
-        let pinned = pinned.map_err(|_| unreadable())?;
-        let route = Route { jumps: target.jumps.clone(), endpoint: target.endpoint.clone() };
-        let connection = self.slot(&route, &target.name, pinned.as_ref()).await?;
+        let pinned = pinned_key(target)?;
+        let connection = self.slot(&Route::to(target), &target.name, pinned.as_ref()).await?;
         if let Some(pinned) = pinned {
             // It may have been opened for somebody who pinned no key, or another one.
-            let presented = PublicKey::from_openssh(connection.host_key()).map_err(|_| unreadable())?;
+            let presented = PublicKey::from_openssh(connection.host_key()).map_err(|_| unreadable(target))?;
             if presented.key_data() != pinned.key_data() {
                 return Err(Error::ChangedHostKey {
                     host: target.name.clone(),
@@ -82,6 +83,13 @@ impl Connector {
             }
         }
         Ok(connection)
+    }
+
+    /// A connection to this host for whoever asks, and for nobody else: it is theirs to close. Those to jump hosts are shared.
+    pub async fn connect_alone(&self, target: &Target) -> Result<Connection, Error> {
+        let (route, pinned) = (Route::to(target), pinned_key(target)?);
+        let (destination, via) = self.destination(&route, &target.name, pinned.as_ref());
+        slot(Arc::clone(&self.context), destination, via).await
     }
 
     /// Closes all connections.
@@ -98,19 +106,29 @@ impl Connector {
         if let Some(slot) = lock(&self.pool).get(route).filter(|slot| is_usable(slot)) {
             return slot.clone();
         }
-        let via = route.parent().map(|parent| self.slot(&parent, &parent.endpoint.to_string(), None));
-        let destination = Destination {
-            name: name.to_owned(),
-            server: route.server(),
-            endpoint: route.endpoint.clone(),
-            pinned: pinned.cloned(),
-        };
+        let (destination, via) = self.destination(route, name, pinned);
         let context = Arc::clone(&self.context);
         let mut pool = lock(&self.pool);
         pool.retain(|_, slot| is_usable(slot));
         // Somebody may have been quicker while the lock was open.
         pool.entry(route.clone()).or_insert_with(|| slot(context, destination, via)).clone()
     }
+
+    /// Where a route ends, and the last jump host on it.
+    fn destination(&self, route: &Route, name: &str, pinned: Option<&PublicKey>) -> (Destination, Option<Slot>) {
+        let via = route.parent().map(|parent| self.slot(&parent, &parent.endpoint.to_string(), None));
+        let (endpoint, pinned) = (route.endpoint.clone(), pinned.cloned());
+        (Destination { name: name.to_owned(), server: route.server(), endpoint, pinned }, via)
+    }
+}
+
+/// The key that the host has to present, if one is stated.
+fn pinned_key(target: &Target) -> Result<Option<PublicKey>, Error> {
+    target.pinned_key.as_deref().map(PublicKey::from_openssh).transpose().map_err(|_| unreadable(target))
+}
+
+fn unreadable(target: &Target) -> Error {
+    Error::PinnedKey { host: target.name.clone() }
 }
 
 /// Dials in a task of its own, so that a caller who gives up leaves nobody with half a handshake.
