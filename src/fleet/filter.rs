@@ -13,7 +13,7 @@
 //! | `!` | problems only |
 //!
 //! Keys: `state health phase context cluster pool role version node name address operation reason ready`. What a value has spaces
-//! in stands in `"…"`.
+//! in stands in `"…"`. Lists of something else have [columns of their own](Column).
 
 use std::sync::Arc;
 
@@ -29,9 +29,11 @@ use super::{
     uid::ContextId,
 };
 
+mod columns;
 mod fields;
 mod parse;
 
+pub use columns::{Column, Row};
 use fields::Field;
 pub use parse::FilterError;
 

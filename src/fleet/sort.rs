@@ -15,6 +15,8 @@ pub enum Key {
     #[default]
     Urgency,
     Name,
+    /// The meta cluster, in the order in which they are shown.
+    Context,
     Cluster,
     Pool,
     State,
@@ -37,9 +39,10 @@ const LABEL: &str = "label:";
 
 impl Key {
     /// Those that every machine may have.
-    pub const COMMON: [Self; 13] = [
+    pub const COMMON: [Self; 14] = [
         Self::Urgency,
         Self::Name,
+        Self::Context,
         Self::Cluster,
         Self::Pool,
         Self::State,
@@ -66,6 +69,7 @@ impl Key {
         let word = match self {
             Self::Urgency => "urgency",
             Self::Name => "name",
+            Self::Context => "context",
             Self::Cluster => "cluster",
             Self::Pool => "pool",
             Self::State => "state",
@@ -96,7 +100,8 @@ impl Key {
             Self::Operation => machine.operation.as_deref(),
             Self::Message => machine.message.as_deref(),
             Self::Label(label) => machine.label_called(label),
-            Self::Urgency | Self::Since | Self::Age => None,
+            // What it is called the row does not know.
+            Self::Urgency | Self::Context | Self::Since | Self::Age => None,
         }
     }
 
@@ -116,6 +121,7 @@ impl Key {
             Self::Urgency => return turn(machines::order(a, b)),
             Self::Since | Self::Age => missing_last(self.moment(a), self.moment(b), |a, b| turn(a.cmp(&b))),
             Self::State => turn(a.state.cmp(&b.state)),
+            Self::Context => turn(a.uid.context.cmp(&b.uid.context)),
             Self::Cluster => {
                 missing_last(a.cluster.as_deref(), b.cluster.as_deref(), |a, b| turn(machines::natural(a, b)))
                     .then_with(|| missing_last(a.pool.as_deref(), b.pool.as_deref(), machines::natural))

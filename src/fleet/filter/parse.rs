@@ -1,6 +1,10 @@
 //! Reading a filter, with the column of what cannot be read.
 
-use super::{Field, Health, Term, Test, fields, word};
+use super::{
+    Field, Health, Term, Test,
+    columns::{self, Column},
+    fields, word,
+};
 use crate::api::MachineState;
 
 /// Why a filter cannot be read.
@@ -23,7 +27,16 @@ const TESTS: &[(&str, Test)] = &[
 ];
 
 pub(super) fn terms(text: &str) -> Result<Vec<Term>, FilterError> {
-    split(text)?.into_iter().map(|(column, part)| term(column, &part)).collect()
+    read(text, None)
+}
+
+/// Where only these may be named; they become [`Field::Label`] with the name of the column.
+pub(super) fn terms_of(text: &str, columns: &'static [Column]) -> Result<Vec<Term>, FilterError> {
+    read(text, Some(columns))
+}
+
+fn read(text: &str, columns: Option<&'static [Column]>) -> Result<Vec<Term>, FilterError> {
+    split(text)?.into_iter().map(|(column, part)| term(column, &part, columns)).collect()
 }
 
 /// Parts between spaces, with their columns; quotes hold a part together and are dropped.
@@ -49,7 +62,7 @@ fn split(text: &str) -> Result<Vec<(usize, String)>, FilterError> {
     Ok(parts)
 }
 
-fn term(column: usize, part: &str) -> Result<Term, FilterError> {
+fn term(column: usize, part: &str, columns: Option<&'static [Column]>) -> Result<Term, FilterError> {
     if part == "!" {
         return Ok(Term::Problems);
     }
@@ -67,13 +80,18 @@ fn term(column: usize, part: &str) -> Result<Term, FilterError> {
     if value.is_empty() {
         return error(at + sign.len(), format!("a value is missing behind `{key}{sign}`"));
     }
-    let field = Field::named(key);
+    let named = match columns.map(|columns| columns::column(columns, key)).transpose() {
+        Ok(named) => named,
+        Err(message) => return error(0, message),
+    };
+    let field = named.map_or_else(|| Field::named(key), |column| Field::Label(column.name.to_owned()));
     let values: Vec<String> = match test {
         Test::Equal | Test::NotEqual => value.split(',').filter(|v| !v.is_empty()).map(str::to_owned).collect(),
         _ => vec![value.to_owned()],
     };
     if matches!(test, Test::Equal | Test::NotEqual)
-        && let Some(message) = values.iter().find_map(|v| unknown(&field, v))
+        && let Some(message) =
+            values.iter().find_map(|v| named.map_or_else(|| unknown(&field, v), |column| columns::unknown(column, v)))
     {
         return error(at + sign.len(), message);
     }
