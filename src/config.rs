@@ -26,7 +26,7 @@ pub use mistake::Mistake;
 pub(crate) use mistake::plain;
 pub use nearest::nearest;
 pub use paths::Paths;
-pub use settings::{Glyphs, Settings, Sync};
+pub use settings::{Confirm, Glyphs, Settings, Sync};
 pub use ssh::Ssh;
 pub use template::{Placeholder, Template};
 pub use theme::{Role, Theme};
@@ -73,7 +73,11 @@ impl Config {
         let seen = Seen::of(paths);
         let mut mistakes = Vec::new();
         let themes = Themes::load(&paths.themes(), &self.themes, &mut mistakes);
-        let settings = file(&paths.settings(), &mut mistakes, Settings::parse);
+        let mut typed = String::new();
+        let settings = file(&paths.settings(), &mut mistakes, |text, file| {
+            text.clone_into(&mut typed);
+            Settings::parse(text, file)
+        });
         let unknown_contexts = match &settings {
             Some(_) => None,
             // What was read once is what there is.
@@ -81,9 +85,9 @@ impl Config {
             None => speaks_of_contexts(&paths.settings()).then(|| paths.settings()),
         };
         let settings = settings.unwrap_or_else(|| self.settings.clone());
-        for name in [&settings.theme, &settings.light_theme, &settings.dark_theme] {
-            if let Err(mistake) = themes.check(name, &paths.settings()) {
-                mistakes.push(mistake);
+        for (key, name) in settings.named_themes() {
+            if let Err(message) = themes.check(key, name) {
+                mistakes.push(Mistake::on_line(&paths.settings(), settings::line_of(&typed, key), message));
             }
         }
         let bindings = file(&paths.keymap(), &mut mistakes, |text, file| keymap::with_user(text, file, words));
@@ -147,6 +151,6 @@ fn yaml_files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-mod mistakes_tests;
+pub(crate) mod contrast;
 #[cfg(test)]
 mod tests;

@@ -2,13 +2,14 @@
 //!
 //! Elm-shaped. [`update`](update::update) is the only place where state changes; it and [`view`](view::view) do no IO and
 //! look at no clock. The world is changed by writing resources, in `effects` and nowhere else, and only after the
-//! user armed writes and confirmed. Deliberately absent: widgets with a state of their own, mouse capture, and anything
+//! user armed writes and confirmed. Deliberately absent: widgets with a state of their own, and anything
 //! that grows with the number of machines.
 
 pub mod action;
 mod audit;
 mod brush;
 pub mod clock;
+mod columns;
 mod confirm;
 pub mod contexts;
 mod custom;
@@ -18,6 +19,8 @@ mod failures;
 mod follow;
 mod form;
 pub mod glyphs;
+mod help;
+mod here;
 pub mod hosts;
 pub mod input;
 pub mod keys;
@@ -26,6 +29,7 @@ pub mod log;
 mod maintenance;
 mod managed_by;
 pub mod message;
+mod mouse;
 pub mod named;
 mod pager;
 pub mod palette;
@@ -35,10 +39,12 @@ mod question;
 mod review;
 mod rollout;
 pub mod run;
+mod said;
 mod scale;
 pub mod session;
 mod setup;
 mod sheet;
+mod sieve;
 mod sift;
 mod stakes;
 mod standing;
@@ -48,7 +54,9 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 pub mod text;
+mod tour;
 mod tree;
+mod trends;
 mod typed;
 pub mod update;
 pub mod view;
@@ -72,6 +80,7 @@ use state::State;
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 use terminal::{Guard, Screen};
 use tokio::sync::mpsc;
+pub use tour::seen;
 
 /// A terminal that takes longer to answer is at the end of a slow line.
 const FAR_ROUND_TRIP: Duration = Duration::from_millis(80);
@@ -98,10 +107,20 @@ pub struct Options {
     pub environment: Environment,
     /// Where the console keeps what it remembers; `None`: nowhere, as for a fleet that is gone the next time.
     pub session: Option<PathBuf>,
+    /// Where it is written down that the tour was seen, which is shown at the start; `None`: it is not.
+    pub tour: Option<PathBuf>,
     /// How hosts are reached, where that is not as the settings say.
     pub access: Option<Access>,
     /// The time, or that of a recording.
     pub clock: Clock,
+}
+
+impl Options {
+    /// On these meta clusters, from the terminal of this process, now.
+    pub fn of_process(clients: Clients, contexts: Vec<Context>, config: Config, session: Option<PathBuf>) -> Self {
+        let environment = Environment::of_process();
+        Self { clients, contexts, config, environment, session, tour: None, access: None, clock: Clock::default() }
+    }
 }
 
 /// What the environment says of the terminal.
@@ -169,7 +188,8 @@ fn configure_again(before: &Config) -> Option<Config> {
 }
 
 fn with_words<T>(read: impl FnOnce(&config::Vocabulary) -> T) -> T {
-    let known = |entry: &action::Entry| config::Known { action: entry.name, place: entry.layer.place() };
+    let known =
+        |entry: &action::Entry| config::Known { action: entry.name, place: entry.layer.place(), writes: entry.writes };
     let actions: Vec<_> = action::ACTIONS.iter().map(known).collect();
     let key = |key: &str| key.parse::<Chord>().map(|chord| chord.to_string());
     read(&config::Vocabulary { actions: &actions, is_taken: palette::knows, key })
@@ -192,22 +212,18 @@ pub async fn run_with<I: Keys>(mut options: Options, data: impl Data, input: imp
     let screen = terminal::screen(io::stdout(), size.0, size.1)?;
     let mut console = assemble(options, screen, size);
     console.guard = Some(guard);
+    console.listen_to_mouse()?;
     console.run(input(), data).await?;
     Ok(())
 }
 
 /// The loop with everything that it works with, on any screen.
 pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u16)) -> Loop<W> {
-    let Options { clients, contexts, config, environment, session, access, clock } = options;
+    let Options { clients, contexts, config, environment, session, tour, access, clock } = options;
     let settings = &config.settings;
     let access = access.unwrap_or_else(|| Access::of(&settings.ssh, environment.ssh_program.as_deref()));
-    let sync = match settings.sync {
-        config::Sync::Auto => Some(brush::SYNC_FROM),
-        config::Sync::On => Some(0),
-        config::Sync::Off => None,
-    };
     let mut screen = screen;
-    screen.backend_mut().synchronise(sync);
+    screen.backend_mut().synchronise(setup::sync(settings));
     let mut contexts = contexts;
     if let Some(file) = &config.unknown_contexts {
         let file = file.display();
@@ -224,6 +240,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
     if let Some(path) = &session {
         state.come_back_to = session::load(path).restore(&mut state);
     }
+    state.wants_tour = tour.is_some();
     Setup::of(&config, &environment).settle(&mut state);
     let (sender, lines) = mpsc::channel(LOG_BATCHES);
     let mut hands = Hands::new(clients, access, sender);
@@ -240,6 +257,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         deaf_until: environment.answer.deaf_until,
         guard: None,
         session,
+        tour,
         panic_key: environment.panic_key,
         clock,
         in_tmux: environment.in_tmux,

@@ -32,6 +32,9 @@ pub struct Head {
     pub context: String,
     pub namespace: String,
     pub user: String,
+    /// All of them where there are several; the one above is the first then. Recordings from before there were any have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contexts: Vec<Place>,
     /// The program that wrote it.
     pub version: String,
 }
@@ -44,9 +47,22 @@ impl Head {
             context: context.to_owned(),
             namespace: namespace.to_owned(),
             user: user.to_owned(),
+            contexts: Vec::new(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
+}
+
+/// One of several contexts, and how it was marked: what it took to confirm a change is part of what was typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    pub context: String,
+    pub namespace: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 /// One thing that happened.
@@ -72,6 +88,9 @@ pub enum What {
         path: String,
         status: u16,
         content: Option<String>,
+        /// Whose server it was, by its place in the head.
+        #[serde(default, skip_serializing_if = "is_first")]
+        context: usize,
     },
     Chunk {
         id: u64,
@@ -93,7 +112,22 @@ pub enum What {
         method: String,
         path: String,
         why: String,
+        #[serde(default, skip_serializing_if = "is_first")]
+        context: usize,
     },
+    /// One of several contexts has answered for the first time.
+    Joined {
+        context: usize,
+        namespace: String,
+        /// Why nothing may be written there.
+        only_look: Option<String>,
+    },
+}
+
+/// Where there is one context nothing is said of it: so it was before there were several.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn is_first(context: &usize) -> bool {
+    *context == 0
 }
 
 /// Why a recording cannot be written or read.

@@ -52,7 +52,7 @@ fn is_test(path: &Path) -> bool {
     path.file_stem().is_some_and(|stem| {
         let stem = stem.to_string_lossy();
         stem == "tests" || stem.ends_with("_tests")
-    }) || path.parent().and_then(Path::file_name).is_some_and(|folder| folder == "tests")
+    }) || path.parent().is_some_and(|folder| folder.iter().any(|name| name == "tests"))
 }
 
 /// The top-level modules that a source names after `crate::`, comments and strings aside; `use crate::{a, b::c}` too.

@@ -9,6 +9,7 @@ pub mod obstacle;
 pub mod output;
 pub mod scene;
 pub mod show;
+pub mod stakes;
 pub mod write;
 
 use std::time::Duration;
@@ -25,7 +26,7 @@ pub struct Options {
     /// Show the plan and what the server would store; change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask.
+    /// Do not ask. In a context that is tagged production say --reason as well.
     #[arg(short, long)]
     pub yes: bool,
     /// Wait until it is done, and say how it goes.
@@ -66,12 +67,24 @@ pub async fn carry_out<T>(
     writer: &Writer,
     plan: impl AsyncFn() -> Result<Planned<T>, Ended>,
 ) -> color_eyre::Result<Option<(Planned<T>, Vec<Written>)>> {
+    let stakes = writer.stakes.as_ref();
+    let plan = async || {
+        plan().await.map(|mut planned| {
+            if let Some(stakes) = stakes.filter(|_| !planned.writes.is_empty()) {
+                stakes.raise(&mut planned.preview);
+            }
+            planned
+        })
+    };
     let planned = plan().await?;
     let checked = writer.all(&planned.writes, true).await?;
     say(options.output, &show::text(&planned.preview, &planned.writes, &checked));
     if options.dry_run {
         print(options.output, &planned.preview)?;
         return Ok(None);
+    }
+    if let Some(stakes) = stakes.filter(|_| !planned.writes.is_empty()) {
+        stakes.demand(planned.preview.level, options.reason.as_deref())?;
     }
     let asked = !planned.writes.is_empty() && ask::confirm(options.yes, &planned.preview)?;
     let planned = if asked { again(&planned, plan().await?)? } else { planned };

@@ -16,10 +16,7 @@ use super::{
 };
 use crate::{
     config::{Config, ContextSettings, Paths},
-    console::{
-        self, Environment, Error, Options, clock::Clock, contexts::Context, hosts::Access, run::Data, session,
-        state::Place,
-    },
+    console::{self, Error, Options, contexts::Context, hosts::Access, run::Data, session, state::Place},
     fleet::{self, Clients, ContextId, Feeds, Welcome},
 };
 
@@ -42,32 +39,14 @@ async fn on_one(
     config: Config,
     paths: &Paths,
 ) -> color_eyre::Result<ExitCode> {
-    // Where no context is named, the kubeconfig's current one was looked up; that is for `connect` to say no to.
-    let globals = if globals.contexts.is_empty() && chosen.kubeconfig.is_none() && chosen.namespace.is_none() {
-        globals.clone()
-    } else {
-        of_one(globals, chosen)
-    };
+    let globals = of_only(globals, chosen);
     let Connected { client, namespace, too_old } = connect::open(&globals).await?;
     let only_look = too_old.map(|why| why.to_string());
     let place = Place { only_look, ..place(chosen, namespace, kubeconfig(&globals)) };
     let session = session::path(paths.state(), &place.context, &place.namespace);
     let feed = fleet::watch(&client, &place.namespace);
     let contexts = vec![Context::new(place, chosen, &paths.settings())];
-    let (clients, environment) = (Clients::of_one(client), Environment::of_process());
-    show(
-        Options {
-            clients,
-            contexts,
-            config,
-            environment,
-            session: Some(session),
-            access: None,
-            clock: Clock::default(),
-        },
-        feed,
-    )
-    .await
+    show(Options::of_process(Clients::of_one(client), contexts, config, Some(session)), feed).await
 }
 
 /// On several: each is reached by itself, and shown as soon as it answers.
@@ -85,36 +64,25 @@ async fn on_several(
     };
     let contexts = chosen.iter().map(of).collect();
     let feeds = Feeds::open(chosen.iter().map(|context| (context.name.clone(), opener(globals, context))).collect());
-    let (clients, environment) = (feeds.clients(), Environment::of_process());
-    show(
-        Options {
-            clients,
-            contexts,
-            config,
-            environment,
-            session: Some(session),
-            access: None,
-            clock: Clock::default(),
-        },
-        feeds,
-    )
-    .await
+    show(Options::of_process(feeds.clients(), contexts, config, Some(session)), feeds).await
 }
 
 /// Opens the console with the user's configuration on a fleet that runs in this process, whose hosts are reached in another
-/// way. What the console remembers from one time to the next is in `session`.
+/// way. What the console remembers from one time to the next is in `session`; with `tour` it shows the tour, and writes down there
+/// that it was seen.
 pub async fn open(
     client: Client,
     place: Place,
     session: Option<PathBuf>,
+    tour: Option<PathBuf>,
     reach: impl FnOnce(Access) -> Access,
 ) -> color_eyre::Result<ExitCode> {
     let config = console::configure(&Paths::of_user());
     let feed = fleet::watch(&client, &place.namespace);
     let (clients, contexts) = (Clients::of_one(client), vec![Context::plain(place)]);
-    let environment = Environment::of_process();
-    let access = Some(reach(Access::of(&config.settings.ssh, environment.ssh_program.as_deref())));
-    show(Options { clients, contexts, config, environment, session, access, clock: Clock::default() }, feed).await
+    let options = Options::of_process(clients, contexts, config, session);
+    let access = Access::of(&options.config.settings.ssh, options.environment.ssh_program.as_deref());
+    show(Options { access: Some(reach(access)), tour, ..options }, feed).await
 }
 
 async fn show(options: Options, data: impl Data) -> color_eyre::Result<ExitCode> {
@@ -158,7 +126,7 @@ fn kubeconfig(globals: &Globals) -> Option<String> {
 
 /// The meta clusters to show. Flags say which ones, else the configuration does, else the kubeconfig; how they are marked
 /// is for the configuration alone.
-fn chosen(globals: &Globals, configured: &[ContextSettings]) -> Result<Vec<ContextSettings>, Ended> {
+pub(super) fn chosen(globals: &Globals, configured: &[ContextSettings]) -> Result<Vec<ContextSettings>, Ended> {
     let known = |name: &str| {
         let settings = configured.iter().find(|context| context.name == name);
         settings.cloned().unwrap_or_else(|| ContextSettings::named(name))
@@ -178,6 +146,15 @@ fn chosen(globals: &Globals, configured: &[ContextSettings]) -> Result<Vec<Conte
     })
 }
 
+/// What is typed for the only one. Where no context is named, the kubeconfig's current one was looked up; that is for `connect`
+/// to say no to.
+pub(super) fn of_only(globals: &Globals, chosen: &ContextSettings) -> Globals {
+    if globals.contexts.is_empty() && chosen.kubeconfig.is_none() && chosen.namespace.is_none() {
+        return globals.clone();
+    }
+    of_one(globals, chosen)
+}
+
 /// What is typed for one of them.
 fn of_one(globals: &Globals, context: &ContextSettings) -> Globals {
     let kubeconfig = globals.kubeconfig.clone().or_else(|| context.kubeconfig.as_deref().map(at_home));
@@ -194,7 +171,7 @@ fn at_home(path: &Path) -> PathBuf {
 }
 
 /// Tries to reach a context, on a thread that may be kept waiting: a kubeconfig may name a program that logs in.
-fn opener(globals: &Globals, context: &ContextSettings) -> fleet::Open {
+pub(super) fn opener(globals: &Globals, context: &ContextSettings) -> fleet::Open {
     let globals = of_one(globals, context);
     Arc::new(move || -> BoxFuture<'static, _> {
         let globals = globals.clone();

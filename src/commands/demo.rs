@@ -15,7 +15,8 @@ use serde_json::json;
 
 use super::{Globals, console, exit::Exit, lines, stop::stop_signal};
 use crate::{
-    console::{hosts::Access, session, state::Place, terminal::is_terminal},
+    config::Paths,
+    console::{hosts::Access, seen, session, state::Place, terminal::is_terminal},
     embedded::simulation::{self, NAMESPACE, Pace, Scenario},
 };
 use folder::Folder;
@@ -108,7 +109,9 @@ async fn watch(running: &Running, folder: &Folder, data: Option<&Path>) -> color
     let session = data.map(|folder| session::path(folder, &place.context, &place.namespace));
     let (key, known_hosts) = folder.ways_in(&running.simulation.key, &running.simulation.known_hosts)?;
     let reach = |access: Access| access.with_only(key, known_hosts);
-    console::open(running.meta.client(), place, session, reach).await.map(|_| ())
+    console::open(running.meta.client(), place, session, seen::unless_seen(Paths::of_user().state()), reach)
+        .await
+        .map(|_| ())
 }
 
 fn speed(text: &str) -> Result<f64, String> {

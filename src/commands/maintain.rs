@@ -17,7 +17,6 @@ use super::{
         scene::Scene,
         write::{Seen, Writer},
     },
-    connect,
     console::user,
     exit::{Ended, Exit},
     follow::until_done,
@@ -59,8 +58,7 @@ pub async fn run(verb: Verb, args: OfMachines, globals: &Globals) -> color_eyre:
     let OfMachines { mut machines, options } = args;
     machines.sort();
     machines.dedup();
-    let (client, namespace) = connect::writer(globals).await?;
-    let writer = Writer { client, namespace };
+    let writer = Writer::open(globals).await?;
     let (by, now) = (user(), Timestamp::now());
     let wanted = wanted(verb, &by, options.reason.as_deref(), now);
     let plan = async || {

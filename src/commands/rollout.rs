@@ -20,7 +20,6 @@ use super::{
         scene::{OfCluster, Scene},
         write::{Seen, Writer},
     },
-    connect,
     console::user,
     exit::{Ended, Exit},
     follow::until_done,
@@ -111,8 +110,7 @@ pub async fn of_pool(verb: Verb, args: OfPool, globals: &Globals) -> color_eyre:
 }
 
 async fn run(asked: &Asked, options: &Options, globals: &Globals) -> color_eyre::Result<ExitCode> {
-    let (client, namespace) = connect::writer(globals).await?;
-    let writer = Writer { client, namespace };
+    let writer = Writer::open(globals).await?;
     let (by, now) = (user(), Timestamp::now());
     let author = Author { by: &by, reason: options.reason.as_deref() };
     let plan = async || {

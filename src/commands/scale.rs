@@ -28,7 +28,6 @@ use super::{
         scene::{Scene, pool_words},
         write::{Bound, Seen, Writer},
     },
-    connect,
     exit::{Ended, Exit},
 };
 
@@ -44,7 +43,8 @@ pub struct Args {
     /// Show the plan and what the server would store; change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask, not even for a shrink beyond the deletion budget.
+    /// Do not ask, not even for a shrink beyond the deletion budget. In a context that is tagged production say --reason
+    /// as well.
     #[arg(short, long)]
     pub yes: bool,
     /// Wait until the pool is there, and show how it goes.
@@ -64,10 +64,12 @@ pub struct Args {
     pub output: Option<Output>,
 }
 
+/// Of scaling, where nothing is at stake.
+const LEVEL: u8 = 2;
+
 pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> {
     let (cluster, pool) = pool_words(&args.pool)?;
-    let (client, namespace) = connect::writer(globals).await?;
-    let writer = Writer { client, namespace };
+    let writer = Writer::open(globals).await?;
     let scene = Scene::look(&writer.client, &writer.namespace).await?;
     let pool = scene.pool(cluster, pool)?.clone();
     let scene = Decision { scene, pool };
@@ -87,7 +89,10 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
     }
     let is_new = scene.pool.spec.replicas != args.replicas || plan.needs_approval();
     let scaled = if is_new {
-        ask::confirm(&args, &scene.pool, &plan)?;
+        if let Some(stakes) = &writer.stakes {
+            stakes.demand(LEVEL + 1, args.reason.as_deref())?;
+        }
+        ask::confirm(&args, &scene.pool, &plan, writer.stakes.is_some())?;
         patched(&writer, &bound, false).await?
     } else {
         scene.pool.clone()

@@ -5,11 +5,12 @@ use std::{
     path::PathBuf,
     pin::Pin,
     process::ExitCode,
+    sync::Arc,
     task::{Poll, ready},
 };
 
 use crossterm::event::{Event as Input, KeyEvent};
-use futures::{Stream, StreamExt, stream, stream::BoxStream};
+use futures::{FutureExt, Stream, StreamExt, stream, stream::BoxStream};
 use jiff::Timestamp;
 
 use super::{
@@ -20,9 +21,9 @@ use super::{
     lines,
 };
 use crate::{
-    config::Paths,
+    config::{Config, ContextSettings, Paths},
     console::{
-        self, Environment, Options,
+        self, Options,
         clock::Clock,
         contexts::Context,
         keys::Chord,
@@ -30,8 +31,8 @@ use crate::{
         session,
         state::Place,
     },
-    fleet::{self, Clients},
-    tape::{self, Entry, Head, Pace, Player, Recorder, What},
+    fleet::{self, Clients, Feeds, Welcome},
+    tape::{self, Entry, Head, Pace, Player, Recorder, What, Writer},
 };
 
 /// Opens the console, and records what the API server answers and what is typed.
@@ -66,18 +67,12 @@ pub async fn record(args: Record, globals: &Globals) -> color_eyre::Result<ExitC
     if !console::terminal::is_terminal() {
         return Err(not_a_terminal().into());
     }
-    let Connected { client, namespace, too_old } = connect::open(globals).await?;
-    let only_look = too_old.map(|why| why.to_string());
-    let place = Place { context: opened::context(globals), namespace, user: user(), only_look, kubeconfig: None };
-    let head = Head::new(&place.context, &place.namespace, &place.user, Timestamp::now());
-    let (recorder, writer) = Recorder::begin(&args.file, &head).map_err(Ended::from)?;
-    let ended = {
-        let client = recorder.around(client);
-        let feed = fleet::watch(&client, &place.namespace);
-        let session = session::path(Paths::of_user().state(), &place.context, &place.namespace);
-        let options = options(client, place, Some(session), Clock::default());
-        let recorder = recorder.clone();
-        console::run_with(options, feed, move || Tapped { keyboard: Keyboard::new(), recorder }).await
+    let paths = Paths::of_user();
+    let config = console::configure(&paths);
+    let chosen = opened::chosen(globals, &config.settings.contexts)?;
+    let (writer, ended) = match chosen.as_slice() {
+        [one] => record_one(&args, globals, one, config, &paths).await?,
+        several => record_several(&args, globals, several, config, &paths).await?,
     };
     let is_full = writer.finish().map_err(|source| tape::Error::Unwritable { path: args.file.clone(), source });
     let rest = if is_full.map_err(Ended::from)? { ", as far as it fitted into 2 GiB" } else { "" };
@@ -89,27 +84,173 @@ pub async fn record(args: Record, globals: &Globals) -> color_eyre::Result<ExitC
     opened::ended(ended)
 }
 
+type Recorded = (Writer, Result<(), console::Error>);
+
+/// On one meta cluster: it has to answer first.
+async fn record_one(
+    args: &Record,
+    globals: &Globals,
+    chosen: &ContextSettings,
+    config: Config,
+    paths: &Paths,
+) -> Result<Recorded, Ended> {
+    let Connected { client, namespace, too_old } = connect::open(&opened::of_only(globals, chosen)).await?;
+    let only_look = too_old.map(|why| why.to_string());
+    let place = Place { context: chosen.name.clone(), namespace, user: user(), only_look, kubeconfig: None };
+    let head = Head::new(&place.context, &place.namespace, &place.user, Timestamp::now());
+    let head = Head { contexts: vec![marked(chosen, &place.namespace)], ..head };
+    let (recorder, writer) = Recorder::begin(&args.file, &head)?;
+    let client = recorder.around(client, 0);
+    let feed = fleet::watch(&client, &place.namespace);
+    let session = session::path(paths.state(), &place.context, &place.namespace);
+    let contexts = vec![Context::new(place, chosen, &paths.settings())];
+    let options = options(Clients::of_one(client), contexts, config, Some(session), Clock::default());
+    let tapped = move || Tapped { keyboard: Keyboard::new(), recorder };
+    Ok((writer, console::run_with(options, feed, tapped).await))
+}
+
+/// On several: the recording has the name of each with what it answered, from when it answered first.
+async fn record_several(
+    args: &Record,
+    globals: &Globals,
+    chosen: &[ContextSettings],
+    config: Config,
+    paths: &Paths,
+) -> Result<Recorded, Ended> {
+    let namespace = |settings: &ContextSettings| {
+        globals.namespace.clone().or_else(|| settings.namespace.clone()).unwrap_or_default()
+    };
+    let names: Vec<&str> = chosen.iter().map(|context| context.name.as_str()).collect();
+    let head = Head {
+        contexts: chosen.iter().map(|settings| marked(settings, &namespace(settings))).collect(),
+        ..Head::new(names[0], &namespace(&chosen[0]), &user(), Timestamp::now())
+    };
+    let (recorder, writer) = Recorder::begin(&args.file, &head)?;
+    let opens = chosen.iter().enumerate().map(|(at, settings)| {
+        (settings.name.clone(), tape_of(opened::opener(globals, settings), recorder.clone(), at))
+    });
+    let feeds = Feeds::open(opens.collect());
+    let session = session::path(paths.state(), &names.join("+"), globals.namespace.as_deref().unwrap_or_default());
+    let place = |settings: &ContextSettings| Place {
+        context: settings.name.clone(),
+        namespace: namespace(settings),
+        user: user(),
+        ..Place::default()
+    };
+    let contexts = chosen.iter().map(|settings| Context::new(place(settings), settings, &paths.settings())).collect();
+    let options = options(feeds.clients(), contexts, config, Some(session), Clock::default());
+    let tapped = move || Tapped { keyboard: Keyboard::new(), recorder };
+    Ok((writer, console::run_with(options, feeds, tapped).await))
+}
+
+/// The same way to a context, and what it answers is noted.
+fn tape_of(open: fleet::Open, recorder: Recorder, context: usize) -> fleet::Open {
+    Arc::new(move || {
+        let (opening, recorder) = (open(), recorder.clone());
+        async move {
+            let (client, welcome) = opening.await?;
+            let Welcome { namespace, only_look } = welcome.clone();
+            recorder.note(What::Joined { context, namespace, only_look });
+            Ok((recorder.around(client, context), welcome))
+        }
+        .boxed()
+    })
+}
+
+/// What the recording has to know of a context: where it is, and what it takes to change something there.
+fn marked(settings: &ContextSettings, namespace: &str) -> tape::Place {
+    tape::Place {
+        context: settings.name.clone(),
+        namespace: namespace.to_owned(),
+        tags: settings.tags.clone(),
+        read_only: settings.read_only,
+    }
+}
+
+/// The same, for whoever plays it; colours are those of the one who looks.
+fn settings_of(place: &tape::Place, config: &Config) -> ContextSettings {
+    let known = config.settings.contexts.iter().find(|context| context.name == place.context);
+    ContextSettings {
+        tags: place.tags.clone(),
+        read_only: place.read_only,
+        accent: known.and_then(|known| known.accent),
+        ..ContextSettings::named(&place.context)
+    }
+}
+
 pub async fn replay(args: Replay) -> color_eyre::Result<ExitCode> {
     let (head, entries) = tape::read(&args.file).map_err(Ended::from)?;
     if !console::terminal::is_terminal() {
         return Err(not_a_terminal().into());
     }
     let pace = Pace::begin(args.speed);
-    let client = Player::new(&entries, pace).client(&head.namespace);
+    let paths = Paths::of_user();
+    let config = console::configure(&paths);
     let only_look = args.free.then(|| "this is a recording: there is nothing that could be changed".to_owned());
-    let context = format!("REPLAY {}", head.context);
-    let place = Place { context, namespace: head.namespace, user: head.user, only_look, kubeconfig: None };
+    let clock = Clock::played(head.started_at, args.speed);
+    let context =
+        |place: Place, marked: &tape::Place| Context::new(place, &settings_of(marked, &config), &paths.settings());
+    if head.contexts.len() > 1 {
+        let user = format!("REPLAY {}", head.user);
+        let place = |marked: &tape::Place| Place {
+            context: marked.context.clone(),
+            namespace: marked.namespace.clone(),
+            user: user.clone(),
+            ..Place::default()
+        };
+        let contexts = head.contexts.iter().map(|marked| context(place(marked), marked)).collect();
+        let open = |(at, marked): (usize, &tape::Place)| {
+            (marked.context.clone(), played(&entries, at, pace, only_look.clone()))
+        };
+        let feeds = Feeds::open(head.contexts.iter().enumerate().map(open).collect());
+        let options = options(feeds.clients(), contexts, config, None, clock);
+        return opened::ended(console::run_with(options, feeds, keys(&args, entries, pace)).await);
+    }
+    let client = Player::new(&entries, 0, pace).client(&head.namespace);
+    let marked = head.contexts.first().cloned().unwrap_or_default();
+    let name = format!("REPLAY {}", head.context);
+    let place = Place { context: name, namespace: head.namespace, user: head.user, only_look, kubeconfig: None };
     let feed = fleet::watch(&client, &place.namespace);
-    let options = options(client, place, None, Clock::played(head.started_at, args.speed));
-    let typed: Vec<(u64, Input)> = if args.free { Vec::new() } else { typed(entries) };
-    let input = move || Played { keyboard: Keyboard::new(), recorded: play(typed, pace).boxed() };
-    opened::ended(console::run_with(options, feed, input).await)
+    let contexts = vec![context(place, &marked)];
+    let options = options(Clients::of_one(client), contexts, config, None, clock);
+    opened::ended(console::run_with(options, feed, keys(&args, entries, pace)).await)
 }
 
-fn options(client: kube::Client, place: Place, session: Option<PathBuf>, clock: Clock) -> Options {
-    let config = console::configure(&Paths::of_user());
-    let (clients, contexts) = (Clients::of_one(client), vec![Context::plain(place)]);
-    Options { clients, contexts, config, environment: Environment::of_process(), session, access: None, clock }
+/// The way to a context as it was then: it answers when it answered.
+fn played(entries: &[Entry], context: usize, pace: Pace, only_look: Option<String>) -> fleet::Open {
+    let player = Player::new(entries, context, pace);
+    let joined = entries.iter().find_map(|entry| match &entry.what {
+        What::Joined { context: of, namespace, only_look: then } if *of == context => {
+            let only_look = only_look.clone().or_else(|| then.clone());
+            Some((entry.at, Welcome { namespace: namespace.clone(), only_look }))
+        }
+        _ => None,
+    });
+    Arc::new(move || {
+        let (player, joined) = (player.clone(), joined.clone());
+        async move {
+            let (at, welcome) = joined.ok_or_else(|| "it did not answer while this was recorded".to_owned())?;
+            pace.until(at).await;
+            Ok((player.client(&welcome.namespace), welcome))
+        }
+        .boxed()
+    })
+}
+
+/// What was typed then, if that is wanted, and what is typed now.
+fn keys(args: &Replay, entries: Vec<Entry>, pace: Pace) -> impl FnOnce() -> Played + use<> {
+    let typed: Vec<(u64, Input)> = if args.free { Vec::new() } else { typed(entries) };
+    move || Played { keyboard: Keyboard::new(), recorded: play(typed, pace).boxed() }
+}
+
+fn options(
+    clients: Clients,
+    contexts: Vec<Context>,
+    config: Config,
+    session: Option<PathBuf>,
+    clock: Clock,
+) -> Options {
+    Options { clock, ..Options::of_process(clients, contexts, config, session) }
 }
 
 /// The keyboard, and what is typed is noted.
@@ -189,9 +330,12 @@ fn typed(entries: Vec<Entry>) -> Vec<(u64, Input)> {
             What::Key(key) => Some((at, Input::Key(KeyEvent::from(key.parse::<Chord>().ok()?)))),
             What::Paste(text) => Some((at, Input::Paste(text))),
             What::Focus(_) => None,
-            What::Answer { .. } | What::Chunk { .. } | What::Bytes { .. } | What::End { .. } | What::Lost { .. } => {
-                None
-            }
+            What::Answer { .. }
+            | What::Chunk { .. }
+            | What::Bytes { .. }
+            | What::End { .. }
+            | What::Lost { .. }
+            | What::Joined { .. } => None,
         })
         .collect();
     let quits = |(_, input): &(u64, Input)| matches!(input, Input::Key(key) if Chord::from(*key).to_string() == "q");

@@ -76,7 +76,7 @@ pub(super) fn check(contexts: &[ContextSettings], text: &str, file: &Path) -> Ve
     let mut mistakes = Vec::new();
     let mut say = |message: String| {
         let at = text.lines().position(|line| line.trim_start().starts_with("contexts")).map(|at| (at as u64 + 1, 1));
-        mistakes.push(Mistake { file: file.to_owned(), at, message });
+        mistakes.push(Mistake::on_line(file, at, message));
     };
     if contexts.len() > MOST {
         say(format!("contexts has {} entries: at most {MOST} are shown together", contexts.len()));

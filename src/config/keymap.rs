@@ -36,6 +36,8 @@ pub struct Binding {
 pub struct Known<'a> {
     pub action: &'a str,
     pub place: &'a str,
+    /// It changes the fleet: no ctrl key may do that, for those are pressed from habit, in a shell or an editor.
+    pub writes: bool,
 }
 
 /// One key, or a list of them. Not an untagged enum: that would lose the positions.
@@ -105,7 +107,7 @@ pub fn with_user(text: &str, file: &Path, words: &Vocabulary) -> Result<Vec<Bind
     let mut bindings = built_in();
     let mut taken: Taken = HashMap::new();
     for (action, keys, at) in &rows {
-        let Some(Known { place, .. }) = actions.iter().find(|k| k.action == action) else {
+        let Some(Known { place, writes, .. }) = actions.iter().find(|k| k.action == action) else {
             let advice = advice(action, actions.iter().map(|k| k.action));
             mistakes.push(Mistake::at(file, *at, format!("there is no action `{action}`{advice}")));
             continue;
@@ -114,6 +116,12 @@ pub fn with_user(text: &str, file: &Path, words: &Vocabulary) -> Result<Vec<Bind
         for typed in keys {
             match key(&typed.value) {
                 Err(message) => mistakes.push(Mistake::at(file, typed.referenced, message)),
+                Ok(key) if *writes && has_ctrl(&key) => {
+                    let message = format!(
+                        "`{key}` is no key for `{action}`: no ctrl key changes anything in the fleet; a letter, a sign, alt- or f1 to f12 may"
+                    );
+                    mistakes.push(Mistake::at(file, typed.referenced, message));
+                }
                 Ok(key) => match taken.insert((place, key.clone()), action) {
                     Some(other) if other != action => {
                         let message =
@@ -132,6 +140,11 @@ pub fn with_user(text: &str, file: &Path, words: &Vocabulary) -> Result<Vec<Bind
     let place = |action: &str| actions.iter().find(|k| k.action == action).map_or("", |k| k.place);
     mistakes.extend(clashes(&rows, &bindings, &taken, file, place, key));
     if mistakes.is_empty() { Ok(bindings) } else { Err(mistakes) }
+}
+
+/// In its one form a key begins with its modifiers, and ctrl is the first of them.
+fn has_ctrl(key: &str) -> bool {
+    key.starts_with("ctrl-")
 }
 
 /// Keys of the user that a built-in action still has.

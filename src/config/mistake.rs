@@ -19,11 +19,15 @@ pub struct Mistake {
 
 impl Mistake {
     pub(super) fn of_file(file: &Path, message: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), at: None, message: plain(&message.into()) }
+        Self::on_line(file, None, message)
     }
 
     pub(super) fn at(file: &Path, location: Location, message: impl Into<String>) -> Self {
-        let at = (location != Location::UNKNOWN).then(|| (location.line(), location.column()));
+        Self::on_line(file, (location != Location::UNKNOWN).then(|| (location.line(), location.column())), message)
+    }
+
+    /// As [`Self::at`], where the parser has no place to give and the text was looked through for one.
+    pub(super) fn on_line(file: &Path, at: Option<(u64, u64)>, message: impl Into<String>) -> Self {
         Self { file: file.to_owned(), at, message: plain(&message.into()) }
     }
 
@@ -58,13 +62,26 @@ impl Mistake {
     }
 }
 
-/// Longest sentence about a file: what it repeats of the file may be as long as the file.
+/// Longest sentence about a file, in characters: what it repeats of the file may be as long as the file.
 const LONGEST: usize = 400;
+/// Longest word that is repeated whole, so that there is room for what to write in its place.
+const LONGEST_WORD: usize = 80;
 
-/// What is said of a file, without anything of it that a terminal would obey, and no longer than people read.
+/// What is said of a file, without anything of it that a terminal would obey, and no longer than people read. What
+/// stands between backticks is cut first: behind it comes what is allowed.
 pub(crate) fn plain(message: &str) -> String {
-    let shown: String = message.chars().map(|c| if c.is_control() { '·' } else { c }).take(LONGEST).collect();
-    if shown.chars().count() < LONGEST { shown } else { shown + "…" }
+    let pieces = message.split('`').enumerate();
+    let short: Vec<_> =
+        pieces.map(|(at, piece)| cut(piece, if at % 2 == 1 { LONGEST_WORD } else { LONGEST })).collect();
+    let shown: String = short.join("`").chars().map(|c| if c.is_control() { '·' } else { c }).collect();
+    cut(&shown, LONGEST)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 impl fmt::Display for Mistake {
@@ -74,5 +91,19 @@ impl fmt::Display for Mistake {
             write!(f, ":{line}:{column}")?;
         }
         write!(f, ": {}", self.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn what_is_repeated_is_cut_before_what_is_allowed() {
+        let long = "x".repeat(5_000);
+        let said = plain(&format!("there is no theme `{long}`; allowed: dark, light"));
+        assert_eq!(said, format!("there is no theme `{}…`; allowed: dark, light", "x".repeat(80)));
+        assert_eq!(plain(&long).chars().count(), 401);
+        assert_eq!(plain("`a\u{1b}[2J` is no name"), "`a·[2J` is no name");
     }
 }

@@ -10,6 +10,9 @@ use super::{
     ssh::Ssh,
 };
 
+/// In place of the name of a theme: whichever suits the terminal.
+pub(super) const AUTO: &str = "auto";
+
 /// What can be set. Every key may be left out.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -24,16 +27,31 @@ pub struct Settings {
     pub read_only: bool,
     /// How long writes stay armed.
     pub arm_minutes: u32,
+    /// What Enter means in a question of level 1.
+    pub confirm: Confirm,
     /// Most frames drawn in a second because of news; a key draws at once. Over SSH at most 10.
     pub frames_per_second: u32,
     /// Lines of a log that are asked for and kept.
     pub log_lines: usize,
+    /// The console hears the wheel and clicks; then the terminal's own selection takes its modifier, mostly shift.
+    pub mouse: bool,
     /// Meta clusters that the console opens together, and how they are marked.
     pub contexts: Vec<ContextSettings>,
     /// Whether the terminal is asked to show a frame in one piece.
     pub sync: Sync,
     /// How hosts are reached from here.
     pub ssh: Ssh,
+}
+
+/// What Enter means in a question with yes and no. What takes a typed phrase is as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Confirm {
+    /// No.
+    #[default]
+    Careful,
+    /// Yes.
+    Quick,
 }
 
 /// Which frames the terminal is asked to show in one piece (DEC private mode 2026).
@@ -61,14 +79,16 @@ pub enum Glyphs {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            theme: "auto".to_owned(),
+            theme: AUTO.to_owned(),
             light_theme: "light".to_owned(),
             dark_theme: "dark".to_owned(),
             glyphs: Glyphs::Auto,
             read_only: true,
             arm_minutes: 15,
+            confirm: Confirm::Careful,
             frames_per_second: 30,
             log_lines: 10_000,
+            mouse: false,
             sync: Sync::Auto,
             ssh: Ssh::default(),
             contexts: Vec::new(),
@@ -94,19 +114,33 @@ impl Settings {
         });
         let mut mistakes: Vec<_> = beyond
             .chain(settings.ssh.mistakes())
-            .map(|(key, message)| Mistake { file: file.to_owned(), at: line_of(text, key), message })
+            .chain(settings.circles())
+            .map(|(key, message)| Mistake::on_line(file, line_of(text, key), message))
             .collect();
         mistakes.extend(contexts::check(&settings.contexts, text, file));
         if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+    }
+
+    /// What `auto` takes is a theme, and not `auto` once more.
+    fn circles(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let named = [("lightTheme", &self.light_theme, "a light"), ("darkTheme", &self.dark_theme, "any other")];
+        named.into_iter().filter(|(_, name, _)| *name == AUTO).map(|(key, _, ground)| {
+            (key, format!("{key} cannot be `auto`, for it is what `auto` takes on {ground} background: name a theme"))
+        })
+    }
+
+    /// The themes that are named, each with its key.
+    pub(super) fn named_themes(&self) -> [(&'static str, &str); 3] {
+        [("theme", &self.theme), ("lightTheme", &self.light_theme), ("darkTheme", &self.dark_theme)]
     }
 
     /// The theme to use: what was set, or what the terminal can show.
     pub fn theme(&self, no_color: bool, has_colours: bool, is_light: bool) -> &str {
         match (no_color, self.theme.as_str()) {
             (true, _) => "none",
-            (false, "auto") if !has_colours => "16",
-            (false, "auto") if is_light => &self.light_theme,
-            (false, "auto") => &self.dark_theme,
+            (false, AUTO) if !has_colours => "16",
+            (false, AUTO) if is_light => &self.light_theme,
+            (false, AUTO) => &self.dark_theme,
             (false, name) => name,
         }
     }
@@ -117,7 +151,8 @@ pub(super) fn is_blank(text: &str) -> bool {
     text.lines().map(str::trim).all(|l| l.is_empty() || l.starts_with('#') || l == "---")
 }
 
-fn line_of(text: &str, key: &str) -> Option<(u64, u64)> {
+/// Where the key stands.
+pub(super) fn line_of(text: &str, key: &str) -> Option<(u64, u64)> {
     let at = text.lines().position(|l| l.trim_start().starts_with(key))?;
     Some((at as u64 + 1, 1))
 }

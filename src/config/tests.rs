@@ -1,23 +1,25 @@
-//! Every mistake that a file can have, and what is said of it.
+//! What files come to. What is wrong in them is in `mistakes`.
+
+mod changed;
+mod mistakes;
 
 use ratatui::style::Color;
 
-use super::*;
+use super::{contrast::contrast, *};
 
 const ACTIONS: &[Known] = &[
     everywhere("down"),
     everywhere("up"),
-    everywhere("scale"),
+    Known { action: "scale", place: "", writes: true },
     everywhere("quit"),
     everywhere("half-page-down"),
-    Known { action: "drain-skip", place: "a blocked drain" },
+    Known { action: "drain-skip", place: "a blocked drain", writes: true },
 ];
 
-pub(super) const WORDS: Vocabulary =
-    Vocabulary { actions: ACTIONS, is_taken: |word| ["theme", "scale"].contains(&word), key };
+const WORDS: Vocabulary = Vocabulary { actions: ACTIONS, is_taken: |word| ["theme", "scale"].contains(&word), key };
 
 const fn everywhere(action: &str) -> Known<'_> {
-    Known { action, place: "" }
+    Known { action, place: "", writes: false }
 }
 
 fn key(text: &str) -> Result<String, String> {
@@ -26,7 +28,7 @@ fn key(text: &str) -> Result<String, String> {
 }
 
 /// Loads a folder with these files; what is wrong is returned with the folder left out of it.
-pub(super) fn load(files: &[(&str, &str)]) -> (Config, Vec<String>) {
+fn load(files: &[(&str, &str)]) -> (Config, Vec<String>) {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);
@@ -37,17 +39,6 @@ pub(super) fn load(files: &[(&str, &str)]) -> (Config, Vec<String>) {
     let prefix = format!("{}/", folder.path().display());
     let said = config.mistakes.iter().map(|m| m.to_string().replace(&prefix, "")).collect();
     (config, said)
-}
-
-/// One file with one mistake: the sentence begins with `wanted`, and everything is as built in.
-fn check(name: &str, text: &str, wanted: &str) {
-    let (config, said) = load(&[(name, text)]);
-    assert_eq!(said.len(), 1, "{text}: {said:?}");
-    assert!(said[0].starts_with(wanted), "{text}\n  said   {}\n  wanted {wanted}", said[0]);
-    if name == "config.yaml" && !wanted.contains("no theme") {
-        assert_eq!(config.settings, Settings::default());
-    }
-    assert_eq!(config.bindings, keymap::built_in());
 }
 
 #[test]
@@ -73,21 +64,6 @@ fn the_built_in_themes_are_right_and_set_every_role_that_matters() {
     }
     let none = themes.find("none").unwrap();
     assert!(Role::ALL.iter().all(|r| none.style(*r).fg.is_none() && none.style(*r).bg.is_none()));
-}
-
-/// Of the light that a colour gives, from 0 to 1 (WCAG 2.2, relative luminance).
-fn luminance(color: Color) -> f64 {
-    let Color::Rgb(r, g, b) = color else { panic!("{color:?} is not of the theme's own") };
-    let linear = |part: u8| {
-        let part = f64::from(part) / 255.0;
-        if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
-    };
-    0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
-}
-
-fn contrast(one: Color, other: Color) -> f64 {
-    let (one, other) = (luminance(one), luminance(other));
-    (one.max(other) + 0.05) / (one.min(other) + 0.05)
 }
 
 /// What has to be read stands out from the background that a theme is made for: at least 4.5 to 1 (WCAG 2.2, 1.4.3).
@@ -120,64 +96,8 @@ fn contexts_that_cannot_be_read_are_not_taken_for_none() {
     assert!(unknown("contexts:\n- name: prod\n  readonly: true\n"));
     assert!(unknown("contexts:\n- name: prod\narmMinutes: 0\n"));
     assert!(!unknown("contexts:\n- name: prod\n  readOnly: true\n") && !unknown("armMinutes: 0\n"));
-    let said = |text: &str| load(&[("config.yaml", text)]).1;
-    assert_eq!(said("contexts:\n- name: a\n- name: a\n"), ["config.yaml:1:1: contexts has `a` twice"]);
-    assert!(said("contexts:\n- name: ''\n")[0].contains("entry 1 of contexts has no name"));
-    assert!(said("contexts:\n- tags: [production]\n")[0].contains("name"));
     let (config, _) = load(&[("config.yaml", "contexts:\n- {name: p, tags: [Production], accent: orange}\n")]);
     assert!(config.settings.contexts[0].is_production());
-}
-
-#[test]
-fn mistakes_in_settings() {
-    check("config.yaml", "theem: dark\n", "config.yaml:1:1: there is no key `theem`: did you mean `theme`? Allowed: ");
-    check("config.yaml", "theme: dark\nreadOnly: perhaps\n", "config.yaml:2:11: ");
-    check("config.yaml", "theme: drak\n", "config.yaml: there is no theme `drak`: did you mean `dark`?");
-    check("config.yaml", "glyphs: emoji\n", "config.yaml:1:9: ");
-    check("config.yaml", "\narmMinutes: 0\n", "config.yaml:2:1: armMinutes is 0: it must lie between 1 and 480");
-    check("config.yaml", "- a\n", "config.yaml:1:1: ");
-    check("config.yaml", "ssh:\n  port: 22\n", "config.yaml:2:3: there is no key `port`");
-    check(
-        "config.yaml",
-        "ssh:\n  user: -oProxyCommand=x\n",
-        "config.yaml:2:1: `-oProxyCommand=x` is no name of a user",
-    );
-    check("config.yaml", "ssh:\n  identityFiles: [id_rsa]\n", "config.yaml:2:1: `id_rsa` must begin with `/` or `~/`");
-    check("config.yaml", "ssh:\n  knownHosts: hosts\n", "config.yaml:2:1: `hosts` must begin with `/` or `~/`");
-    check("config.yaml", "ssh:\n  command: ''\n", "config.yaml:2:1: command is empty: name a program");
-    let timeout = "config.yaml:2:1: connectTimeoutSeconds is 0: it must lie between 1 and 120";
-    check("config.yaml", "ssh:\n  connectTimeoutSeconds: 0\n", timeout);
-    check("config.yaml", "theme: [\n", "config.yaml:");
-    check("config.yaml", "theme: dark\ntheme: light\n", "config.yaml:2:1: ");
-    check("config.yaml", "\u{0}\u{1}", "config.yaml");
-}
-
-#[test]
-fn mistakes_in_themes() {
-    let allowed = "there is no role `god`: did you mean `good`? Allowed: text, muted";
-    check("themes/mine.yaml", "roles:\n  god: green\n", &format!("themes/mine.yaml:2:8: {allowed}"));
-    check("themes/mine.yaml", "roles:\n  good: grean\n", "themes/mine.yaml:2:9: good: there is no colour `grean`");
-    check("themes/mine.yaml", "roles:\n  good: #00ff00\n", "themes/mine.yaml:2");
-    check("themes/mine.yaml", "colours: {}\n", "themes/mine.yaml:1:1: there is no key `colours`");
-    check("themes/mine.yaml", "inherits: drak\n", "themes/mine.yaml:1:11: there is no theme `drak` to inherit from");
-    check("themes/mine.yaml", "palette:\n  a: '#12'\n", "themes/mine.yaml:2:6: a: `#12` is not a colour");
-    check("themes/mine.yaml", "inherits: mine\n", "themes/mine.yaml:1:11: there is no theme `mine` to inherit from");
-    check("themes/dark.yaml", "roles: 7\n", "themes/dark.yaml:1:8: ");
-    let (_, said) = load(&[("themes/a.yaml", "inherits: b\n"), ("themes/b.yaml", "inherits: a\n")]);
-    assert!(said.len() == 2 && said[0].contains("in a circle"), "{said:?}");
-}
-
-#[test]
-fn mistakes_in_keymaps() {
-    let advice = "did you mean `scale`? Allowed: down, up, scale";
-    check("keymap.yaml", "scael: x\n", &format!("keymap.yaml:1:8: there is no action `scael`: {advice}"));
-    check("keymap.yaml", "scale: [x, strg-d]\n", "keymap.yaml:1:12: `strg-d` is not a key");
-    check("keymap.yaml", "up: x\nscale: x\n", "keymap.yaml:2:8: the key `x` is both `up` and `scale`");
-    check("keymap.yaml", "up: j\n", "keymap.yaml:1:5: the key `j` of `up` is built in for `down`: give `down` another");
-    check("keymap.yaml", "up: {a: b}\n", "keymap.yaml:1:5: ");
-    check("keymap.yaml", "up: [x\n", "keymap.yaml:");
-    check("keymap.yaml", "up: x\nup: z\n", "keymap.yaml:2:1: ");
-    check("keymap.yaml", "7\n", "keymap.yaml:1:1: ");
 }
 
 #[test]

@@ -8,7 +8,9 @@ use std::{
 use super::{
     mistake::Mistake,
     nearest::advice,
-    read, stem,
+    read,
+    settings::AUTO,
+    stem,
     theme::{Layer, Theme},
     yaml_files,
 };
@@ -103,13 +105,13 @@ impl Themes {
         self.themes.keys().map(String::as_str)
     }
 
-    /// What is wrong with a name of a theme in a file.
-    pub(super) fn check(&self, name: &str, file: &Path) -> Result<(), Mistake> {
-        if name == "auto" || self.themes.contains_key(name) {
+    /// What is wrong with a name of a theme in the settings; `theme` may be `auto`, what that takes may not.
+    pub(super) fn check(&self, key: &str, name: &str) -> Result<(), String> {
+        let auto = Some(AUTO).filter(|_| key == "theme");
+        if auto == Some(name) || self.themes.contains_key(name) {
             return Ok(());
         }
-        let names = std::iter::once("auto").chain(self.names());
-        Err(Mistake::of_file(file, format!("there is no theme `{name}`{}", advice(name, names))))
+        Err(format!("there is no theme `{name}`{}", advice(name, auto.into_iter().chain(self.names()))))
     }
 }
 
@@ -130,7 +132,7 @@ impl Layers {
         }
         let of_user = user && parent != name && self.user.contains_key(parent);
         if !of_user && !self.built_in.contains_key(parent) {
-            let names = self.built_in.keys().chain(self.user.keys()).map(String::as_str);
+            let names = self.built_in.keys().chain(self.user.keys()).filter(|name| *name != parent).map(String::as_str);
             let advice = advice(parent, names);
             return Err(Mistake::at(&file, *at, format!("there is no theme `{parent}` to inherit from{advice}")));
         }

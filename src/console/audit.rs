@@ -4,12 +4,13 @@
 //! Operations that came of it. Both are bounded, so this is. Nothing is asked of a server.
 
 use super::{
+    columns::{self, In},
     input::Line,
     state::{State, Subject},
 };
 use crate::{
     api::labels,
-    fleet::{ContextId, EventRow, OperationRow, Selection, Snapshot, Uid},
+    fleet::{ContextId, EventRow, Filter, OperationRow, Selection, Snapshot, Uid, filter::Scratch},
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct Entry {
     pub what: String,
     /// What it was done to.
     pub name: Arc<str>,
+    /// `NodePool`, `Machine`, `Operation`, …
+    pub kind: Arc<str>,
     pub why: Option<Arc<str>>,
     /// Where Enter goes.
     pub uid: Uid,
@@ -50,6 +53,12 @@ pub struct Audit {
     pub filter: Line,
     /// The filter is being typed.
     pub typing: bool,
+    /// Why the filter cannot be read: the one before is in force.
+    pub mistake: Option<String>,
+    /// How many there are without the filter.
+    pub of_all: usize,
+    /// What could be read of it.
+    read: Filter,
     /// What the rows were made of.
     events: Arc<[Arc<EventRow>]>,
     operations: Arc<[Arc<OperationRow>]>,
@@ -67,6 +76,9 @@ impl Audit {
             top: 0,
             filter: Line::default(),
             typing: false,
+            mistake: None,
+            of_all: 0,
+            read: Filter::default(),
             events: state.snapshot.events.clone(),
             operations: state.snapshot.operations.clone(),
         };
@@ -86,9 +98,14 @@ impl Audit {
     /// Makes the rows anew, and keeps the cursor on its row.
     pub fn look(&mut self, snapshot: &Snapshot) {
         let before = self.rows.get(self.index).cloned();
-        let words: Vec<String> = self.filter.value().split_whitespace().map(str::to_lowercase).collect();
+        match Filter::parse_for(self.filter.value(), columns::AUDIT) {
+            Ok(filter) => (self.read, self.mistake) = (filter, None),
+            Err(mistake) => self.mistake = Some(mistake.to_string()),
+        }
         self.rows = entries(snapshot, &self.scope);
-        self.rows.retain(|entry| entry.has(&words, snapshot));
+        self.of_all = self.rows.len();
+        let mut scratch = Scratch::default();
+        self.rows.retain(|entry| self.read.row(&In(entry, snapshot), &mut scratch));
         let kept = before.and_then(|entry| self.rows.iter().position(|row| *row == entry));
         self.index = kept.unwrap_or(self.index).min(self.rows.len().saturating_sub(1));
     }
@@ -104,13 +121,6 @@ impl Audit {
 }
 
 impl Entry {
-    fn has(&self, words: &[String], snapshot: &Snapshot) -> bool {
-        let context = snapshot.part(self.uid.context).map_or("", |part| &part.name);
-        let why = self.why.as_deref().unwrap_or_default();
-        let text = [&*self.who, &self.what, &self.name, why, context].join("\n").to_lowercase();
-        words.iter().all(|word| text.contains(word))
-    }
-
     fn of_event(event: &EventRow) -> Option<Self> {
         let by_console = event.source.as_deref() == Some(labels::CONSOLE_MANAGER);
         let who = event.by.clone().filter(|_| by_console)?;
@@ -120,7 +130,7 @@ impl Entry {
         let named = what.strip_prefix(&*event.name).and_then(|rest| rest.strip_prefix(' '));
         let what = named.unwrap_or(what).to_owned();
         let (name, why) = (event.name.clone(), event.why.clone());
-        Some(Self { at: event.at, who, what, name, why, uid: event.object_uid.clone() })
+        Some(Self { at: event.at, who, what, name, kind: event.kind.clone(), why, uid: event.object_uid.clone() })
     }
 
     fn of_operation(operation: &OperationRow) -> Option<Self> {
@@ -129,7 +139,15 @@ impl Entry {
         let change = replicas.map(|(from, to)| format!(" {from} to {to}")).unwrap_or_default();
         let what = format!("{}{change}: {}", operation.type_.as_str(), operation.state.as_str());
         let (name, why) = (operation.name.clone(), operation.reason.clone());
-        Some(Self { at: operation.created_at?, who, what, name, why, uid: operation.uid.clone() })
+        Some(Self {
+            at: operation.created_at?,
+            who,
+            what,
+            name,
+            kind: "Operation".into(),
+            why,
+            uid: operation.uid.clone(),
+        })
     }
 }
 

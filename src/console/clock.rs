@@ -1,7 +1,8 @@
-//! What time it is: now, or the time of a recording that is played.
+//! What time it is: now, or the time of a recording that is played. The latter is counted by the clock that timers go by.
 
 use jiff::{SignedDuration, Timestamp};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// A clock. `update` and `view` are told the time; only the loop looks.
 #[derive(Clone, Copy, Debug, Default)]

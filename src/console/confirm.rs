@@ -19,7 +19,7 @@ pub struct Confirmation {
     pub meaning: String,
     pub deed: Deed,
     pub opened_at: Timestamp,
-    /// `yes` has the focus; it never has at first.
+    /// `yes` has the focus; at first only where the user has set it so.
     pub yes: bool,
 }
 

@@ -1,7 +1,11 @@
 //! The change as text, for a shell, a review or Git, instead of applying it.
 
-use super::message::{Change, Order};
+use super::{
+    form::TYPE_AHEAD_MILLISECONDS,
+    message::{Change, Order},
+};
 use crate::api::{GROUP, VERSION};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// Forms that a change is written in.
@@ -49,9 +53,19 @@ impl Form {
 pub struct ExportDialog {
     pub order: Order,
     pub form: Form,
+    opened_at: Timestamp,
 }
 
 impl ExportDialog {
+    pub fn new(order: Order, now: Timestamp) -> Self {
+        Self { order, form: Form::default(), opened_at: now }
+    }
+
+    /// Keys that come so soon were on their way before it was there.
+    pub fn is_guarded(&self, now: Timestamp) -> bool {
+        now.as_millisecond() - self.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS
+    }
+
     pub fn text(&self) -> String {
         self.order.changes.iter().map(|change| render(change, self.form)).collect::<Vec<_>>().join(self.form.between())
     }

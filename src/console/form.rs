@@ -67,6 +67,8 @@ pub struct Form {
     pub opened_at: Timestamp,
     /// There is a value to be set, not just a question.
     has_value: bool,
+    /// That value is being typed: the next character is added to it; else it takes its place.
+    pub typing_value: bool,
     /// What makes it harder to confirm than it is by itself.
     pub stakes: Stakes,
     pub reason: Line,
@@ -91,6 +93,7 @@ impl Form {
             user: user.to_owned(),
             opened_at: now,
             has_value,
+            typing_value: false,
             stakes: Stakes::default(),
             reason: Line::default(),
             confirm: Line::default(),
@@ -113,6 +116,13 @@ impl Form {
         let fields = &Field::ORDER[usize::from(!self.has_value)..];
         let at = fields.iter().position(|f| *f == self.focus).unwrap_or(0);
         self.focus = fields[(at + if forward { 1 } else { fields.len() - 1 }) % fields.len()];
+        self.typing_value = false;
+    }
+
+    /// Another value is wanted: who typed a yes typed it for the one before.
+    pub fn value_changed(&mut self) {
+        self.complaint = None;
+        self.confirm = Line::default();
     }
 
     /// Everything is asked and confirmed anew.

@@ -14,6 +14,9 @@ pub enum Glyphs {
 }
 
 impl Glyphs {
+    /// The highest of the levels.
+    pub const TOP: usize = 7;
+
     /// ASCII where the locale cannot show more, or the terminal is the bare Linux console.
     pub fn detect(locale: Option<&str>, term: Option<&str>) -> Self {
         let utf8 = locale.is_none_or(|l| {
@@ -84,6 +87,18 @@ impl Glyphs {
 
     pub fn pause(self) -> &'static str {
         self.pick("‖", "=")
+    }
+
+    /// A height from 0 to [`Glyphs::TOP`].
+    pub fn level(self, height: usize) -> &'static str {
+        let unicode = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+        let ascii = ["_", "_", ".", ".", "-", "-", "=", "^"];
+        self.pick(unicode, ascii)[height.min(Self::TOP)]
+    }
+
+    /// A minute that nobody saw.
+    pub fn gap(self) -> &'static str {
+        self.pick("·", " ")
     }
 
     /// A live connection, or a lost one.

@@ -99,9 +99,9 @@ fn stacked(layout: Layout, state: &State, body: Rect) -> Layout {
         // What the list leaves over is for the detail.
         (Pane::Main, false) => {
             let rows = match state.view {
-                View::Operations => state.snapshot.operations.len(),
+                View::Operations => state.sieves.operations.len(),
                 View::Machines => state.table.len(),
-                View::Hosts => state.hosts.rows.len(),
+                View::Hosts => state.hosts.len(),
                 View::Fleet | View::Events => state.tree.len(),
             };
             let list = u16::try_from(rows.saturating_add(4)).unwrap_or(u16::MAX);

@@ -25,6 +25,8 @@ pub enum Source {
     Command {
         running: Option<u64>,
     },
+    /// The console itself.
+    Messages,
 }
 
 /// How lines are coloured; colour says nothing that is not in the text.
@@ -34,6 +36,8 @@ pub enum Look {
     Yaml,
     /// Labels at the left edge.
     Labels,
+    /// What a line begins with says which side it is of.
+    Diff,
 }
 
 /// The text with, and without, what was folded to one line.

@@ -36,8 +36,13 @@ pub enum Command {
     Machine(String),
     Operation(String),
     Filter(String),
+    Tour,
+    /// `mouse on`, `mouse off`.
+    Mouse(bool),
     Theme(String),
-    /// `yaml KIND NAME`, `describe KIND NAME`.
+    /// Everything that was said, in the pager.
+    Messages,
+    /// `yaml KIND NAME`, `describe KIND NAME`, `diff KIND NAME`.
     Show {
         form: Form,
         kind: Kind,
@@ -84,6 +89,9 @@ const VERBS: &[(&str, &str)] = &[
     ("operation", "NAME: go to an operation"),
     ("filter", "WORDS: set the filter"),
     ("theme", "NAME: change colours"),
+    ("mouse", "on, off: wheel and clicks, in place of the terminal's own selection"),
+    ("tour", "five screens that say how the console is used"),
+    ("messages", "what the console has said so far"),
     ("columns", "NAME…, the name of a set, or `save NAME`: the columns of the machines"),
 ];
 
@@ -145,10 +153,23 @@ pub fn parse(text: &str) -> Result<Command, String> {
         "cluster" => one(Command::Cluster, "NAME"),
         "machine" => one(Command::Machine, "NAME"),
         "operation" | "op" => one(Command::Operation, "NAME"),
+        "mouse" => match rest.as_slice() {
+            ["on"] => Ok(Command::Mouse(true)),
+            ["off"] => Ok(Command::Mouse(false)),
+            _ => Err("write `mouse on` or `mouse off`".into()),
+        },
+        "tour" if rest.is_empty() => Ok(Command::Tour),
+        "tour" => Err("`tour` takes no argument".into()),
         "theme" => one(Command::Theme, "NAME"),
+        "logs" if !rest.is_empty() => one(
+            |name| Command::Show { form: Form::Log, kind: Kind::Other("pod".into()), name },
+            "POD or POD/CONTAINER: a pod in the namespace of the fleet",
+        ),
+        "messages" | "mess" if rest.is_empty() => Ok(Command::Messages),
         "filter" => Ok(Command::Filter(rest.join(" "))),
         "yaml" => show(Form::Yaml, verb, &rest),
         "describe" => show(Form::Describe, verb, &rest),
+        "diff" => show(Form::Diff, verb, &rest),
         "fleet" => Ok(Command::Do(Action::ViewFleet)),
         "operations" | "ops" => Ok(Command::Do(Action::ViewOperations)),
         "machines" => Ok(Command::Do(Action::ViewMachines)),
@@ -163,15 +184,18 @@ pub fn parse(text: &str) -> Result<Command, String> {
 }
 
 fn show(form: Form, verb: &str, words: &[&str]) -> Result<Command, String> {
-    let kinds = Kind::NAMES.map(|(name, _)| name).join(", ");
+    let kinds = Kind::OWN.map(|(name, _)| name).join(", ");
     match words {
         [] if form == Form::Yaml => Ok(Command::Do(Action::Yaml)),
+        [] if form == Form::Diff => Ok(Command::Do(Action::Diff)),
         [] => Ok(Command::Do(Action::Describe)),
         [kind, name] => match Kind::named(kind) {
-            Some(kind) => Ok(Command::Show { form, kind, name: (*name).to_owned() }),
-            None => Err(format!("there is no kind `{kind}`: there are {kinds}")),
+            Kind::Other(_) if form == Form::Diff => Err(format!("`{kind}` has nothing to compare: {kinds} have")),
+            kind => Ok(Command::Show { form, kind, name: (*name).to_owned() }),
         },
-        _ => Err(format!("write `{verb}` for what is under the cursor, or `{verb} KIND NAME` with one of {kinds}")),
+        _ => Err(format!(
+            "write `{verb}` for what is under the cursor, or `{verb} KIND NAME`: {kinds}, or any kind that the server has"
+        )),
     }
 }
 
@@ -200,13 +224,13 @@ fn completions(text: &str, snapshot: &Snapshot, themes: &[String], own: &[(Strin
         |(c, p): (&Arc<ClusterNode>, &Arc<PoolNode>)| full(&c.row.uid, &format!("{}/{}", c.row.name, p.row.short_name));
     let pools = || snapshot.pools().map(pool).collect::<Vec<_>>();
     let Some((verb, rest)) = text.split_once(' ') else { return verbs(text, own) };
-    if let ("yaml" | "describe", Some((kind, name))) = (verb, rest.trim_start().split_once(' ')) {
+    if let ("yaml" | "describe" | "diff", Some((kind, name))) = (verb, rest.trim_start().split_once(' ')) {
         // What there is of a kind is what one can go to.
         let of_kind = completions(&format!("{kind} {name}"), snapshot, themes, own);
         return of_kind.into_iter().map(|c| Completion { text: format!("{verb} {}", c.text), ..c }).collect();
     }
     let (names, help): (Vec<String>, &'static str) = match verb {
-        "yaml" | "describe" => (Kind::NAMES.map(|(name, _)| format!("{name} ")).to_vec(), "kind"),
+        "yaml" | "describe" | "diff" => (Kind::OWN.map(|(name, _)| format!("{name} ")).to_vec(), "kind"),
         "machine" => (machines(snapshot, rest.trim()), "machine"),
         "scale" if rest.trim_start().contains(' ') => return Vec::new(),
         "scale" => (pools(), "pool"),
@@ -214,6 +238,7 @@ fn completions(text: &str, snapshot: &Snapshot, themes: &[String], own: &[(Strin
         "cluster" => (snapshot.clusters.iter().map(|c| full(&c.row.uid, &c.row.name)).collect(), "cluster"),
         "operation" | "op" => (snapshot.operations.iter().map(|o| full(&o.uid, &o.name)).collect(), "operation"),
         "theme" => (themes.to_vec(), "colours"),
+        "mouse" => (["on", "off"].map(ToOwned::to_owned).to_vec(), "wheel and clicks"),
         _ => return Vec::new(),
     };
     best(rest.trim(), names)
@@ -232,7 +257,7 @@ fn machines(snapshot: &Snapshot, typed: &str) -> Vec<String> {
 }
 
 fn verbs(text: &str, own: &[(String, String)]) -> Vec<Completion> {
-    let verbs = VERBS.iter().map(|(verb, help)| (format!("{verb} "), *help));
+    let verbs = VERBS.iter().map(|(verb, help)| (format!("{verb}{}", if *verb == "tour" { "" } else { " " }), *help));
     let actions = ACTIONS
         .iter()
         .filter(|entry| entry.group != super::action::Group::Move)
@@ -284,7 +309,7 @@ mod tests {
             ("scale eu/gpu -1", "write `scale CLUSTER/POOL N`, for example `scale eu-1/gpu 12`"),
             ("pool", "write `pool CLUSTER/POOL`"),
             ("help me", "`help` takes no argument"),
-            ("yaml fish x", "there is no kind `fish`: there are cluster, pool, set, machine, operation"),
+            ("diff fish x", "`fish` has nothing to compare: cluster, pool, set, machine, operation have"),
         ] {
             assert_eq!(parse(text), Err(expected.into()), "{text}");
         }

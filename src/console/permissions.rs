@@ -60,6 +60,13 @@ impl Need {
         Request { verb, group, resource, subresource }
     }
 
+    /// That it is missing, in a few words.
+    fn missing_in_brief(self) -> String {
+        let Request { verb, resource, subresource, .. } = self.request();
+        let subresource = subresource.map(|sub| format!("/{sub}")).unwrap_or_default();
+        format!("no permission to {verb} {resource}{subresource}")
+    }
+
     /// That it is missing, and which role has it.
     pub fn missing(self, namespace: &str) -> String {
         let Request { verb, resource, subresource, .. } = self.request();
@@ -132,43 +139,70 @@ impl State {
     /// Why the server would refuse what an action does here, as a sentence; `None` if it would not, or if we do not know.
     pub fn why_not(&self, action: Action) -> Option<String> {
         match action {
-            Action::Scale | Action::Hold | Action::Rollback => self.lacks_here(&[Need::PatchPools]),
-            Action::Upgrade => match self.subject() {
-                Subject::Cluster(_) => self.lacks_here(&[Need::PatchDeployments]),
-                _ => self.lacks_here(&[Need::PatchPools]),
+            // What cannot be armed says so where it is asked for, though others can be.
+            Action::Arm => match self.context_here() {
+                Some(context) => self.only_look_in(context),
+                None => self.only_look(),
             },
-            Action::Abort => self.lacks_here(&[Need::PatchPools, Need::PatchOperations]),
+            _ => self.lacks_here(self.needs(action)),
+        }
+    }
+
+    /// Why an action is refused here at the moment, in a few words: by the server, or because the console is read-only.
+    pub fn refusal_in_brief(&self, action: Action) -> Option<String> {
+        let (needs, writes) = (self.needs(action), action.entry().writes);
+        if let Some(context) = self.context_of(needs) {
+            let Context { place, locked, permissions, .. } = self.context(context);
+            let is_locked = writes && (locked.is_some() || place.only_look.is_some());
+            let missing = needs.iter().find(|need| permissions.forbids(**need));
+            if is_locked || missing.is_some() {
+                let missing = missing.filter(|_| !is_locked);
+                return Some(missing.map_or_else(|| "only to be looked at".to_owned(), |need| need.missing_in_brief()));
+            }
+        }
+        (writes && !self.is_armed()).then(|| "read-only".to_owned())
+    }
+
+    /// What an action takes of the server here.
+    fn needs(&self, action: Action) -> &'static [Need] {
+        match action {
+            Action::Scale | Action::Hold | Action::Rollback => &[Need::PatchPools],
+            Action::Upgrade => match self.subject() {
+                Subject::Cluster(_) => &[Need::PatchDeployments],
+                _ => &[Need::PatchPools],
+            },
+            Action::Abort => &[Need::PatchPools, Need::PatchOperations],
             Action::Replace => match self.subject() {
-                Subject::Machine(_) => self.lacks_here(&[Need::PatchMachines]),
-                _ if !self.marks.is_empty() => self.lacks_here(&[Need::PatchMachines]),
-                _ => self.lacks_here(&[Need::PatchPools]),
+                Subject::Machine(_) => &[Need::PatchMachines],
+                _ if !self.marks.is_empty() => &[Need::PatchMachines],
+                _ => &[Need::PatchPools],
             },
             Action::Cordon
             | Action::Uncordon
             | Action::Drain
             | Action::DrainWait
             | Action::DrainSkip
-            | Action::DrainForce => self.lacks_here(&[Need::PatchMachines]),
+            | Action::DrainForce => &[Need::PatchMachines],
             Action::Pause => match self.subject() {
-                Subject::Operation(_) => self.lacks_here(&[Need::PatchOperations]),
-                _ => self.lacks_here(&[Need::PatchPools]),
+                Subject::Operation(_) => &[Need::PatchOperations],
+                _ => &[Need::PatchPools],
             },
-            Action::Retry => self.lacks_here(&[Need::PatchOperations]),
-            Action::Logs | Action::AllLogs => self.lacks_here(&[Need::ListPods, Need::ReadLogs]),
-            // What cannot be armed says so where it is asked for, though others can be.
-            Action::Arm => match self.context_here() {
-                Some(context) => self.only_look_in(context),
-                None => self.only_look(),
-            },
-            _ => None,
+            Action::Retry => &[Need::PatchOperations],
+            Action::Logs | Action::AllLogs => &[Need::ListPods, Need::ReadLogs],
+            _ => &[],
         }
     }
 
     /// The first of these that is missing where the marked machines are, or where the cursor is.
     fn lacks_here(&self, needs: &[Need]) -> Option<String> {
+        self.lacks(self.context_of(needs)?, needs)
+    }
+
+    /// Where these would be needed: where the marked machines are, or where the cursor is.
+    fn context_of(&self, needs: &[Need]) -> Option<ContextId> {
         let of_marks =
             needs.contains(&Need::PatchMachines).then(|| self.marks.first().map(|uid| uid.context)).flatten();
-        self.lacks(of_marks.or_else(|| self.context_here())?, needs)
+        of_marks.or_else(|| self.context_here())
     }
 
     /// The first of these that is missing in a context, as a sentence.

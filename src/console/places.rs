@@ -37,7 +37,7 @@ impl Location {
             View::Events => Spot::Item(state.events.cursor.clone()),
             View::Hosts => Spot::Item(state.hosts.list.cursor.clone()),
         };
-        Self { view: state.view, filter: state.filter.value().to_owned(), problems_only: state.problems_only, spot }
+        Self { view: state.view, filter: state.line().value().to_owned(), problems_only: state.problems_only, spot }
     }
 
     /// The same list, whatever the row.
@@ -66,9 +66,9 @@ impl Location {
     }
 }
 
-/// Sets view and filter; the row is the caller's to find.
+/// Sets the filter of the view that is shown; the row is the caller's to find.
 pub fn set_list(state: &mut State, location: &Location) {
-    state.filter = Line::with(&location.filter);
+    *state.line_mut() = Line::with(&location.filter);
     state.problems_only = location.problems_only;
 }
 

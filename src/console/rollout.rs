@@ -5,7 +5,7 @@
 mod look;
 
 use super::{
-    form::{Ask, Field, Form, Pressed},
+    form::{Ask, Form, Pressed},
     input::Line,
     message::Order,
 };
@@ -71,8 +71,6 @@ pub struct RolloutDialog {
     pub version: Line,
     /// It begins now, though a maintenance window is closed or closes before its end.
     pub outside_window: bool,
-    /// It is being typed: the next character is added.
-    typing: bool,
     /// What may be chosen from, the oldest first.
     pub offered: Vec<Version>,
     /// How many machines have which version now.
@@ -102,7 +100,6 @@ impl RolloutDialog {
             form: Form::new(user, has_version, now),
             version: Line::default(),
             outside_window: false,
-            typing: false,
             offered: Vec::new(),
             versions: look::versions(node, about.pool.as_deref()),
             preview: Err(String::new()),
@@ -225,18 +222,20 @@ impl RolloutDialog {
         };
         if let Some(version) = chosen {
             self.version = Line::with(&version.to_string());
-            self.typing = false;
+            self.form.typing_value = false;
+            self.form.value_changed();
             self.plan();
         }
     }
 
     /// A character replaces what was chosen at first and is added to it then.
     fn type_version(&mut self, key: KeyEvent) {
-        if !self.typing && key.code != KeyCode::Backspace {
+        if !self.form.typing_value && key.code != KeyCode::Backspace {
             self.version = Line::default();
         }
-        self.typing = true;
+        self.form.typing_value = true;
         self.version.key(key);
+        self.form.value_changed();
         self.plan();
     }
 }
@@ -295,10 +294,10 @@ impl Ask for RolloutDialog {
         match key.code {
             KeyCode::Up => self.choose(true),
             KeyCode::Down => self.choose(false),
-            KeyCode::Enter => self.form.focus = Field::Reason,
-            KeyCode::Char('x') if !self.typing => return Pressed::Export,
+            KeyCode::Enter => self.form.step(true),
+            KeyCode::Char('x') if !self.form.typing_value => return Pressed::Export,
             KeyCode::Char('W') => return Pressed::Arm,
-            KeyCode::Char('q') if !self.typing => return Pressed::Cancel,
+            KeyCode::Char('q') if !self.form.typing_value => return Pressed::Cancel,
             KeyCode::Char(_) | KeyCode::Backspace | KeyCode::Delete => self.type_version(key),
             _ => {}
         }
@@ -318,8 +317,7 @@ impl Ask for RolloutDialog {
                 self.plan();
                 return;
             }
-            // Who typed a yes typed it for the other.
-            self.form.confirm = Line::default();
+            self.form.value_changed();
         }
     }
 

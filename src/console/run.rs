@@ -3,45 +3,40 @@
 //! Input is drawn at once. Data marks the screen as dirty only if something visible changed, and is drawn at most so
 //! many times a second. At rest nothing is written and nothing wakes up but the clock.
 
+mod guest;
 mod reload;
+mod sources;
 
 use super::{
     Environment,
     clock::Clock,
-    custom::Run,
     effects::Hands,
-    hosts::Way,
     keys::Chord,
-    message::{Effect, Event, Msg, Ran},
+    message::{Effect, Event, Msg},
     session::{self, Session},
     state::State,
     terminal::{self, Guard, Screen},
+    tour::seen,
     update::update,
     view::view,
-    visit,
 };
-use crate::{
-    config::{Config, Theme, commands::Output},
-    fleet::{Feed, Feeds, Snapshot},
-};
+use crate::config::{Config, Theme, commands::Output};
 use base64::Engine as _;
-use crossterm::event::{Event as Input, EventStream};
-use futures::{Stream, StreamExt};
+use crossterm::event::Event as Input;
+use futures::StreamExt;
+pub use guest::Guest;
 use ratatui::layout::Rect;
 pub use reload::Looks;
+pub use sources::{Data, Keyboard, Keys};
+pub(super) use sources::{Said, Signals};
 use std::{
     io::{self, Write},
     path::PathBuf,
-    pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::Poll,
     time::Duration,
 };
-use tokio::{
-    signal::unix::{Signal, SignalKind, signal},
-    sync::{mpsc, watch},
-    time::Instant,
-};
+use tokio::{sync::mpsc, time::Instant};
 
 /// Between frames that data asks for where the terminal is far away: a frame is bytes on somebody's link.
 pub const FRAME_FAR_AWAY: Duration = Duration::from_millis(100);
@@ -51,107 +46,6 @@ const TYPED_MEANWHILE: usize = 64;
 const STILL: Duration = Duration::from_secs(60);
 /// The same while the terminal is in the background.
 const FRAME_IN_BACKGROUND: Duration = Duration::from_millis(500);
-
-/// Keys as they come. Whoever reads a terminal lets it go while another program has it: two readers would share what is
-/// typed.
-pub trait Keys: Stream<Item = io::Result<Input>> + Unpin {
-    fn let_go(&mut self) {}
-    fn take_up(&mut self) {}
-}
-
-/// Keys that do not come from a terminal.
-impl<S: Stream<Item = io::Result<Input>>> Keys for Pin<Box<S>> {}
-
-/// The keyboard of the terminal.
-#[derive(Debug, Default)]
-pub struct Keyboard(Option<EventStream>);
-
-impl Keyboard {
-    pub fn new() -> Self {
-        Self(Some(EventStream::new()))
-    }
-}
-
-impl Stream for Keyboard {
-    type Item = io::Result<Input>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().map_or(Poll::Pending, |stream| stream.poll_next_unpin(context))
-    }
-}
-
-impl Keys for Keyboard {
-    fn let_go(&mut self) {
-        self.0 = None;
-    }
-
-    fn take_up(&mut self) {
-        self.0 = Some(EventStream::new());
-    }
-}
-
-/// Snapshots as they come.
-pub trait Data {
-    /// Waits for the next snapshot. Cancel safe.
-    fn changed(&mut self) -> impl Future<Output = Arc<Snapshot>>;
-    /// Tries a broken line again now.
-    fn retry_now(&self) {}
-}
-
-impl Data for Feed {
-    async fn changed(&mut self) -> Arc<Snapshot> {
-        Feed::changed(self).await
-    }
-
-    fn retry_now(&self) {
-        Feed::retry_now(self);
-    }
-}
-
-impl Data for Feeds {
-    async fn changed(&mut self) -> Arc<Snapshot> {
-        Feeds::changed(self).await
-    }
-
-    fn retry_now(&self) {
-        Feeds::retry_now(self);
-    }
-}
-
-impl Data for watch::Receiver<Arc<Snapshot>> {
-    async fn changed(&mut self) -> Arc<Snapshot> {
-        if watch::Receiver::changed(self).await.is_err() {
-            futures::future::pending::<()>().await;
-        }
-        self.borrow_and_update().clone()
-    }
-}
-
-/// Whom the terminal is given to.
-#[derive(Clone, Debug)]
-pub enum Guest {
-    /// A session on a host.
-    Host(Way),
-    /// A program of the user's.
-    Program(Run),
-}
-
-impl Guest {
-    /// What is said when it has gone.
-    fn left(&self, outcome: Result<i32, String>) -> Event {
-        match self {
-            Self::Host(way) => Event::Visited { name: way.name.clone(), outcome },
-            Self::Program(run) => {
-                let (good, how) = match outcome {
-                    Ok(0) => (true, "done".to_owned()),
-                    Ok(status) => (false, format!("ended with status {status}")),
-                    Err(why) => (false, why),
-                };
-                Event::Ended { ticket: run.ticket, ran: Ran { how, good, last_line: String::new() } }
-            }
-        }
-    }
-}
 
 /// What the loop works with.
 pub struct Loop<W: Write> {
@@ -169,6 +63,8 @@ pub struct Loop<W: Write> {
     pub guard: Option<Guard>,
     /// Where what is worth remembering is kept.
     pub session: Option<PathBuf>,
+    /// Where it is written down that the tour was seen, if it was not yet.
+    pub tour: Option<PathBuf>,
     pub panic_key: Option<Chord>,
     pub clock: Clock,
     /// There is a tmux between us and the terminal.
@@ -252,7 +148,10 @@ impl<W: Write> Loop<W> {
             if let Event::Focus(true) = event {
                 data.retry_now();
             }
-            let is_input = matches!(event, Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Focus(_));
+            let is_input = matches!(
+                event,
+                Event::Key(_) | Event::Paste(_) | Event::Resize(..) | Event::Focus(_) | Event::Mouse(_)
+            );
             if self.take(event)? {
                 return Ok(());
             }
@@ -320,6 +219,14 @@ impl<W: Write> Loop<W> {
                             more.extend(update(&mut self.state, Msg { now: self.clock.now(), event }));
                         }
                     }
+                    Effect::Mouse(_) => self.listen_to_mouse()?,
+                    Effect::TourSeen => {
+                        if let Some(Err(error)) = self.tour.take().map(|path| seen::write(&path)) {
+                            let event =
+                                Event::Notice(format!("the tour will be shown again, for this is not kept: {error}"));
+                            more.extend(update(&mut self.state, Msg { now: self.clock.now(), event }));
+                        }
+                    }
                     Effect::Visit(way) => self.visit = Some(Guest::Host(way)),
                     Effect::Run(run) if run.output == Output::Terminal => self.visit = Some(Guest::Program(run)),
                     Effect::Theme(name) => {
@@ -350,8 +257,13 @@ impl<W: Write> Loop<W> {
             Input::Resize(width, height) => self.guard.is_none().then_some(Event::Resize(width, height)),
             Input::FocusGained => Some(Event::Focus(true)),
             Input::FocusLost => Some(Event::Focus(false)),
-            Input::Mouse(_) => None,
+            Input::Mouse(event) => self.state.mouse.then_some(Event::Mouse(event)),
         }
+    }
+
+    /// Has the terminal report the mouse, or not, as the state says.
+    pub(super) fn listen_to_mouse(&self) -> io::Result<()> {
+        if self.guard.is_some() { terminal::listen_to_mouse(self.state.mouse) } else { Ok(()) }
     }
 
     /// Draws the state as it is now.
@@ -399,34 +311,6 @@ impl<W: Write> Loop<W> {
         Ok(())
     }
 
-    /// Gives the terminal to another program until that ends, and takes it again; false if we are to end meanwhile.
-    async fn visit(&mut self, guest: &Guest, input: &mut impl Keys, signals: &mut Signals) -> io::Result<bool> {
-        let (command, subject, advice) = match guest {
-            Guest::Host(way) => (self.hands.access.command_line(way), &*way.name, visit::SSH_IS_MISSING),
-            Guest::Program(run) => (Ok(run.argv.clone()), run.name.as_str(), "is it installed, and in PATH?"),
-        };
-        let mut ended = false;
-        let outcome = match command {
-            Err(why) => Err(why),
-            Ok(words) => {
-                input.let_go();
-                Write::flush(self.screen.backend_mut())?;
-                if let Some(guard) = &self.guard {
-                    guard.release();
-                }
-                let outcome = visit::run(&words, subject, advice, signals).await;
-                ended = outcome.is_none();
-                if !ended {
-                    self.take_terminal()?;
-                }
-                input.take_up();
-                outcome.unwrap_or(Ok(0))
-            }
-        };
-        self.take(guest.left(outcome))?;
-        Ok(!ended)
-    }
-
     /// To the clipboard of whatever terminal the user sits at, also over SSH (OSC 52).
     fn copy(&mut self, text: &str) -> io::Result<()> {
         let backend = self.screen.backend_mut();
@@ -447,42 +331,6 @@ fn clip(text: &str, in_tmux: bool) -> String {
 
 fn gone() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "the terminal is gone")
-}
-
-/// What a signal asks for.
-pub(super) enum Said {
-    /// To end in order.
-    End,
-    /// The same, from the keyboard: while a session has the terminal it is meant for that.
-    Interrupt,
-    /// To go on after a stop.
-    Continue,
-    /// The terminal has another size. Crossterm says so too, but not always: where a key comes in the same moment, its
-    /// reader takes the key and forgets the signal.
-    Resized,
-}
-
-/// The signals that the console answers.
-pub(super) struct Signals([Signal; 5]);
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        let ends = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-        let [a, b, c] = ends.map(signal);
-        let resumed = signal(SignalKind::from_raw(rustix::process::Signal::CONT.as_raw()))?;
-        Ok(Self([a?, b?, c?, resumed, signal(SignalKind::window_change())?]))
-    }
-
-    pub(super) async fn next(&mut self) -> Said {
-        let [a, b, c, resumed, resized] = &mut self.0;
-        tokio::select! {
-            _ = a.recv() => Said::End,
-            _ = b.recv() => Said::Interrupt,
-            _ = c.recv() => Said::End,
-            _ = resumed.recv() => Said::Continue,
-            _ = resized.recv() => Said::Resized,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! It holds what the user is looking at, and asks the planner the question that the controller will ask.
 
 use super::{
-    form::{Ask, Field, Form, Pressed},
+    form::{Ask, Form, Pressed},
     message::{Change, Kind, Order, Target},
     text,
 };
@@ -32,8 +32,6 @@ pub struct ScaleDialog {
     pub short_name: Arc<str>,
     pub production: bool,
     pub replicas: i32,
-    /// Digits are being typed: the next one is added.
-    typing: bool,
     pub form: Form,
     pub plan: Plan,
     machines: Vec<Machine>,
@@ -57,7 +55,6 @@ impl ScaleDialog {
             short_name: node.row.short_name.clone(),
             production: is_production(node, snapshot),
             replicas: replicas.unwrap_or(pool.spec.replicas),
-            typing: false,
             form: Form::new(user, true, now),
             plan: Plan::default(),
             machines: Vec::new(),
@@ -100,23 +97,24 @@ impl ScaleDialog {
 
     pub fn set_replicas(&mut self, replicas: i32) {
         self.replicas = replicas.clamp(0, 100_000);
+        self.form.value_changed();
         self.replan();
     }
 
     pub fn step(&mut self, by: i32) {
-        self.typing = false;
+        self.form.typing_value = false;
         self.set_replicas(self.replicas.saturating_add(by));
     }
 
     /// A digit replaces the number at first and is added to it then.
     pub fn digit(&mut self, digit: i32) {
-        let before = if self.typing { self.replicas } else { 0 };
-        self.typing = true;
+        let before = if self.form.typing_value { self.replicas } else { 0 };
+        self.form.typing_value = true;
         self.set_replicas(before.saturating_mul(10).saturating_add(digit));
     }
 
     pub fn backspace(&mut self) {
-        self.typing = true;
+        self.form.typing_value = true;
         self.set_replicas(self.replicas / 10);
     }
 
@@ -232,7 +230,7 @@ impl Ask for ScaleDialog {
             KeyCode::PageDown => self.step(-10),
             KeyCode::Char(c) if c.is_ascii_digit() => self.digit(c as i32 - '0' as i32),
             KeyCode::Backspace => self.backspace(),
-            KeyCode::Enter => self.form.focus = Field::Reason,
+            KeyCode::Enter => self.form.step(true),
             KeyCode::Char('x') => return Pressed::Export,
             KeyCode::Char('W') => return Pressed::Arm,
             KeyCode::Char('q') => return Pressed::Cancel,

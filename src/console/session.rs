@@ -150,13 +150,18 @@ pub fn load(path: &Path) -> Session {
 
 /// Writes a session, in one step: readable by its owner alone.
 pub fn save(path: &Path, session: Session) -> io::Result<()> {
+    let merged = session.over(load(path));
+    replace(path, &serde_json::to_vec_pretty(&merged)?)
+}
+
+/// Writes a file whole or not at all, readable by its owner alone, and makes its folder where there is none.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let merged = session.over(load(path));
     let draft = path.with_extension(format!("{}.new", std::process::id()));
     let mut file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&draft)?;
-    let written = file.write_all(&serde_json::to_vec_pretty(&merged)?).and_then(|()| fs::rename(&draft, path));
+    let written = file.write_all(bytes).and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
         let _ = fs::remove_file(&draft);
     }

@@ -1,7 +1,7 @@
 //! What a configuration comes to on this terminal: when the console starts, and again when a file was changed.
 
 use super::{
-    Environment,
+    Environment, brush,
     custom::{self, Custom},
     glyphs::Glyphs,
     keys::Keymap,
@@ -21,8 +21,14 @@ pub struct Setup {
     themes: Vec<String>,
     log_lines: usize,
     armed_seconds: i64,
+    mouse: bool,
+    confirms_quickly: bool,
     /// What is wrong in the files.
     mistakes: Vec<String>,
+    /// The file says now that the console is read-only, and did not say so before.
+    disarms: bool,
+    /// What else there is to be said of what was changed.
+    remarks: Vec<&'static str>,
 }
 
 impl Setup {
@@ -37,9 +43,28 @@ impl Setup {
             glyphs: glyphs(&config.settings, environment),
             themes: config.themes.names().map(ToOwned::to_owned).collect(),
             log_lines: config.settings.log_lines,
+            mouse: config.settings.mouse,
             armed_seconds: i64::from(config.settings.arm_minutes) * 60,
+            confirms_quickly: config.settings.confirm == config::Confirm::Quick,
             mistakes,
+            disarms: false,
+            remarks: Vec::new(),
         }
+    }
+
+    /// The same for a console that runs under other settings. `readOnly` of the whole
+    /// console forbids writes at once; to allow them is for a key, and contexts are those of the start.
+    pub fn after(mut self, before: &Settings, now: &Settings) -> Self {
+        self.disarms = now.read_only && !before.read_only;
+        if self.disarms {
+            self.remarks.push("read-only from now on");
+        } else if before.read_only && !now.read_only {
+            self.remarks.push("`readOnly: false` arms nothing while the console runs");
+        }
+        if before.contexts != now.contexts {
+            self.remarks.push("contexts are those of the file at the next start");
+        }
+        self
     }
 
     /// Puts it into the state; mistakes are said, each on a line.
@@ -49,6 +74,10 @@ impl Setup {
         }
         (state.commands, state.glyphs, state.themes) = (self.commands, self.glyphs, self.themes);
         (state.log_lines, state.armed_seconds) = (self.log_lines, self.armed_seconds);
+        state.confirms_quickly = self.confirms_quickly;
+        if self.mouse != state.mouse_set {
+            (state.mouse, state.mouse_set) = (self.mouse, self.mouse);
+        }
         if !self.mistakes.is_empty() {
             state.complain(self.mistakes.join("\n"));
         }
@@ -56,11 +85,20 @@ impl Setup {
 
     /// The same while the console runs.
     pub fn settle_anew(self, state: &mut State) {
-        let is_good = self.mistakes.is_empty();
+        let (is_good, remarks) = (self.mistakes.is_empty(), self.remarks.clone());
+        if self.disarms {
+            state.armed_until = None;
+        }
         self.settle(state);
         match state.notice.as_mut() {
-            Some(notice) if !is_good => notice.text.push_str("\nwhat was right before stays"),
-            _ => state.tell("the configuration was changed, and is read anew"),
+            Some(notice) if !is_good => {
+                let remarks = remarks.iter().map(|remark| format!("\n{remark}"));
+                notice.text.extend(std::iter::once("\nwhat was right before stays".to_owned()).chain(remarks));
+            }
+            _ => {
+                let said = ["the configuration was changed, and is read anew"];
+                state.tell(said.into_iter().chain(remarks).collect::<Vec<_>>().join("; "));
+            }
         }
     }
 }
@@ -77,6 +115,15 @@ fn glyphs(settings: &Settings, environment: &Environment) -> Glyphs {
 pub fn theme<'a>(settings: &'a Settings, environment: &Environment) -> &'a str {
     let is_light = environment.answer.is_light.unwrap_or(false);
     settings.theme(environment.no_color, environment.has_256_colours(), is_light)
+}
+
+/// Frames of more cells than that are shown in one piece; `None`: none are.
+pub fn sync(settings: &Settings) -> Option<usize> {
+    match settings.sync {
+        config::Sync::Auto => Some(brush::SYNC_FROM),
+        config::Sync::On => Some(0),
+        config::Sync::Off => None,
+    }
 }
 
 /// The least time between frames that news ask for.

@@ -1,9 +1,12 @@
 //! An object as text: what is read of it, and the two forms that it is shown in.
 //!
-//! Only our own kinds are ever read. A `Secret` is none of them, so none can be shown.
+//! Under the cursor are our own kinds; whatever else the server has is read by its name. A `Secret` never is.
 
 mod describe;
+mod diff;
 mod yaml;
+
+pub use diff::{Beside, Member};
 
 use super::{
     pager::{Look, Text},
@@ -20,7 +23,7 @@ use kube::core::ApiResource;
 use serde_json::Value;
 
 /// The kinds that are shown as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The `ClusterDeployment` and the `Cluster` of that name.
     Cluster,
@@ -28,11 +31,13 @@ pub enum Kind {
     MachineSet,
     Machine,
     Operation,
+    /// Any other, as somebody wrote it: the server knows what it stands for.
+    Other(Box<str>),
 }
 
 impl Kind {
     /// As they are written in commands.
-    pub const NAMES: [(&'static str, Self); 5] = [
+    pub const OWN: [(&'static str, Self); 5] = [
         ("cluster", Self::Cluster),
         ("pool", Self::NodePool),
         ("set", Self::MachineSet),
@@ -40,8 +45,9 @@ impl Kind {
         ("operation", Self::Operation),
     ];
 
-    pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, kind)| kind)
+    pub fn named(name: &str) -> Self {
+        let own = Self::OWN.into_iter().find(|(known, _)| *known == name);
+        own.map_or_else(|| Self::Other(name.into()), |(_, kind)| kind)
     }
 
     /// As an event names it.
@@ -56,24 +62,26 @@ impl Kind {
         })
     }
 
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::Cluster => "Cluster",
             Self::NodePool => "NodePool",
             Self::MachineSet => "MachineSet",
             Self::Machine => "Machine",
             Self::Operation => "Operation",
+            Self::Other(name) => name,
         }
     }
 
-    /// The resources that are read for it, the one that people write first.
-    pub fn resources(self) -> Vec<ApiResource> {
+    /// The resources that are read for it, the one that people write first; none where the server has to be asked.
+    pub fn resources(&self) -> Vec<ApiResource> {
         match self {
             Self::Cluster => vec![ApiResource::erase::<ClusterDeployment>(&()), ApiResource::erase::<Cluster>(&())],
             Self::NodePool => vec![ApiResource::erase::<NodePool>(&())],
             Self::MachineSet => vec![ApiResource::erase::<MachineSet>(&())],
             Self::Machine => vec![ApiResource::erase::<Machine>(&())],
             Self::Operation => vec![ApiResource::erase::<Operation>(&())],
+            Self::Other(_) => Vec::new(),
         }
     }
 }
@@ -81,7 +89,7 @@ impl Kind {
 /// The resource of a kind of ours, by the name that owner references have for it.
 pub fn resource_named(kind: &str) -> Option<ApiResource> {
     let kinds = [Kind::Cluster, Kind::NodePool, Kind::MachineSet, Kind::Machine, Kind::Operation];
-    kinds.into_iter().flat_map(Kind::resources).find(|resource| resource.kind == kind)
+    kinds.iter().flat_map(Kind::resources).find(|resource| resource.kind == kind)
 }
 
 /// What is looked at.
@@ -99,6 +107,10 @@ pub enum Form {
     Yaml,
     /// The way of kubectl: fields, conditions, owners, events.
     Describe,
+    /// What is asked for against what is there.
+    Diff,
+    /// The end of the log of a pod.
+    Log,
 }
 
 impl Form {
@@ -106,6 +118,8 @@ impl Form {
         match self {
             Self::Yaml => "YAML",
             Self::Describe => "Describe",
+            Self::Diff => "Diff",
+            Self::Log => "Log",
         }
     }
 
@@ -113,6 +127,8 @@ impl Form {
         match self {
             Self::Yaml => Look::Yaml,
             Self::Describe => Look::Labels,
+            Self::Diff => Look::Diff,
+            Self::Log => Look::Plain,
         }
     }
 
@@ -120,6 +136,8 @@ impl Form {
         match self {
             Self::Yaml => "yaml",
             Self::Describe => "txt",
+            Self::Diff => "diff",
+            Self::Log => "log",
         }
     }
 }
@@ -141,6 +159,21 @@ pub struct Reading {
     pub owners: Vec<Owner>,
     /// Events about it, or why they cannot be had. Empty for a form that does not show them.
     pub events: Result<Vec<Event>, String>,
+    /// What a diff compares it with.
+    pub beside: Beside,
+    pub log: String,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            objects: Vec::new(),
+            owners: Vec::new(),
+            events: Ok(Vec::new()),
+            beside: Beside::default(),
+            log: String::new(),
+        }
+    }
 }
 
 /// What the cursor is on, where that is an object.
@@ -162,6 +195,8 @@ pub fn render(reading: &Reading, form: Form, now: Timestamp) -> Text {
     match form {
         Form::Yaml => yaml::text(&reading.objects, now),
         Form::Describe => Text { folded: describe::text(reading, now), whole: None },
+        Form::Log => Text { folded: reading.log.clone(), whole: None },
+        Form::Diff => Text { folded: diff::text(reading, now), whole: None },
     }
 }
 
@@ -183,7 +218,7 @@ mod tests {
     const NOW: &str = "2026-11-21T12:00:00Z";
 
     fn reading(object: Value) -> Reading {
-        Reading { objects: vec![object], owners: Vec::new(), events: Ok(Vec::new()) }
+        Reading { objects: vec![object], ..Reading::default() }
     }
 
     fn pool() -> Value {
@@ -297,6 +332,14 @@ Events:
   2m00s   Normal  1      Early   node-pool  Early happened
   1m00s   Normal  3      Late    node-pool  Late happened",
         );
+    }
+
+    #[test]
+    fn conditions_are_a_table_in_the_status_only() {
+        let map =
+            json!({"kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"conditions": "dry", "soil": "sand"}});
+        let text = render(&reading(map), Form::Describe, NOW.parse().expect("a time")).folded;
+        assert!(text.contains("\nData:\n  Conditions:  dry\n  Soil:        sand\n"), "{text}");
     }
 
     #[test]

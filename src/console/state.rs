@@ -1,5 +1,9 @@
 //! All that the console remembers. Changed by [`update`](super::update) only, read by `view`.
 
+mod subject;
+
+pub use subject::Subject;
+
 use super::{
     audit::Audit,
     confirm::Confirmation,
@@ -8,6 +12,7 @@ use super::{
     export::ExportDialog,
     failures::Failures,
     glyphs::Glyphs,
+    help::Help,
     hosts::Hosts,
     input::Line,
     keys::Keymap,
@@ -18,16 +23,20 @@ use super::{
     palette::{CommandLines, Palette},
     places::{Bookmarks, History, Location, Purpose},
     rollout::RolloutDialog,
+    said::Said,
     scale::ScaleDialog,
+    sieve::Sieves,
     sift::Sifter,
-    table::Table,
+    table::{self, Table},
+    tour::Tour,
     tree::{Restriction, RowId, Tree},
+    trends::Trends,
     typed::TypedDialog,
-    why::{self, Why},
+    why::Why,
 };
 use crate::{
-    api::{Machine, MachineState},
-    fleet::{ClusterNode, ContextId, Health, MachineRow, OperationRow, PoolNode, Snapshot, Uid, sort::Key},
+    api::Machine,
+    fleet::{ContextId, Health, Snapshot, Uid, sort::Key},
 };
 use jiff::Timestamp;
 use std::{
@@ -98,9 +107,6 @@ pub enum Pane {
 pub enum Overlay {
     #[default]
     None,
-    Help {
-        scroll: usize,
-    },
     /// The filter is being typed.
     Filter,
     Palette(Palette),
@@ -188,6 +194,8 @@ pub struct State {
     /// Columns of the table that the user has given a name.
     pub column_sets: BTreeMap<String, Vec<Key>>,
     pub events: List,
+    /// Events that are newer than the first one in their pane.
+    pub feed_top: usize,
     pub history: History,
     pub bookmarks: Bookmarks,
     /// Where the user was the last time, and what was open there, until the fleet is known.
@@ -198,13 +206,29 @@ pub struct State {
     /// What the filter said before it was edited: Esc goes back to it.
     pub filter_before: String,
     pub sifter: Sifter,
+    /// Filters of other lists than that of machines.
+    pub sieves: Sieves,
     pub problems_only: bool,
     pub overlay: Overlay,
+    /// The help page, over all else.
+    pub help: Option<Box<Help>>,
+    /// The terminal reports the mouse.
+    pub mouse: bool,
+    /// What the configuration says of that: what was chosen since stays until it says something else.
+    pub mouse_set: bool,
+    /// The tour, over all else.
+    pub tour: Option<Tour>,
+    /// It is to be shown as soon as there is a fleet to speak of.
+    pub wants_tour: bool,
     /// `Timestamp::MAX`: for as long as the console runs.
     pub armed_until: Option<Timestamp>,
     /// How long writes stay armed.
     pub armed_seconds: i64,
     pub notice: Option<Notice>,
+    /// What was said before, for `:messages`.
+    pub said: Said,
+    /// Enter means yes in a question of level 1.
+    pub confirms_quickly: bool,
     /// The user's own commands.
     pub commands: Arc<[Custom]>,
     /// What was carried out on the command line.
@@ -228,6 +252,7 @@ pub struct State {
     /// Journals are read for that page.
     pub reading: bool,
     pub failures: Failures,
+    pub trends: Trends,
     /// The last change of this session that has a plan for the way back.
     pub undo: Option<Undo>,
     /// Changes that are on their way, outside the scale dialog.
@@ -245,20 +270,6 @@ pub struct Undo {
     pub pool: Uid,
     pub from: i32,
     pub to: i32,
-}
-
-/// What the cursor is on.
-#[derive(Clone, Debug)]
-pub enum Subject<'a> {
-    Fleet,
-    /// One of several meta clusters.
-    Context(ContextId),
-    Idle(ContextId),
-    Clusters(usize),
-    Cluster(&'a Arc<ClusterNode>),
-    Pool(&'a Arc<PoolNode>),
-    Machine(&'a Arc<MachineRow>),
-    Operation(&'a Arc<OperationRow>),
 }
 
 impl State {
@@ -289,6 +300,7 @@ impl State {
             table: Table::default(),
             column_sets: BTreeMap::new(),
             events: List::default(),
+            feed_top: 0,
             history: History::default(),
             bookmarks: Bookmarks::default(),
             come_back_to: None,
@@ -296,11 +308,19 @@ impl State {
             filter: Line::default(),
             filter_before: String::new(),
             sifter: Sifter::default(),
+            sieves: Sieves::default(),
             problems_only: false,
             overlay: Overlay::None,
+            help: None,
+            mouse: false,
+            mouse_set: false,
+            tour: None,
+            wants_tour: false,
             armed_until: None,
             armed_seconds: 15 * 60,
             notice: None,
+            said: Said::default(),
+            confirms_quickly: false,
             commands: Arc::default(),
             running: None,
             command_lines: CommandLines::default(),
@@ -314,12 +334,14 @@ impl State {
             why: None,
             reading: false,
             failures: Failures::default(),
+            trends: Trends::default(),
             tickets: 0,
             undo: None,
             focused: true,
             rests_behind: false,
             revision: 0,
         };
+        state.table.columns = table::built_in(table::PLAIN, state.has_several_contexts());
         state.lay_out();
         state
     }
@@ -358,6 +380,42 @@ impl State {
         [notice, order].into_iter().flatten().fold(next, Timestamp::min)
     }
 
+    /// The filter of the view: machines have one, wherever they are shown.
+    pub fn line(&self) -> &Line {
+        match self.view {
+            View::Operations => &self.sieves.operations.line,
+            View::Events => &self.sieves.events.line,
+            View::Hosts => &self.hosts.sieve.line,
+            View::Fleet | View::Machines => &self.filter,
+        }
+    }
+
+    pub fn line_mut(&mut self) -> &mut Line {
+        match self.view {
+            View::Operations => &mut self.sieves.operations.line,
+            View::Events => &mut self.sieves.events.line,
+            View::Hosts => &mut self.hosts.sieve.line,
+            View::Fleet | View::Machines => &mut self.filter,
+        }
+    }
+
+    /// Why it cannot be read.
+    pub fn mistake(&self) -> Option<&str> {
+        match self.view {
+            View::Operations => self.sieves.operations.mistake(),
+            View::Events => self.sieves.events.mistake(),
+            View::Hosts => self.hosts.sieve.mistake(),
+            View::Fleet | View::Machines => self.sifter.mistake(),
+        }
+    }
+
+    /// Finds out which rows lists and tree have, after news and after anything that decides about it.
+    pub fn sift_lists(&mut self) {
+        self.sieves.refresh(&self.snapshot, self.problems_only);
+        self.hosts.sift(self.problems_only);
+        self.lay_out();
+    }
+
     /// Lays the tree out anew, after anything that decides which rows there are.
     pub fn lay_out(&mut self) {
         let matches = self.sifter.matches();
@@ -365,114 +423,20 @@ impl State {
         self.tree.lay_out(&self.snapshot, restriction);
     }
 
-    /// What the cursor is on.
-    pub fn subject(&self) -> Subject<'_> {
-        match self.view {
-            View::Operations => self.operation_under_cursor().map_or(Subject::Fleet, Subject::Operation),
-            View::Machines => self.machine_in_table().map_or(Subject::Fleet, Subject::Machine),
-            View::Hosts => self.host_under_cursor().map_or_else(|| self.tree_subject(), Subject::Machine),
-            View::Fleet | View::Events => self.tree_subject(),
-        }
-    }
-
-    fn host_under_cursor(&self) -> Option<&Arc<MachineRow>> {
-        self.snapshot.machine(&self.hosts.selected()?.uid)
-    }
-
-    /// The machine that a question about one machine is about; of an operation, one that failed.
-    pub fn machine_in_reach(&self) -> Option<&Arc<MachineRow>> {
-        if let Some(why) = &self.why {
-            return self.snapshot.machine(&why.uid);
-        }
-        match self.subject() {
-            Subject::Machine(machine) => Some(machine),
-            Subject::Operation(operation) => why::failed_machine(self, operation),
-            _ => None,
-        }
-    }
-
-    /// What the cursor of the fleet is on, whichever view is shown.
-    pub fn tree_subject(&self) -> Subject<'_> {
-        let snapshot = &*self.snapshot;
-        let found = match &self.tree.cursor {
-            RowId::Meta => None,
-            RowId::Context(context) => Some(Subject::Context(*context)),
-            RowId::Idle(context) => Some(Subject::Idle(*context)),
-            RowId::Clusters(uid) => snapshot.cluster(uid).map(|_| Subject::Clusters(self.tree.index())),
-            RowId::Cluster(uid) => snapshot.cluster(uid).map(Subject::Cluster),
-            RowId::Pool(uid) | RowId::Machines(uid) => snapshot.pool(uid).map(Subject::Pool),
-            RowId::Machine(uid) => snapshot.machine(uid).map(Subject::Machine),
-        };
-        found.unwrap_or(Subject::Fleet)
-    }
-
-    fn machine_in_table(&self) -> Option<&Arc<MachineRow>> {
-        self.snapshot.machine(self.table.rows().get(self.table.list.index)?)
-    }
-
-    fn operation_under_cursor(&self) -> Option<&Arc<OperationRow>> {
-        self.snapshot.operations.get(self.operations.index)
-    }
-
-    /// The pool that an action on a pool is about.
-    pub fn pool_in_reach(&self) -> Option<&Arc<PoolNode>> {
-        match self.subject() {
-            Subject::Pool(node) => Some(node),
-            Subject::Machine(machine) => self.snapshot.pool_of(machine),
-            Subject::Operation(operation) => {
-                self.snapshot.pool_named(operation.uid.context, operation.pool.as_deref()?)
-            }
-            Subject::Cluster(node) if node.pools.len() == 1 => node.pools.first(),
-            _ => None,
-        }
-    }
-
-    /// The marked machines; without marks, the one under the cursor.
-    pub fn chosen_machines(&self) -> Vec<Arc<MachineRow>> {
-        let marked: Vec<_> = self.marks.iter().filter_map(|uid| self.snapshot.machine(uid).cloned()).collect();
-        match self.subject() {
-            Subject::Machine(machine) if marked.is_empty() => vec![machine.clone()],
-            _ => marked,
-        }
-    }
-
-    /// The whole resource of a machine, if it is what was read last.
-    pub fn resource_of(&self, machine: &MachineRow) -> Option<&Arc<Machine>> {
-        let (context, resource) = self.machine.as_ref()?;
-        (*context == machine.uid.context && resource.metadata.uid.as_deref() == Some(machine.uid.as_str()))
-            .then_some(resource)
-    }
-
-    /// The machine under the cursor, if its drain is blocked and a person may decide.
-    pub fn blocked_drain(&self) -> Option<&Arc<MachineRow>> {
-        let Subject::Machine(machine) = self.subject() else { return None };
-        let blocked = machine.drain.as_deref().is_some_and(|d| !d.blockers.is_empty() && d.completed_at.is_none());
-        (blocked && machine.state == MachineState::Draining).then_some(machine)
-    }
-
-    /// The operation that works here, or last did.
-    pub fn operation_in_reach(&self) -> Option<&Arc<OperationRow>> {
-        match self.subject() {
-            Subject::Operation(operation) => Some(operation),
-            Subject::Pool(node) => self.snapshot.operations_of(&node.row).next(),
-            Subject::Machine(machine) => machine
-                .operation
-                .as_deref()
-                .and_then(|name| self.snapshot.operation_named(machine.uid.context, name))
-                .or_else(|| self.snapshot.operations_named(machine.uid.context, machine.pool.as_deref()?).next()),
-            _ => None,
-        }
-    }
-
     /// News: gone after a while.
     pub fn tell(&mut self, text: impl Into<String>) {
         let until = self.now + jiff::SignedDuration::from_secs(NEWS_SECONDS);
-        self.notice = Some(Notice { text: text.into(), complaint: false, until });
+        self.say(Notice { text: text.into(), complaint: false, until });
     }
 
     /// Something that was refused, and the way out: stays until the next key.
     pub fn complain(&mut self, text: impl Into<String>) {
-        self.notice = Some(Notice { text: text.into(), complaint: true, until: Timestamp::MAX });
+        self.say(Notice { text: text.into(), complaint: true, until: Timestamp::MAX });
+    }
+
+    fn say(&mut self, notice: Notice) {
+        self.said.add(self.now, &notice);
+        self.notice = Some(notice);
     }
 
     /// Changes that are sent now.

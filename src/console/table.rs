@@ -141,6 +141,11 @@ pub fn columns(names: &[&str]) -> Vec<Key> {
     names.iter().filter_map(|name| Key::named(name)).collect()
 }
 
+/// The same for columns that are there without a word from the user: where there are several contexts, theirs is the first.
+pub fn built_in(names: &[&str], several: bool) -> Vec<Key> {
+    several.then_some(Key::Context).into_iter().chain(columns(names)).collect()
+}
+
 /// Reads columns as they are written: names that stand side by side; a mistake is a sentence.
 pub fn parse<'a>(written: impl IntoIterator<Item = &'a str>) -> Result<Vec<Key>, String> {
     let mut keys = Vec::new();
@@ -272,7 +277,7 @@ mod tests {
         assert_eq!(read("name name").unwrap_err(), "column `name` stands there twice");
         assert!(read("nam").unwrap_err().starts_with("there is no column `nam`, did you mean `name`? There are name,"));
         assert!(read("urgency").unwrap_err().starts_with("there is no column `urgency`"));
-        assert!(read("").unwrap_err().starts_with("write which columns: name, cluster"));
+        assert!(read("").unwrap_err().starts_with("write which columns: name, context, cluster"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use super::brush::Brush;
 use crossterm::{
     cursor, event, execute,
+    style::Print,
     terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
 };
 use ratatui::{Terminal, TerminalOptions, Viewport, layout::Rect};
@@ -22,6 +23,11 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The terminal is ours now.
 static ACTIVE: AtomicBool = AtomicBool::new(false);
+/// The mouse is to be reported.
+static MOUSE: AtomicBool = AtomicBool::new(false);
+/// Buttons and the wheel, in the notation that has no end of the screen. Not crossterm's: that asks for each motion of the pointer as well.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
 /// The thread that draws; a panic there ends the console, one elsewhere is only reported.
 static OWNER: Mutex<Option<ThreadId>> = Mutex::new(None);
 /// What the last panic of another thread said; the loop shows it.
@@ -85,6 +91,14 @@ pub fn take_background_panic() -> Option<String> {
     BACKGROUND_PANIC.lock().ok()?.take()
 }
 
+/// Has the terminal report buttons and the wheel, or leaves them to it. What it is stays so over a stop.
+pub fn listen_to_mouse(on: bool) -> io::Result<()> {
+    if MOUSE.swap(on, Ordering::SeqCst) == on || !ACTIVE.load(Ordering::SeqCst) {
+        return Ok(());
+    }
+    execute!(io::stdout(), Print(if on { MOUSE_ON } else { MOUSE_OFF }))
+}
+
 fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
     ACTIVE.store(true, Ordering::SeqCst);
@@ -97,7 +111,8 @@ fn enter() -> io::Result<()> {
         event::EnableBracketedPaste,
         event::EnableFocusChange,
         cursor::Hide,
-        terminal::Clear(terminal::ClearType::All)
+        terminal::Clear(terminal::ClearType::All),
+        Print(if MOUSE.load(Ordering::SeqCst) { MOUSE_ON } else { "" })
     )
 }
 
@@ -109,6 +124,7 @@ fn restore() {
     // Nothing more can be done if the terminal is gone.
     let _ = execute!(
         io::stdout(),
+        Print(if MOUSE.load(Ordering::SeqCst) { MOUSE_OFF } else { "" }),
         event::DisableFocusChange,
         event::DisableBracketedPaste,
         LeaveAlternateScreen,

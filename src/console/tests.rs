@@ -21,17 +21,29 @@ mod audit;
 mod bytes;
 mod contexts;
 mod custom;
+mod desk;
+mod detail;
 mod docs;
+mod driver;
+mod flows;
+mod help;
 mod hosts;
+mod lists;
 mod logs;
+mod mouse;
 mod pager;
+mod painted;
 mod permissions;
 mod places;
 mod play;
 mod random;
+mod requests;
 mod rollout;
 mod screens;
 mod table;
+mod tour;
+mod why;
+mod wire;
 
 const FLEET: &str = r#"
     cluster eu-1 version=1.34.2 simulated

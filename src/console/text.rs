@@ -23,6 +23,11 @@ fn clean_char(c: char) -> char {
     }
 }
 
+/// A name that is good for a file: it names no folder.
+pub fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' }).collect()
+}
+
 /// The same width in plain ASCII: for terminals that can show nothing else.
 pub fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -4,23 +4,27 @@ mod audit;
 mod change;
 mod copy;
 mod custom;
+mod data;
 pub(super) mod dialog;
 mod follow;
+mod help;
 mod hosts;
+mod lists;
 mod machine;
+mod mouse;
 mod navigate;
 mod overlay;
 mod pager;
 mod places;
 mod rollout;
 mod sort;
+mod tour;
 mod why;
 
 pub use navigate::is_at_top;
 
 use super::{
     action::{Action, Group, Layer},
-    contexts,
     keys::Chord,
     layout::Class,
     maintenance::{Care, Choice},
@@ -28,36 +32,37 @@ use super::{
     permissions,
     places::Purpose,
     sheet::Form,
-    state::{Overlay, State, Subject, View},
+    state::{Overlay, State, View},
     table, text,
 };
-use crate::fleet::Snapshot;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-};
 
 /// Takes one message in.
 pub fn update(state: &mut State, msg: Msg) -> Vec<Effect> {
     let was_armed = state.is_armed();
     state.now = msg.now;
+    state.trends.pass(&state.snapshot, msg.now, state.is_still());
     let mut effects = handle(state, msg.event);
     expire(state, was_armed);
     effects.extend(permissions::ask(state));
     effects.extend(dialog::ask_for_opinion(state));
     effects.extend(dialog::ask_to_count(state));
     effects.extend(table::arrange(state).map(Effect::Arrange));
-    effects.extend(look(state));
+    effects.extend(state.sifter.question(&state.snapshot).map(Effect::Sift));
+    effects.extend(data::look(state));
     effects.extend(why::stop(state));
     scroll(state);
+    effects.extend(hosts::ask_visible(state));
     effects
 }
 
 fn handle(state: &mut State, event: Event) -> Vec<Effect> {
     if let Event::Data(snapshot) = event {
-        take_data(state, snapshot);
+        data::take_data(state, snapshot);
         return Vec::new();
+    }
+    if let Event::Mouse(event) = event {
+        return mouse::take(state, event);
     }
     state.revision += 1;
     match event {
@@ -79,7 +84,7 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             dialog::refresh(state);
             Vec::new()
         }
-        Event::Data(_) => Vec::new(),
+        Event::Data(_) | Event::Mouse(_) => Vec::new(),
         Event::Machine(context, machine) => {
             state.fetching = false;
             state.machine = machine.map(|machine| (context, machine)).or_else(|| state.machine.take());
@@ -89,6 +94,11 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             table::answered(state, answer);
             Vec::new()
         }
+        Event::Sifted(answer) => {
+            state.sifter.answered(answer, &state.snapshot);
+            state.lay_out();
+            Vec::new()
+        }
         Event::LogLines { follow, anew, lines } => {
             why::log_lines(state, follow, anew, &lines);
             follow::lines(state, follow, anew, &lines)
@@ -96,7 +106,9 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
         Event::MergedLines { follow, source, anew, lines } => follow::merged(state, follow, source, anew, &lines),
         Event::LogEnded { follow, why } => follow::ended(state, follow, why),
         Event::Host { round, uid, answer } => {
-            state.hosts.take(round, &uid, answer);
+            let now = state.now;
+            state.hosts.take(round, &uid, answer, now);
+            lists::keep(state);
             Vec::new()
         }
         Event::Journal { ticket, entries } => {
@@ -136,103 +148,6 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
     }
 }
 
-/// A newer snapshot: it counts as a change only if something that is on screen is different.
-fn take_data(state: &mut State, snapshot: Arc<Snapshot>) {
-    let drawn = fingerprint(state);
-    let before = std::mem::replace(&mut state.snapshot, snapshot);
-    contexts::learn(state);
-    permissions::reconnected(state, &before);
-    state.sifter.refresh(state.filter.value(), &state.snapshot);
-    state.failures.refresh(&state.snapshot);
-    state.lay_out();
-    navigate::keep_lists(state);
-    let State { marks, snapshot, .. } = state;
-    marks.retain(|uid| snapshot.machine(uid).is_some());
-    dialog::refresh(state);
-    if let Overlay::Audit(audit) = &mut state.overlay {
-        audit.refresh(&state.snapshot);
-    }
-    places::come_back(state);
-    if fingerprint(state) != drawn {
-        state.revision += 1;
-    }
-}
-
-/// A digest of the data that is on screen.
-fn fingerprint(state: &State) -> u64 {
-    let mut hash = DefaultHasher::new();
-    let snapshot = &*state.snapshot;
-    (snapshot.complete, snapshot.clusters.len(), snapshot.connection.line.is_live()).hash(&mut hash);
-    format!("{:?}", snapshot.counts).hash(&mut hash);
-    let pointer = |hash: &mut DefaultHasher, p: *const ()| (p as usize).hash(hash);
-    let height = state.layout().list_height();
-    match state.view {
-        View::Fleet => {
-            (state.tree.index(), state.tree.top).hash(&mut hash);
-            for index in state.tree.top..state.tree.top + height {
-                super::view::tree::fingerprint(state, state.tree.row(snapshot, index), &mut hash);
-            }
-        }
-        View::Operations => {
-            for operation in snapshot.operations.iter().skip(state.operations.top).take(height) {
-                pointer(&mut hash, Arc::as_ptr(operation).cast());
-            }
-        }
-        View::Machines => {
-            for uid in state.table.rows().iter().skip(state.table.list.top).take(height) {
-                let row = snapshot.machine(uid).map(|machine| super::tree::Row::Machine { machine, depth: 0 });
-                super::view::tree::fingerprint(state, row, &mut hash);
-            }
-        }
-        View::Events | View::Hosts => {}
-    }
-    for event in snapshot.events.iter().take(state.size.1.into()) {
-        pointer(&mut hash, Arc::as_ptr(event).cast());
-    }
-    super::view::detail::fingerprint(state, &mut hash);
-    hash.finish()
-}
-
-/// Asks for the machine under the cursor if its detail is on screen and what we have of it is old; one at a time, and
-/// each version once, so that a server that refuses is not asked for ever.
-fn look(state: &mut State) -> Option<Effect> {
-    let shown = state.layout().detail.is_some() || state.why.is_some();
-    if state.fetching || !shown {
-        return None;
-    }
-    let on = match state.subject() {
-        _ if state.why.is_some() => state.machine_in_reach(),
-        Subject::Machine(machine) => Some(machine),
-        _ => None,
-    };
-    let Some(machine) = on else {
-        state.asked_for = None;
-        return None;
-    };
-    let live = state.snapshot.connection_of(machine.uid.context).is_some_and(|c| c.line.is_live());
-    if !live {
-        return None;
-    }
-    let wanted = Some((machine.uid.clone(), machine.resource_version.clone()));
-    let known = state.resource_of(machine).is_some_and(|known| {
-        known.metadata.resource_version.as_deref() == Some(&*machine.resource_version)
-            || is_newer(known.metadata.resource_version.as_deref(), &machine.resource_version)
-    });
-    if known || state.asked_for == wanted {
-        return None;
-    }
-    let context = machine.uid.context;
-    let effect = Effect::Look { context, namespace: machine.namespace.to_string(), name: machine.name.to_string() };
-    (state.fetching, state.asked_for) = (true, wanted);
-    Some(effect)
-}
-
-/// What was read is newer than what the watch has shown so far.
-fn is_newer(read: Option<&str>, shown: &str) -> bool {
-    let number = |version: &str| version.parse::<u64>().ok();
-    read.and_then(number).zip(number(shown)).is_some_and(|(read, shown)| read > shown)
-}
-
 fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if key.kind == KeyEventKind::Release {
         return Vec::new();
@@ -249,6 +164,12 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if state.layout().class == Class::TooSmall {
         return if state.keymap.action(chord) == Some(Action::Quit) { vec![Effect::Quit] } else { Vec::new() };
     }
+    if state.tour.is_some() {
+        return tour::press(state, key);
+    }
+    if state.help.is_some() {
+        return help::press(state, key);
+    }
     match &state.overlay {
         Overlay::None => match meaning(state, chord) {
             Some(action) => {
@@ -260,7 +181,6 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             }
             None => custom_key(state, chord),
         },
-        Overlay::Help { .. } => overlay::help(state, key),
         Overlay::Bookmark(_) => noted(state, |state| places::letter(state, key)),
         Overlay::Filter => noted(state, |state| overlay::filter(state, key)),
         Overlay::Palette(_) => noted(state, |state| overlay::palette(state, key)),
@@ -323,14 +243,14 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         SortNext | SortColumnRight => sort::by_column(state, true),
         SortColumnLeft => sort::by_column(state, false),
         SortReverse => sort::reverse(state),
-        ViewHosts => return hosts::open(state),
-        AskAgain => return hosts::ask_again(state),
+        ViewHosts => hosts::open(state),
+        AskAgain => hosts::ask_again(state),
         Action::Why => return why::open(state),
         Ssh => return hosts::visit(state),
         Filter => overlay::open_filter(state),
         Problems => overlay::toggle_problems(state),
         Command => overlay::open_palette(state),
-        Help => state.overlay = Overlay::Help { scroll: 0 },
+        Help => help::open(state),
         Scale => dialog::scale(state, None),
         Mark => machine::mark(state),
         MarkRange => machine::mark_range(state),
@@ -354,6 +274,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         Action::Audit => audit::open(state),
         Action::Yaml => return pager::show(state, Form::Yaml),
         Action::Describe => return pager::show(state, Form::Describe),
+        Action::Diff => return pager::show(state, Form::Diff),
         Logs => return follow::open(state),
         Action::AllLogs => return follow::open_all(state),
         Follow => follow::toggle(state),
@@ -415,10 +336,12 @@ fn scroll(state: &mut State) {
     let height = state.layout().list_height();
     if height > 0 {
         state.tree.scroll(height);
-        navigate::scroll_list(&mut state.operations, state.snapshot.operations.len(), height);
+        lists::scroll(&mut state.operations, state.sieves.operations.len(), height);
         let machines = state.table.len();
-        navigate::scroll_list(&mut state.table.list, machines, height);
-        navigate::scroll_list(&mut state.hosts.list, state.hosts.rows.len(), height);
-        navigate::scroll_list(&mut state.events, state.snapshot.events.len(), height);
+        lists::scroll(&mut state.table.list, machines, height);
+        let hosts = state.hosts.len();
+        lists::scroll(&mut state.hosts.list, hosts, height);
+        lists::scroll(&mut state.events, state.sieves.events.len(), height);
     }
+    state.feed_top = state.feed_top.min(state.snapshot.events.len().saturating_sub(state.layout().feed_height()));
 }

@@ -7,14 +7,19 @@ mod dialog;
 mod feed;
 mod gantt;
 mod header;
+pub mod help;
 mod hosts;
 mod list;
 pub mod overlay;
 mod pager;
 mod pen;
 mod table;
+mod tour;
 pub mod tree;
 pub mod why;
+
+pub use header::tab_at;
+pub use table::column_at;
 
 use super::{
     layout::{Class, SMALLEST},
@@ -59,7 +64,6 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
     header::hints(&mut pen, state, layout.hints);
     let cursor = match &state.overlay {
         Overlay::None => None,
-        Overlay::Help { scroll } => overlay::help(&mut pen, state, *scroll, area),
         Overlay::Filter => overlay::filter(&mut pen, state, layout.hints),
         Overlay::Palette(palette) => overlay::palette(&mut pen, state, palette, area),
         Overlay::Scale(dialog) => dialog::scale(&mut pen, state, dialog, area),
@@ -71,6 +75,13 @@ pub fn view(state: &State, theme: &Theme, frame: &mut Frame) {
         Overlay::Audit(audit) => audit::draw(&mut pen, state, audit, area),
         Overlay::Pager(pager) => pager::draw(&mut pen, state, pager, area),
     };
+    let cursor = match &state.help {
+        Some(help) => help::draw(&mut pen, state, help, area),
+        None => cursor,
+    };
+    if let Some(tour) = state.tour {
+        return tour::draw(&mut pen, state, tour, area);
+    }
     if let Some(position) = cursor {
         frame.set_cursor_position(position);
     }

@@ -63,9 +63,10 @@ struct Answers {
 type Reply = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 impl Player {
-    pub fn new(entries: &[Entry], pace: Pace) -> Self {
+    /// Of one context, by its place in the head: another one's answers are never given.
+    pub fn new(entries: &[Entry], context: usize, pace: Pace) -> Self {
         let mut state: HashMap<String, Answers> = HashMap::new();
-        for (question, exchange) in exchanges(entries) {
+        for (question, exchange) in exchanges(entries, context) {
             state.entry(question).or_default().waiting.push_back(Arc::new(exchange));
         }
         Self { pace, state: Arc::new(Mutex::new(state)) }
@@ -156,13 +157,14 @@ fn not_recorded() -> Result<Reply, BoxError> {
     reply(404, None, body.boxed_unsync())
 }
 
-/// Answers with what was asked, in the order in which they came.
-fn exchanges(entries: &[Entry]) -> Vec<(String, Exchange)> {
+/// Answers of one context with what was asked, in the order in which they came.
+fn exchanges(entries: &[Entry], of: usize) -> Vec<(String, Exchange)> {
     let mut found: Vec<(String, Exchange)> = Vec::new();
     let mut places: HashMap<u64, usize> = HashMap::new();
     for Entry { at, what } in entries {
         let (id, bytes) = match what {
-            What::Answer { id, method, path, status, content } => {
+            What::Answer { context, .. } | What::Lost { context, .. } if *context != of => continue,
+            What::Answer { id, method, path, status, content, .. } => {
                 places.insert(*id, found.len());
                 let outcome = Ok((*status, content.clone()));
                 found.push((question(method, path), Exchange { at: *at, outcome, chunks: Vec::new(), end: None }));
@@ -183,7 +185,7 @@ fn exchanges(entries: &[Entry]) -> Vec<(String, Exchange)> {
             What::Bytes { id, base64 } => {
                 (id, base64::engine::general_purpose::STANDARD.decode(base64).unwrap_or_default().into())
             }
-            What::Key(_) | What::Paste(_) | What::Focus(_) => continue,
+            What::Key(_) | What::Paste(_) | What::Focus(_) | What::Joined { .. } => continue,
         };
         if let Some((_, exchange)) = places.get(id).and_then(|place| found.get_mut(*place)) {
             exchange.chunks.push((*at, bytes));

@@ -77,13 +77,13 @@ impl Recorder {
         let _ = self.sender.send(Some(Entry { at, what }));
     }
 
-    /// The same client, and what it is answered is noted.
-    pub fn around(&self, client: kube::Client) -> kube::Client {
+    /// The same client, and what it is answered is noted; `context` is its place in the head.
+    pub fn around(&self, client: kube::Client, context: usize) -> kube::Client {
         let namespace = client.default_namespace().to_owned();
         let recorder = self.clone();
         let send = tower::service_fn(move |request: Request<Body>| {
             let (client, recorder) = (client.clone(), recorder.clone());
-            async move { recorder.exchange(client, request).await }
+            async move { recorder.exchange(client, request, context).await }
         });
         kube::Client::new(send, namespace)
     }
@@ -92,6 +92,7 @@ impl Recorder {
         self,
         client: kube::Client,
         request: Request<Body>,
+        context: usize,
     ) -> Result<Response<UnsyncBoxBody<Bytes, BoxError>>, BoxError> {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let method = request.method().to_string();
@@ -99,13 +100,13 @@ impl Recorder {
         let answer = match client.send(request).await {
             Ok(answer) => answer,
             Err(error) => {
-                self.note(What::Lost { id, method, path, why: error.to_string() });
+                self.note(What::Lost { id, method, path, why: error.to_string(), context });
                 return Err(error.into());
             }
         };
         let content = answer.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let (status, content) = (answer.status().as_u16(), content.map(ToOwned::to_owned));
-        self.note(What::Answer { id, method, path, status, content });
+        self.note(What::Answer { id, method, path, status, content, context });
         Ok(answer.map(|body| StreamBody::new(self.chunks(id, BodyStream::new(body))).boxed_unsync()))
     }
 

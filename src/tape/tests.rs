@@ -36,7 +36,7 @@ async fn what_was_recorded_is_answered_again_and_nothing_else() {
     let path = folder.path().join("tape");
     let server = ApiServer::open(Options::default()).expect("it opens");
     let (recorder, writer) = Recorder::begin(&path, &head()).expect("it begins");
-    let client = recorder.around(server.client());
+    let client = recorder.around(server.client(), 0);
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
     assert_eq!(maps.list(&ListParams::default()).await.expect("a list").items.len(), 0);
     make(&client, "one").await;
@@ -49,7 +49,7 @@ async fn what_was_recorded_is_answered_again_and_nothing_else() {
 
     let (read_head, entries) = read(&path).expect("it can be read");
     assert_eq!((read_head, entries.iter().filter(|e| e.what == What::Key("j".into())).count()), (head(), 1));
-    let client = Player::new(&entries, Pace::begin(1000.0)).client("default");
+    let client = Player::new(&entries, 0, Pace::begin(1000.0)).client("default");
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), "default");
     let mut counts = Vec::new();
     for _ in 0..3 {
@@ -63,6 +63,56 @@ async fn what_was_recorded_is_answered_again_and_nothing_else() {
     // A watch that nobody recorded is silent, and does not end.
     let silent = tokio::time::timeout(std::time::Duration::from_millis(100), watched(&client, 1)).await;
     assert!(silent.is_err());
+}
+
+/// Two servers that are asked the same: each is answered with its own words.
+#[tokio::test]
+async fn what_one_context_answered_is_never_given_for_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tape");
+    let place = |name: &str| Place { context: name.into(), namespace: "default".into(), ..Place::default() };
+    let head = Head { contexts: vec![place("prod"), place("lab")], ..head() };
+    let (recorder, writer) = Recorder::begin(&path, &head).expect("it begins");
+    let servers = [(); 2].map(|()| ApiServer::open(Options::default()).expect("it opens"));
+    let maps = |client: &Client| Api::<ConfigMap>::namespaced(client.clone(), "default");
+    for (at, names) in [(1, &["a", "b"][..]), (0, &["c"][..])] {
+        let client = recorder.around(servers[at].client(), at);
+        for name in names {
+            make(&client, name).await;
+        }
+        maps(&client).list(&ListParams::default()).await.expect("a list");
+        recorder.note(What::Joined { context: at, namespace: "default".into(), only_look: None });
+    }
+    writer.finish().expect("it was written");
+    let (seen, entries) = read(&path).expect("it can be read");
+    assert_eq!(seen, head);
+    for (at, count) in [(0, 1), (1, 2), (2, 0)] {
+        let client = Player::new(&entries, at, Pace::begin(1000.0)).client("default");
+        let list = maps(&client).list(&ListParams::default()).await;
+        assert_eq!(list.map_or(0, |list| list.items.len()), count, "context {at}");
+    }
+}
+
+/// What recordings looked like before there were several contexts.
+#[tokio::test]
+async fn a_recording_of_before_is_read_as_one_of_one_context() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tape");
+    let text = r#"{"recording":1,"startedAt":"1970-01-01T00:00:00Z","context":"demo","namespace":"fleet","user":"alice","version":"0.1.0"}
+{"at":1,"answer":{"id":0,"method":"GET","path":"/version","status":200,"content":"application/json"}}
+{"at":2,"chunk":{"id":0,"text":"{\"major\":\"1\",\"minor\":\"34\",\"buildDate\":\"\",\"compiler\":\"\",\"gitCommit\":\"\",\"gitTreeState\":\"\",\"gitVersion\":\"\",\"goVersion\":\"\",\"platform\":\"\"}"}}
+{"at":3,"end":{"id":0,"whole":true}}
+"#;
+    std::fs::write(&path, text).expect("it can be written");
+    let (head, entries) = read(&path).expect("it can be read");
+    assert!(head.contexts.is_empty());
+    let client = Player::new(&entries, 0, Pace::begin(1000.0)).client("fleet");
+    assert_eq!(client.apiserver_version().await.expect("an answer").minor, "34");
+    // And what is written of one context today is what was written then.
+    for entry in &entries {
+        let line = serde_json::to_string(entry).expect("an entry");
+        assert!(!line.contains("context"), "{line}");
+    }
 }
 
 #[test]

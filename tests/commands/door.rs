@@ -27,6 +27,13 @@ impl Door {
         Self { _listener: listener, directory }
     }
 
+    /// What the user's `config.yaml` says.
+    pub fn configure(&self, text: &str) {
+        let folder = self.directory.path().join("quarterdeck");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        std::fs::write(folder.join("config.yaml"), text).expect("written");
+    }
+
     pub fn kubeconfig(&self) -> PathBuf {
         self.directory.path().join("kubeconfig")
     }
@@ -37,6 +44,7 @@ impl Door {
             .args(words.split_whitespace())
             .env("KUBECONFIG", self.kubeconfig())
             .env("USER", "alice")
+            .env("XDG_CONFIG_HOME", self.directory.path())
             .env_remove("QUARTERDECK_USER")
             .stdin(Stdio::null())
             .kill_on_drop(true);

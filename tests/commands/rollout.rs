@@ -292,3 +292,27 @@ async fn words_are_typed_and_hold_only_for_what_was_shown() {
     let deployments: kube::Api<ClusterDeployment> = world.api();
     assert_eq!(deployments.get("blue").await.expect("it is there").spec.version, "1.34.2", "the pool alone");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_context_that_is_tagged_production_takes_one_level_more() {
+    let (world, door) = stage().await;
+    door.configure("contexts:\n- name: test\n  tags: [production]\n");
+    // A script has to say why; a look, and stopping, take nothing more.
+    for words in ["upgrade blue/pool 1.34.3 --yes", "replace blue/pool --yes", "scale blue/pool 4 --yes"] {
+        door.check(words, 6, "context test is tagged production: say why with --reason TEXT").await;
+    }
+    door.check("upgrade blue/pool 1.34.3", 6, "say why with --reason").await;
+    door.check("upgrade blue/pool 1.34.3 --reason CHG-1", 6, "confirm with --yes").await;
+    door.check("upgrade blue/pool 1.34.3 --dry-run", 0, "context test is tagged production: one level more").await;
+    assert_eq!(world.pool().await.metadata.generation, Some(1), "nothing of this changed anything");
+    door.check("pause blue/pool", 0, "").await;
+    door.check("resume blue/pool", 6, "confirm with --yes").await;
+    door.check("resume blue/pool --yes", 0, "").await;
+    door.check("scale blue/pool 4 --yes --reason CHG-2", 0, "4 replicas").await;
+    let preview: Value =
+        serde_json::from_str(&door.run("upgrade blue/pool 1.34.3 --dry-run -o json").await.1).expect("the plan");
+    assert_eq!(preview["level"], 3);
+    // Another context is none of it.
+    door.configure("contexts:\n- name: other\n  tags: [production]\n");
+    door.check("scale blue/pool 3 --yes", 0, "3 replicas").await;
+}

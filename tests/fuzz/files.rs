@@ -167,6 +167,14 @@ fn settings() {
 }
 
 #[test]
+fn a_setting_is_not_repeated_at_length() {
+    let long = "d".repeat(5_000);
+    for text in [format!("theme: {long}\n"), format!("contexts: [{{name: {long}}}, {{name: {long}}}]\n")] {
+        load("config.yaml", text.as_bytes()).expect("one sentence");
+    }
+}
+
+#[test]
 fn keymap() {
     let examples =
         [text("config/keymap.yaml"), "quit: q\nretry: []\ndown: [j, down, 'ctrl-n']\nmenu: y\nup: 1\n".into()];

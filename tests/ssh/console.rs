@@ -38,6 +38,7 @@ fn console(lab: &Lab, trusted: &[&Sshd]) -> Loop<Vec<u8>> {
         config: Config::built_in(),
         environment: Environment::default(),
         session: None,
+        tour: None,
         access: Some(Access::of(&config::Ssh::default(), None).with_only(key, keys)),
         clock: quarterdeck::console::clock::Clock::default(),
     };
@@ -62,6 +63,10 @@ fn way(host: &Sshd, jumps: &[&Sshd]) -> Way {
 
 async fn ask(console: &mut Loop<Vec<u8>>, way: Way) -> Result<Reading, String> {
     console.hands.begin(Effect::AskHosts { round: 1, ways: vec![way] });
+    answer(console).await
+}
+
+async fn answer(console: &mut Loop<Vec<u8>>) -> Result<Reading, String> {
     let event = tokio::time::timeout(Duration::from_secs(30), console.lines.recv()).await.expect("within its bound");
     let Some(Event::Host { round: 1, answer, .. }) = event else { panic!("{event:?}") };
     match answer {
@@ -102,6 +107,50 @@ async fn needs_sshd_console_refuses_a_key_that_is_not_known() {
     check(ask(&mut console(&lab, &[&host]), way(&host, &[&jump])).await, &name, &jump);
     check(ask(&mut console(&lab, &[]), way(&host, &[])).await, "m-1", &host);
     assert_eq!(host.logins(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn needs_sshd_console_keeps_a_round_its_jump_hosts_and_no_connection_to_a_host() {
+    needs_sshd!("needs_sshd_console_keeps_a_round_its_jump_hosts_and_no_connection_to_a_host");
+    let lab = Lab::new();
+    let (jump, host, other) = (lab.start(&[]), lab.start(&[]), lab.start(&[]));
+    let mut console = console(&lab, &[&jump, &host, &other]);
+    let gone = |host: &Sshd| host.log().matches("Disconnected from").count();
+    for (asked, host) in [&host, &other, &host].into_iter().enumerate() {
+        let before = gone(host);
+        ask(&mut console, way(host, &[&jump])).await.expect("it answers");
+        wait_for("the connection to the host to be closed", || gone(host) == before + 1, || host.log());
+        assert_eq!((jump.logins(), gone(&jump)), (1, 0), "after host {asked}: one connection carries all");
+    }
+    // A host through which others are reached is closed as a host, and goes on as a jump host.
+    ask(&mut console, way(&jump, &[])).await.expect("it answers");
+    wait_for("the connection to the host to be closed", || gone(&jump) == 1, || jump.log());
+    ask(&mut console, way(&other, &[&jump])).await.expect("it answers");
+    assert_eq!((jump.logins(), gone(&jump)), (2, 1));
+}
+
+/// The answers of a round say what to do about an unknown key; whoever has done it asks again, or changes the settings.
+#[tokio::test(flavor = "multi_thread")]
+async fn needs_sshd_console_trusts_what_was_added_since_when_it_asks_with_other_settings() {
+    needs_sshd!("needs_sshd_console_trusts_what_was_added_since_when_it_asks_with_other_settings");
+    let lab = Lab::new();
+    let (host, slow) = (lab.start(&[]), lab.start(&["ForceCommand sleep 2; sh -s"]));
+    let mut console = console(&lab, &[&slow]);
+    ask(&mut console, way(&host, &[])).await.expect_err("it is not trusted");
+    fs::write(lab.folder.path().join("known_hosts"), known_hosts(&[&host, &slow])).expect("a file");
+    ask(&mut console, way(&host, &[])).await.expect_err("those that are asked together are asked with the same keys");
+    // One that is being asked is asked to its end, the next one as the settings are now.
+    console.hands.begin(Effect::AskHosts { round: 1, ways: vec![way(&slow, &[])] });
+    wait_for("the slow one to be asked", || slow.logins() == 1, || slow.log());
+    console.hands.access = std::sync::Arc::new((*console.hands.access).clone());
+    ask(&mut console, way(&host, &[])).await.expect("its key is known now");
+    answer(&mut console).await.expect("it was not given up");
+    // A round of its own gives up what was asked before.
+    console.hands.begin(Effect::AskHosts { round: 1, ways: vec![way(&slow, &[])] });
+    wait_for("the slow one to be asked", || slow.logins() == 2, || slow.log());
+    console.hands.begin(Effect::AskHosts { round: 2, ways: Vec::new() });
+    let quiet = tokio::time::timeout(Duration::from_secs(3), console.lines.recv()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
 }
 
 /// A program of this name, for sessions of the server.

@@ -12,11 +12,13 @@ use serde_json::{Value, json};
 use crate::{
     api::{ClusterDeployment, Machine, NodePool, Operation, labels},
     commands::{
-        connect,
+        Globals, connect,
         exit::{Ended, Exit},
     },
     plan::lifecycle::Change,
 };
+
+use super::stakes::Stakes;
 
 /// How often a patch is tried when only the status of its object has moved.
 const ATTEMPTS: usize = 8;
@@ -54,9 +56,18 @@ impl Bound {
 pub struct Writer {
     pub client: Client,
     pub namespace: String,
+    /// Why more is asked for here than elsewhere.
+    pub stakes: Option<Stakes>,
 }
 
 impl Writer {
+    /// To where the flags, or else the kubeconfig, say; a server that is too old is refused.
+    pub async fn open(globals: &Globals) -> Result<Self, Ended> {
+        let stakes = Stakes::of(globals)?;
+        let (client, namespace) = connect::writer(globals).await?;
+        Ok(Self { client, namespace, stakes })
+    }
+
     /// All of them, in order; what the server stored. It stops at the first that is refused, and says how far it came.
     pub async fn all(&self, changes: &[Bound], dry_run: bool) -> Result<Vec<Value>, Ended> {
         let mut stored = Vec::new();

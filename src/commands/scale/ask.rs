@@ -11,9 +11,9 @@ use crate::{
 use super::Args;
 
 /// Goes on only with a yes; where nobody can be asked, only with `--yes`.
-pub fn confirm(args: &Args, pool: &NodePool, plan: &Plan) -> Result<(), Ended> {
+pub fn confirm(args: &Args, pool: &NodePool, plan: &Plan, in_production: bool) -> Result<(), Ended> {
     let name = pool.name_any();
-    if needs_name(pool, plan) {
+    if in_production || needs_name(pool, plan) {
         agreed(args.yes, &format!("Type {name} to scale it to {}: ", args.replicas), Some(&name))?;
     } else {
         agreed(args.yes, &format!("Scale {name} to {}? [y/N] ", args.replicas), None)?;

@@ -1,6 +1,9 @@
 //! Asks hosts over SSH: many at once for how they are, and one for its journals, which are then followed.
 //!
-//! Connections last for one question. A host key that is not known is never taken.
+//! The connection to a host lasts for one question, those to jump hosts for a round of them. A host key that is not known is
+//! never taken.
+
+mod gates;
 
 use super::{
     super::{
@@ -15,24 +18,24 @@ use super::{
 };
 use crate::{
     api::Machine,
-    fleet::{Clients, ContextId},
+    fleet::Clients,
     ssh::{self, Connection, Connector, Credentials, Error, HostKeyRule, HostKeys, Output, Target},
 };
 use bytes::Bytes;
 use futures::{StreamExt, stream};
+use gates::Gates;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
-use std::{
-    collections::{HashMap, hash_map},
-    path::PathBuf,
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{sync::mpsc, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
 /// Hosts that are asked at once.
 const AT_ONCE: usize = 16;
+/// Times that more are handed in while those before wait: the view bounds how many hosts that are.
+const BATCHES: usize = 128;
+/// When nobody has been handed in for so long, connections to jump hosts are given up.
+const IDLE: Duration = Duration::from_secs(30);
 /// How long one host may take, its connection included.
 const HOST_WITHIN: Duration = Duration::from_secs(10);
 /// The key under which a ConfigMap has the file, and the fact under which a machine has its key.
@@ -105,7 +108,7 @@ impl Reach {
 
     async fn connect(&self, connector: &Connector, way: &Way) -> Result<Connection, String> {
         let target = self.access.target(way, self.pinned_key(way).await);
-        connector.connect(&target).await.map_err(|error| self.sentence(&error, &target))
+        connector.connect_alone(&target).await.map_err(|error| self.sentence(&error, &target))
     }
 
     /// Why a host is not reached, and what would help.
@@ -149,40 +152,96 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
 }
 
-/// Whose word is taken for host keys: those of a ConfigMap are good for the hosts of its clusters and for no others.
-type Trust = (ContextId, Arc<str>, Option<String>);
-
-fn trust(way: &Way) -> Trust {
-    (way.uid.context, way.namespace.clone(), way.known_hosts.clone())
+/// A round of questions that is under way.
+pub struct Asking {
+    round: u64,
+    /// What its hosts are reached with.
+    access: Arc<Access>,
+    more: mpsc::Sender<Vec<Way>>,
+    /// The last one takes more hosts; those before it ask the ones that they have.
+    tasks: Vec<AbortHandle>,
 }
 
-/// Asks these hosts, several at once, and sends each answer as it comes.
-pub async fn ask(reach: impl Future<Output = Reach>, round: u64, ways: Vec<Way>, answers: mpsc::Sender<Event>) {
-    let reach = reach.await;
-    let mut connectors: HashMap<Trust, Connector> = HashMap::new();
-    for way in &ways {
-        if let hash_map::Entry::Vacant(place) = connectors.entry(trust(way)) {
-            place.insert(reach.connector(way).await);
+impl Asking {
+    /// Hosts to be asked in the same round; handed back where whoever asks would do so with other settings, or is gone.
+    pub fn also(&self, round: u64, access: &Arc<Access>, ways: Vec<Way>) -> Option<Vec<Way>> {
+        if round != self.round || !Arc::ptr_eq(access, &self.access) {
+            return Some(ways);
         }
+        self.more.try_send(ways).err().map(mpsc::error::TrySendError::into_inner)
     }
+
+    /// The same with a task that has begun anew. What is still asked in this round is asked to its end, with what it was begun
+    /// with; a round before is given up.
+    pub fn renewed(
+        before: Option<Self>,
+        round: u64,
+        access: Arc<Access>,
+        more: mpsc::Sender<Vec<Way>>,
+        task: AbortHandle,
+    ) -> Self {
+        let mut tasks = before.map_or_else(Vec::new, |before| {
+            if before.round != round {
+                before.tasks.iter().for_each(AbortHandle::abort);
+            }
+            before.tasks
+        });
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task);
+        Self { round, access, more, tasks }
+    }
+}
+
+/// Asks these hosts and those that are handed in later, several at once, and sends each answer as it comes. It is over when
+/// nobody is handed in for a while.
+pub fn ask(
+    reach: impl Future<Output = Reach> + Send + 'static,
+    round: u64,
+    ways: Vec<Way>,
+    answers: mpsc::Sender<Event>,
+) -> (mpsc::Sender<Vec<Way>>, impl Future<Output = ()> + Send + 'static) {
+    let (more, later) = mpsc::channel(BATCHES);
+    (more, ask_all(reach, round, ways, later, answers))
+}
+
+async fn ask_all(
+    reach: impl Future<Output = Reach>,
+    round: u64,
+    ways: Vec<Way>,
+    later: mpsc::Receiver<Vec<Way>>,
+    answers: mpsc::Sender<Event>,
+) {
+    let reach = reach.await;
+    let gates = Gates::default();
     let one = |way: Way| {
-        let (reach, answers, connector) = (&reach, &answers, connectors[&trust(&way)].clone());
+        let (reach, answers, gates) = (&reach, &answers, &gates);
         async move {
+            let connector = gates.connector(reach, &way).await;
             let looked = tokio::time::timeout(HOST_WITHIN, look(reach, &connector, &way)).await;
             let late = || Err(format!("{} did not answer within {} s", way.name, HOST_WITHIN.as_secs()));
             let answer = looked.unwrap_or_else(|_| late()).map_or_else(Answer::Failed, Answer::Read);
             let _ = answers.send(Event::Host { round, uid: way.uid, answer }).await;
         }
     };
-    stream::iter(ways).map(one).buffer_unordered(AT_ONCE).for_each(|()| async {}).await;
-    for connector in connectors.values() {
-        connector.close().await;
-    }
+    let later = stream::unfold(later, |mut later| async move {
+        let ways = tokio::time::timeout(IDLE, later.recv()).await.ok().flatten()?;
+        Some((ways, later))
+    });
+    let all = stream::once(async { ways }).chain(later).flat_map(stream::iter);
+    all.map(one).buffer_unordered(AT_ONCE).for_each(|()| async {}).await;
+    gates.close().await;
 }
 
-/// One host: one command, one answer.
+/// One host: one connection, one answer. Who pages through thousands of hosts holds no more connections than are needed at once.
 async fn look(reach: &Reach, connector: &Connector, way: &Way) -> Result<Reading, String> {
     let connection = reach.connect(connector, way).await?;
+    let reading = question(&connection, way).await;
+    connection.close().await;
+    reading
+}
+
+/// One command.
+async fn question(connection: &Connection, way: &Way) -> Result<Reading, String> {
     let (asked_at, begun) = (Timestamp::now().as_millisecond(), Instant::now());
     let mut channel = connection.exec("sh -s", Bytes::from(probe::script())).await.map_err(|e| with_sources(&e))?;
     let (mut text, mut round_trip) = (Vec::new(), None);

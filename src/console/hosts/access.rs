@@ -56,6 +56,16 @@ impl Access {
         }
     }
 
+    /// What other settings say, as far as they count.
+    #[must_use]
+    pub fn renewed(&self, settings: &config::Ssh, program: Option<&str>) -> Self {
+        let renewed = Self::of(settings, program);
+        match self.key_files.first().filter(|_| self.only_this) {
+            Some(key) => renewed.with_only(key.clone(), self.known_hosts.clone()),
+            None => renewed,
+        }
+    }
+
     fn user<'a>(&'a self, way: &'a Way) -> &'a str {
         self.user.as_deref().unwrap_or(&way.user)
     }
@@ -205,5 +215,16 @@ mod tests {
             "/opt/ssh -o IdentitiesOnly=yes -o IdentityAgent=none -o StrictHostKeyChecking=yes -o LogLevel=ERROR \
              -o ConnectTimeout=10 -o UserKnownHostsFile=\"/d/known\" -F /dev/null -i /d/key -p 22 -l root -- 127.64.0.1"
         );
+    }
+
+    #[test]
+    fn other_settings_do_not_take_away_what_a_demo_has_to_log_in_with() {
+        let (before, now) =
+            (config::Ssh::default(), config::Ssh { user: Some("ops".into()), ..config::Ssh::default() });
+        assert_eq!(Access::of(&before, None).renewed(&now, None).user.as_deref(), Some("ops"));
+        let demo = Access::of(&before, None).with_only("/demo/key".into(), "/demo/hosts".into());
+        let renewed = demo.renewed(&now, Some("mossh -v"));
+        assert_eq!((renewed.user, renewed.only_this, renewed.key_files), (None, true, vec!["/demo/key".into()]));
+        assert_eq!((renewed.known_hosts, renewed.command), ("/demo/hosts".into(), vec!["mossh".into(), "-v".into()]));
     }
 }

@@ -17,7 +17,9 @@ pub use crate::api::look::UNITS;
 
 /// The last lines of a unit's journal, and then what comes; of etcd in a static pod, its container's log.
 ///
-/// For any POSIX shell. Reading a journal takes root or a group, so `sudo` is used where it asks for nothing.
+/// For any POSIX shell. Reading a journal takes root or a group, so `sudo` is used where it asks for nothing. `journalctl -f` by
+/// itself leaves out what was before the last boot, which may be why there was one: with `-m` it does not, and of the journals
+/// that others have sent there the host's own is taken.
 pub fn script(unit: &str, lines: usize) -> String {
     let first = look::journal_line(unit, lines);
     format!(
@@ -27,7 +29,8 @@ pub fn script(unit: &str, lines: usize) -> String {
          [ -n \"$file\" ] || exit 0\n\
          exec $sudo tail -n {lines} -F \"$file\" 2>/dev/null\n\
          fi\n\
-         exec $sudo journalctl --no-pager -q -o short-unix -n {lines} -f -u {unit}\n"
+         id=; {{ read -r id </etc/machine-id; }} 2>/dev/null\n\
+         exec $sudo journalctl --no-pager -q -o short-unix -n {lines} -f -m -u {unit} ${{id:+\"_MACHINE_ID=$id\"}}\n"
     )
 }
 

@@ -11,7 +11,6 @@ use super::{
     Loop,
 };
 use crate::config::Config;
-use jiff::Timestamp;
 use std::{io::Write, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -41,11 +40,19 @@ impl<W: Write> Loop<W> {
     pub fn configure(&mut self, config: Option<Box<Config>>) {
         self.looks.under_way = false;
         let Some(config) = config else { return };
-        let before = setup::theme(&self.config.settings, &self.environment).to_owned();
-        self.config = Arc::from(config);
+        let last = std::mem::replace(&mut self.config, Arc::from(config));
+        let before = setup::theme(&last.settings, &self.environment).to_owned();
         self.frame = setup::frame(&self.config.settings, &self.environment);
-        let setup = Setup::of(&self.config, &self.environment);
+        self.screen.backend_mut().synchronise(setup::sync(&self.config.settings));
+        if self.config.settings.ssh != last.settings.ssh {
+            let access = self.hands.access.renewed(&self.config.settings.ssh, self.environment.ssh_program.as_deref());
+            self.hands.access = Arc::new(access);
+        }
+        let setup = Setup::of(&self.config, &self.environment).after(&last.settings, &self.config.settings);
         self.say(Event::Setup(Box::new(setup)));
+        if let Err(error) = self.listen_to_mouse() {
+            tracing::warn!(%error, "the terminal could not be told about the mouse");
+        }
         // One that was chosen in the meantime stays, unless the file names another one now; what it looks like may be new.
         let wanted = setup::theme(&self.config.settings, &self.environment);
         let name = if wanted == before { self.state.theme.clone() } else { wanted.to_owned() };
@@ -55,7 +62,7 @@ impl<W: Write> Loop<W> {
     }
 
     fn say(&mut self, event: Event) {
-        let more = update(&mut self.state, Msg { now: Timestamp::now(), event });
+        let more = update(&mut self.state, Msg { now: self.clock.now(), event });
         more.into_iter().for_each(|effect| self.hands.begin(effect));
     }
 }

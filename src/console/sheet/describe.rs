@@ -19,13 +19,20 @@ pub fn text(reading: &Reading, now: Timestamp) -> String {
         }
         let owners = if i == 0 { reading.owners.as_slice() } else { &[] };
         head(object, owners, now, &mut out);
-        for section in ["spec", "status"] {
+        for section in sections(object) {
             body(object.get(section), section, now, &mut out);
         }
         conditions(object, now, &mut out);
     }
     events(&reading.events, now, &mut out);
     out
+}
+
+/// What is wanted first, then how it is; then what else there is, as the data of a `ConfigMap`.
+fn sections(object: &Value) -> Vec<&str> {
+    let known = ["apiVersion", "kind", "metadata", "spec", "status"];
+    let all = object.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    ["spec", "status"].into_iter().chain(all.filter(|name| !known.contains(name))).collect()
 }
 
 fn label(name: &str, value: &str, out: &mut String) {
@@ -74,7 +81,8 @@ fn pairs(name: &str, map: Option<&Value>, out: &mut String) {
 
 fn body(section: Option<&Value>, name: &str, now: Timestamp, out: &mut String) {
     let Some(mut section) = section.cloned() else { return };
-    if let Some(map) = section.as_object_mut() {
+    // Those of the status are a table below; elsewhere it is a name like any other.
+    if let Some(map) = section.as_object_mut().filter(|_| name == "status") {
         map.remove("conditions");
     }
     out.push_str(&format!("\n{}:\n", words(name)));

@@ -24,9 +24,14 @@ fn managed(object: &Value) -> Option<&Vec<Value>> {
     object.pointer("/metadata/managedFields")?.as_array().filter(|entries| !entries.is_empty())
 }
 
+/// Who owns how many of its fields, in one line.
+pub fn managed_by(object: &Value, now: Timestamp) -> Option<String> {
+    managed(object).map(|entries| format!("managedFields: {}", summary(entries, now)))
+}
+
 fn folded(object: &Value, now: Timestamp) -> String {
-    let Some(entries) = managed(object) else { return yaml(object) };
-    let line = format!("  # managedFields: {}\n", summary(entries, now));
+    let Some(said) = managed_by(object, now) else { return yaml(object) };
+    let line = format!("  # {said}\n");
     let mut bare = object.clone();
     if let Some(metadata) = bare.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");

@@ -15,7 +15,7 @@ const CHANGED: &str = r#"
     event Normal Changed NodePool/gone "gone is paused, by bob" ago=90000 by=bob
 "#;
 
-fn opened(keys: &str, size: (u16, u16)) -> State {
+pub fn opened(keys: &str, size: (u16, u16)) -> State {
     let mut state = state(&format!("{FLEET}{CHANGED}"), size);
     press(&mut state, keys);
     state

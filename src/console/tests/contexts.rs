@@ -1,6 +1,8 @@
 //! Several meta clusters at once: what is shown of them, what it takes to change something there, and that a change goes to
 //! the one that its row came from and to no other.
 
+mod servers;
+
 use super::{agree, keymap, press, screen, send};
 use crate::{
     api::{ClusterDeployment, ClusterDeploymentSpec, NodePool, NodePoolSpec, definitions},
@@ -17,7 +19,7 @@ use crate::{
         view::view,
     },
     embedded::{self, ApiServer},
-    fleet::{Clients, ContextId, Feeds, Snapshot, Welcome, testing},
+    fleet::{Clients, ContextId, Feeds, Snapshot, Welcome, merge, testing},
 };
 use futures::FutureExt as _;
 use kube::{Api, Client, api::PostParams};
@@ -135,6 +137,28 @@ fn names_that_two_contexts_have_are_not_mixed() {
     // Two idle machines in each, and a pool may claim those of its own context only.
     let pool = state.snapshot.pool_named(at(0), "eu-1-gpu").expect("it is there");
     assert_eq!((state.snapshot.capacity(&pool.row), state.snapshot.idle_count()), (2, 6));
+}
+
+#[test]
+fn what_only_the_server_knows_is_asked_of_the_context_that_the_cursor_is_in() {
+    for line in ["yaml cm settings", "describe node n-1", "logs web-0", "yaml set eu-1-gpu-1"] {
+        let mut state = state(fleet(ONE), (120, 40));
+        let effects = press(&mut state, &format!("g : '{line}' enter"));
+        assert!(effects.is_empty(), "{line} {effects:?}");
+        let Overlay::Palette(palette) = &state.overlay else { panic!("{line} {:?}", state.overlay) };
+        let why = palette.complaint.as_deref().unwrap_or_default();
+        assert!(
+            why.starts_with("put the cursor into a context first") && why.ends_with("prod-eu, lab, partner"),
+            "{why}"
+        );
+
+        press(&mut state, "esc : 'machine lab/m-4' enter");
+        let effects = press(&mut state, &format!(": '{line}' enter"));
+        let asks = effects.iter().any(|e| matches!(e, Effect::Read { about, .. } if about.context == at(1)));
+        assert!(asks, "{line} {effects:?}");
+        let Overlay::Pager(pager) = &state.overlay else { panic!("{line} {:?}", state.overlay) };
+        assert!(pager.title.ends_with("  in lab"), "{}", pager.title);
+    }
 }
 
 /// Keys on the pool of a context; the levels of what opens, `y` for a question and `-` for nothing.
@@ -350,99 +374,56 @@ proptest! {
     }
 }
 
-async fn server() -> Client {
-    let server = ApiServer::open(embedded::Options::default()).expect("it opens");
-    server.install(definitions()).await.expect("the kinds are right");
-    let client = server.client();
-    let metadata = kube::api::ObjectMeta { name: Some("fleet".into()), ..Default::default() };
-    let namespace = k8s_openapi::api::core::v1::Namespace { metadata, ..Default::default() };
-    Api::all(client.clone()).create(&PostParams::default(), &namespace).await.expect("there is none yet");
-    let spec = ClusterDeploymentSpec { version: "1.34.2".into(), ..Default::default() };
-    let deployments: Api<ClusterDeployment> = Api::namespaced(client.clone(), "fleet");
-    deployments.create(&PostParams::default(), &ClusterDeployment::new("eu-1", spec)).await.expect("it is right");
-    let spec = NodePoolSpec { cluster_name: "eu-1".into(), replicas: 1, ..NodePoolSpec::default() };
-    let pools: Api<NodePool> = Api::namespaced(client.clone(), "fleet");
-    pools.create(&PostParams::default(), &NodePool::new("eu-1-gpu", spec)).await.expect("it is right");
-    client
-}
-
-fn access() -> Access {
-    Access::of(&Config::built_in().settings.ssh, None)
-}
-
-async fn replicas(client: &Client) -> (i32, bool) {
-    let pools: Api<NodePool> = Api::namespaced(client.clone(), "fleet");
-    let pool = pools.get("eu-1-gpu").await.expect("it is there");
-    (pool.spec.replicas, pool.spec.paused)
-}
-
-/// Carries effects out, and what comes of them, until there is nothing more to do.
-async fn carry_out(state: &mut State, hands: &mut Hands, effects: Vec<Effect>) {
-    effects.into_iter().for_each(|effect| hands.begin(effect));
-    while let Some(Ok(event)) = hands.tasks.join_next().await {
-        let more = event.map(|event| send(state, event)).unwrap_or_default();
-        more.into_iter().for_each(|effect| hands.begin(effect));
+#[test]
+fn the_table_of_machines_says_which_context_each_is_of_and_is_put_in_order_by_it() {
+    for size in [(80, 24), (160, 48)] {
+        let mut state = state(fleet(ONE), size);
+        press(&mut state, "3 o");
+        insta::assert_snapshot!(format!("contexts_machines_{}x{}", size.0, size.1), screen(&state));
     }
+    let contexts = |keys: &str| {
+        let mut state = state(fleet(ONE), (160, 48));
+        press(&mut state, "3");
+        press(&mut state, keys);
+        let rows = state.table.rows().iter().map(|uid| uid.context.index().to_string());
+        rows.collect::<Vec<_>>().concat()
+    };
+    assert_eq!(contexts("o"), "000000111111222222");
+    assert_eq!(contexts("o O"), "222222111111000000");
+    assert_eq!(contexts("/ 'context:prod' enter"), "000000");
+    assert_eq!(contexts("o / 'context!=lab' enter"), "000000222222");
+    // Where there is one there is no column for it.
+    let mut one = super::state(ONE, (160, 48));
+    press(&mut one, "3");
+    assert!(!screen(&one).contains("CONTEXT"));
 }
 
-/// Two servers with objects of the same names, and a third one that never answers.
-#[tokio::test]
-async fn changes_reach_the_server_of_their_row_and_no_other() {
-    let servers = [server().await, server().await];
-    let open = |place: usize| -> crate::fleet::Open {
-        let client = servers.get(place).cloned();
-        Arc::new(move || {
-            let client = client.clone().ok_or_else(|| "the API server cannot be reached".to_owned());
-            let welcome = Welcome { namespace: "fleet".into(), only_look: None };
-            async move { client.map(|client| (client, welcome)) }.boxed()
-        })
+/// Each host is asked by the way that its own context says: as whom, through whom, trusting whose keys.
+#[test]
+fn each_host_is_asked_by_the_way_of_its_own_context() {
+    let seen = fleet(ONE);
+    let part = |(place, user): (usize, &str)| {
+        let mut part = seen.part(at(place)).expect("it is there").clone();
+        let snapshot = Arc::make_mut(&mut part.snapshot);
+        let row = Arc::make_mut(&mut Arc::make_mut(&mut snapshot.clusters[0]).row);
+        let mut deployment = row.deployment.as_deref().cloned().unwrap_or_else(ClusterDeployment::default);
+        deployment.spec.ssh.user = Some(user.to_owned());
+        deployment.spec.ssh.known_hosts_config_map = Some(format!("keys-of-{user}"));
+        row.deployment = Some(Arc::new(deployment));
+        part
     };
-    let names = ["prod-eu", "lab", "partner"].into_iter().enumerate();
-    let mut feeds = Feeds::open(names.map(|(place, name)| (name.to_owned(), open(place))).collect());
-    let wait = Duration::from_secs(20);
-    let both = |snapshot: &Snapshot| {
-        [0, 1].iter().all(|place| snapshot.pool_named(at(*place), "eu-1-gpu").is_some())
-            && snapshot.connection_of(at(2)).is_some_and(|c| c.line.error().is_some())
-    };
-    let snapshot = tokio::time::timeout(wait, feeds.wait_for(both)).await.expect("they are listed in time");
-    assert_eq!(snapshot.connection_of(at(2)).and_then(|c| c.line.error()), Some("the API server cannot be reached"));
-    let mut state = state(snapshot, (120, 40));
-    assert_eq!(state.contexts.iter().map(|c| c.place.namespace.as_str()).collect::<Vec<_>>(), ["fleet", "fleet", ""]);
-    let (sender, _lines) = mpsc::channel(4);
-    let mut hands = Hands::new(feeds.clients(), access(), sender);
-    press(&mut state, "W : 'pool lab/eu-1/gpu' enter");
-    let effects = press(&mut state, "s 7");
-    carry_out(&mut state, &mut hands, effects).await;
-    let effects = press(&mut state, "enter enter 'gpu' enter");
-    carry_out(&mut state, &mut hands, effects).await;
-    assert!(matches!(state.overlay, Overlay::None), "{}", screen(&state));
-    assert_eq!((replicas(&servers[0]).await, replicas(&servers[1]).await), ((1, false), (7, false)));
-    press(&mut state, ": 'pool prod-eu/eu-1/gpu' enter");
-    let effects = press(&mut state, "p");
-    carry_out(&mut state, &mut hands, effects).await;
-    assert_eq!((replicas(&servers[0]).await, replicas(&servers[1]).await), ((1, true), (7, false)));
-    assert!(said(&state).contains("eu-1-gpu is paused"), "{}", said(&state));
-    // Who did it is written down where it was done.
-    for (server, expected) in
-        servers.iter().zip(["eu-1-gpu is paused, by alice", "eu-1-gpu scales from 1 to 7, by alice"])
-    {
-        let events: Api<k8s_openapi::api::core::v1::Event> = Api::namespaced(server.clone(), "fleet");
-        let all = events.list(&kube::api::ListParams::default()).await.expect("they are listed").items;
-        let messages: Vec<&str> = all.iter().filter_map(|event| event.message.as_deref()).collect();
-        assert_eq!(messages, [expected]);
+    let parts = [(0, "ops"), (1, "lab"), (2, "partner")].map(part);
+    let parts = Arc::new(merge(parts.into(), &Snapshot::default()));
+    let mut state = state(parts, (160, 48));
+    let effects = press(&mut state, "5");
+    let mut ways = effects.iter().find_map(|effect| match effect {
+        Effect::AskHosts { ways, .. } => Some(ways.clone()),
+        _ => None,
+    });
+    let ways = ways.take().expect("hosts are asked");
+    assert_eq!(ways.len(), 18);
+    for way in ways.iter().filter(|way| !way.name.starts_with("spare")) {
+        let user = ["ops", "lab", "partner"][way.uid.context.index()];
+        assert_eq!((way.user.as_str(), way.known_hosts.clone()), (user, Some(format!("keys-of-{user}"))), "{way:?}");
     }
-}
-
-/// A change that was decided on for a server that is not there is not sent anywhere.
-#[tokio::test]
-async fn what_has_no_server_is_refused() {
-    let only = server().await;
-    let (sender, _lines) = mpsc::channel(4);
-    let mut hands = Hands::new(Clients::of_one(only.clone()), access(), sender);
-    let mut state = state(fleet(ONE), (120, 40));
-    let effects = press(&mut state, "W : 'pool lab/eu-1/gpu' enter H");
-    assert!(effects.iter().any(|e| matches!(e, Effect::Apply { .. })), "{effects:?}");
-    carry_out(&mut state, &mut hands, effects).await;
-    assert_eq!(said(&state), "the meta cluster of eu-1-gpu has not answered yet: nothing is sent");
-    assert_eq!(replicas(&only).await, (1, false));
 }

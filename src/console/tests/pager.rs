@@ -3,10 +3,10 @@
 use super::{FLEET, agree, press, screen, send, state};
 use crate::console::{
     message::{Effect, Event},
-    sheet::{About, Form, Kind, Owner, Reading},
+    sheet::{About, Beside, Form, Kind, Member, Owner, Reading},
     state::{Overlay, State},
 };
-use crate::fleet::ContextId;
+use crate::{api::ClusterDeployment, fleet::ContextId};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -34,6 +34,22 @@ fn pool() -> Value {
     })
 }
 
+fn deployment() -> ClusterDeployment {
+    let mut deployment = ClusterDeployment::default();
+    deployment.metadata.name = Some("eu-1".to_owned());
+    deployment.spec.version = "1.34.2".to_owned();
+    deployment
+}
+
+fn members() -> Vec<Member> {
+    let member = |(at, version): (usize, &&str)| Member {
+        name: format!("eu-1-m{at}"),
+        version: Some((*version).to_owned()),
+        ..Member::default()
+    };
+    ["1.34.2", "1.34.2", "1.33.6", "1.34.2"].iter().enumerate().map(member).collect()
+}
+
 fn reading() -> Reading {
     let event = json!({
         "metadata": {"name": "e"}, "involvedObject": {}, "type": "Warning", "reason": "PhaseFailed", "count": 3,
@@ -44,6 +60,8 @@ fn reading() -> Reading {
         objects: vec![pool()],
         owners: vec![Owner { kind: "ClusterDeployment".into(), name: "eu-1".into(), is_known: true }],
         events: Ok(vec![serde_json::from_value(event).expect("an event")]),
+        beside: Beside { deployment: Some(Box::new(deployment())), members: members(), ..Beside::default() },
+        log: (1..=200).map(|n| format!("2026-11-21T11:59:00Z line {n}\n")).collect(),
     }
 }
 
@@ -77,6 +95,7 @@ fn an_object_as_yaml_and_in_words() {
         check("pager_unfolded", &opened("y m w", size));
         check("pager_search", &opened("y / 'ready' enter n n", size));
         check("pager_describe", &opened("d", size));
+        check("pager_diff", &opened("D", size));
     }
 }
 
@@ -91,6 +110,8 @@ fn what_is_under_the_cursor_is_read_live() {
         assert!(wanted, "{keys} {effects:?}");
     };
     check("j y", Kind::Cluster, "eu-1", Form::Yaml);
+    check("j D", Kind::Cluster, "eu-1", Form::Diff);
+    check("2 D", Kind::Operation, "eu-1-gpu-up", Form::Diff);
     check("j right j d", Kind::NodePool, "eu-1-gpu", Form::Describe);
     check("j right j right j y", Kind::Machine, "eu-1-m6", Form::Yaml);
     check("2 y", Kind::Operation, "eu-1-gpu-up", Form::Yaml);
@@ -188,6 +209,47 @@ fn marks_are_copied_a_name_on_each_line_and_too_much_is_refused() {
     send(&mut state, Event::Read { ticket: *ticket, outcome: Ok(Box::new(long)) });
     assert!(press(&mut state, "Y").is_empty());
     assert!(state.notice.expect("a sentence").text.contains("too many for the clipboard"));
+}
+
+#[test]
+fn whatever_the_server_has_is_read_by_its_name() {
+    let read = |line: &str| {
+        let mut state = state(FLEET, (80, 24));
+        let effects = press(&mut state, &format!(": '{line}' enter"));
+        match (effects.last(), &state.overlay) {
+            (Some(Effect::Read { about, form, .. }), _) => {
+                format!("{form:?} {} {} in {}", about.kind.as_str(), about.name, about.namespace)
+            }
+            (_, Overlay::Palette(palette)) => palette.complaint.clone().unwrap_or_default(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(read("yaml cm settings"), "Yaml cm settings in fleet");
+    assert_eq!(read("describe deployments.apps web"), "Describe deployments.apps web in fleet");
+    assert_eq!(read("logs op-gpu-up-1-x"), "Log pod op-gpu-up-1-x in fleet");
+    assert!(read("diff cm settings").contains("`cm` has nothing to compare"));
+    assert!(read("logs a b").contains("write `logs POD"));
+}
+
+#[test]
+fn a_log_is_read_from_its_end_and_again_from_where_one_is() {
+    let mut state = opened(": ", (80, 24));
+    let effects = press(&mut state, "'logs op-gpu-up-1-x' enter");
+    answer(&mut state, &effects);
+    assert!(screen(&state).contains("line 200"), "{}", screen(&state));
+    press(&mut state, "g");
+    let effects = press(&mut state, "f");
+    answer(&mut state, &effects);
+    assert!(screen(&state).contains("line 1\n") || screen(&state).contains("line 1 "), "{}", screen(&state));
+}
+
+#[test]
+fn the_log_of_a_container_has_a_file_name_without_a_folder() {
+    let mut state = opened(": ", (80, 24));
+    let effects = press(&mut state, "'logs web-0/app' enter");
+    answer(&mut state, &effects);
+    let effects = press(&mut state, "s");
+    assert!(matches!(effects.as_slice(), [Effect::Save { name, .. }] if name == "web-0_app.log"), "{effects:?}");
 }
 
 /// The pool gets Argo's mark.

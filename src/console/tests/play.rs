@@ -1,10 +1,11 @@
-//! Keys in, effects out: what is asked for, what is refused, and where the cursor stays.
+//! Keys in, effects out: what is asked for, what is refused, and where the cursor stays. Flows that end at the server are in
+//! [`flows`](super::flows).
 
 use super::{FLEET, agree, press, send, state, with};
 use crate::{
     console::{
         form::Ask,
-        message::{Effect, Event, Msg, Refusal, Why},
+        message::{Effect, Event, Msg},
         state::{Overlay, Pane, State, Subject, View},
         update::update,
     },
@@ -103,31 +104,27 @@ fn split(keys: &str) -> Vec<String> {
 }
 
 #[test]
-fn scaling_takes_arming_a_dry_run_and_the_typed_name() {
+fn a_value_that_is_typed_takes_the_place_of_the_one_before_and_of_the_yes_to_it() {
     let mut state = state(FLEET, (120, 40));
-    press(&mut state, "W");
-    let effects = dialog(&mut state, "enter 'more room' enter 'gpu' enter");
-    let [Effect::Apply { ticket, order }] = effects.as_slice() else { panic!("{effects:?}") };
-    let body = order.changes[0].body();
-    assert_eq!(body["spec"]["replicas"], 8);
-    assert_eq!(body["metadata"]["uid"], "uid-eu-1-gpu");
-    assert_eq!(body["metadata"]["resourceVersion"], "1");
-    assert_eq!(body["metadata"]["annotations"]["quarterdeck.dev/reason"], "more room");
-    assert_eq!(body["metadata"]["annotations"]["quarterdeck.dev/requested-by"], "alice");
-    send(&mut state, Event::Applied { ticket: *ticket, outcome: Ok("done".into()) });
-    assert!(matches!(state.overlay, Overlay::None));
+    press(&mut state, "W j right j s 8 tab 'more' tab 'gpu' shift-tab shift-tab 9");
+    let Overlay::Scale(dialog) = &state.overlay else { panic!("{:?}", state.overlay) };
+    assert_eq!((dialog.replicas, dialog.form.confirm.value(), dialog.form.reason.value()), (9, "", "more"));
+    press(&mut state, "esc U '1.35.0' tab 'x' shift-tab '1.34.2'");
+    let Overlay::Rollout(dialog) = &state.overlay else { panic!("{:?}", state.overlay) };
+    assert_eq!((dialog.version.value(), dialog.form.reason.value()), ("1.34.2", "x"));
 }
 
 #[test]
-fn nothing_is_sent_while_read_only() {
+fn among_events_a_key_is_for_what_the_event_is_about() {
     let mut state = state(FLEET, (120, 40));
-    let effects = press(&mut state, "j right j s up up enter enter 'gpu' enter");
-    assert!(effects.iter().all(|e| !matches!(e, Effect::DryRun { .. } | Effect::Apply { .. })), "{effects:?}");
-    for keys in ["p", "H", "t"] {
-        press(&mut state, "esc");
-        assert!(!is_apply(&press(&mut state, keys)));
-        assert!(state.notice.as_ref().unwrap().text.starts_with("read-only: `W`"), "{keys} {:?}", state.notice);
-    }
+    press(&mut state, ": 'pool eu-1/gpu' enter 4 G");
+    assert_eq!(subject(&state), "us-2-m1", "not the pool that the cursor of the tree is on");
+    let effects = press(&mut state, "W p");
+    let Some(Effect::Apply { order, .. }) = effects.last() else { panic!("{effects:?}") };
+    assert_eq!(order.changes[0].target.name, "us-2-general");
+    assert!(press(&mut state, ": 'filter reason=nothing' enter").is_empty());
+    assert_eq!(subject(&state), "fleet");
+    assert!(!is_apply(&press(&mut state, "p")));
 }
 
 #[test]
@@ -166,30 +163,11 @@ fn keys_on_their_way_are_not_for_the_dialog() {
     press(&mut state, "9");
     let Overlay::Scale(dialog) = &state.overlay else { panic!() };
     assert_eq!(dialog.replicas, 6);
-}
-
-#[test]
-fn a_pool_that_somebody_changed_is_not_scaled_until_it_was_read_again() {
-    let mut state = state(FLEET, (120, 40));
-    press(&mut state, "W");
-    dialog(&mut state, "enter enter 'gpu'");
-    let mut changed = testing::snapshot(&FLEET.replace("pool gpu replicas=6", "pool gpu replicas=9"));
-    bump_generation(&mut changed);
-    with(&mut state, changed);
-    assert!(!is_apply(&press(&mut state, "enter")));
-    let Overlay::Scale(dialog) = &state.overlay else { panic!() };
-    assert!(dialog.blocked(true).unwrap().contains("replicas went from 6 to 9"), "{:?}", dialog.blocked(true));
-}
-
-/// The notation has no generations: the pool gets one.
-fn bump_generation(snapshot: &mut std::sync::Arc<crate::fleet::Snapshot>) {
-    use std::sync::Arc;
-    for cluster in &mut Arc::make_mut(snapshot).clusters {
-        for pool in &mut Arc::make_mut(cluster).pools {
-            let row = Arc::make_mut(&mut Arc::make_mut(pool).row);
-            Arc::make_mut(row.resource.as_mut().unwrap()).metadata.generation = Some(7);
-        }
-    }
+    press(&mut state, "up ctrl-x");
+    state.now -= jiff::SignedDuration::from_millis(200);
+    assert_eq!(press(&mut state, "enter"), [], "nor is Enter for the export that has just opened");
+    assert!(matches!(state.overlay, Overlay::Export(_)));
+    assert!(matches!(press(&mut state, "enter").as_slice(), [Effect::Save { .. }]));
 }
 
 #[test]
@@ -209,27 +187,26 @@ fn production_and_large_shrinks_ask_for_more() {
 }
 
 #[test]
-fn a_refusal_stays_in_the_dialog() {
+fn where_it_is_set_so_enter_is_yes_to_a_small_question_and_to_no_other() {
+    let paused = FLEET.replace("pool gpu replicas=6", "pool gpu paused replicas=6");
+    for (quickly, fleet, expected) in [(false, &paused, false), (true, &paused, true)] {
+        let mut state = state(fleet, (120, 40));
+        state.confirms_quickly = quickly;
+        assert!(!is_apply(&press(&mut state, "W j right j p")), "it asks");
+        assert_eq!(is_apply(&press(&mut state, "enter")), expected, "{quickly}");
+    }
     let mut state = state(FLEET, (120, 40));
+    state.confirms_quickly = true;
     press(&mut state, "W");
-    let effects = dialog(&mut state, "enter enter 'gpu' enter");
-    let Some(Effect::Apply { ticket, .. }) = effects.last() else { panic!("{effects:?}") };
-    let refusal = Refusal { message: "you may not patch nodepools".into(), why: Why::Forbidden };
-    send(&mut state, Event::Applied { ticket: *ticket, outcome: Err(refusal) });
-    let Overlay::Scale(dialog) = &state.overlay else { panic!() };
-    assert_eq!(dialog.form.complaint.as_deref(), Some("you may not patch nodepools"));
+    assert!(!is_apply(&dialog(&mut state, "enter enter enter enter enter")), "a phrase is a phrase");
 }
 
 #[test]
-fn pausing_is_immediate_and_going_on_asks() {
+fn what_was_said_can_be_read_again() {
     let mut state = state(FLEET, (120, 40));
-    assert!(is_apply(&press(&mut state, "W j right j p")));
-    let paused = FLEET.replace("pool gpu replicas=6", "pool gpu paused replicas=6");
-    with(&mut state, testing::snapshot(&paused));
-    assert!(!is_apply(&press(&mut state, "p")));
-    assert!(matches!(state.overlay, Overlay::Confirm(_)));
-    assert!(!is_apply(&press(&mut state, "enter")), "no is the default");
-    assert!(is_apply(&press(&mut state, "p y")));
+    press(&mut state, "j right j p j : 'machine nope' enter esc : 'messages' enter");
+    let shown = super::screen(&state);
+    assert!(shown.contains("! read-only: `W`"), "{shown}");
 }
 
 #[test]
@@ -320,17 +297,6 @@ fn nothing_scrolls_farther_than_there_is() {
     let end = super::screen(&state);
     press(&mut state, "k");
     assert!(state.detail_scroll == 0 || super::screen(&state) != end);
-}
-
-#[test]
-fn retry_is_for_what_failed() {
-    let mut state = state(FLEET, (120, 40));
-    press(&mut state, "W 2 t");
-    assert!(state.notice.as_ref().unwrap().text.contains("only a failed operation is tried again"));
-    with(&mut state, testing::snapshot(&FLEET.replace("ScaleUp Running", "ScaleUp Failed")));
-    press(&mut state, "t");
-    let effects = press(&mut state, "y");
-    assert!(is_apply(&effects), "{effects:?}");
 }
 
 #[test]

@@ -210,4 +210,39 @@ proptest! {
             }
         }
     }
+
+    /// Clicks and notches anywhere, on screens of any size, with keys in between: nothing panics, and nothing is asked of the fleet.
+    #[test]
+    fn the_mouse_may_point_anywhere(
+        events in prop::collection::vec((0..KEYS.len() * 3, 0u16..520, 0u16..220), 1..60),
+        sizes in prop::collection::vec((1u16..=500, 1u16..=200), 1..4),
+    ) {
+        use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+        let mut state = state(FLEET, (120, 40));
+        press(&mut state, "W");
+        state.mouse = true;
+        for (i, (what, column, row)) in events.into_iter().enumerate() {
+            if i % 9 == 0 {
+                let (width, height) = sizes[i / 9 % sizes.len()];
+                send(&mut state, Event::Resize(width, height));
+            }
+            if let Some(key) = KEYS.get(what) {
+                press(&mut state, key);
+            } else {
+                let (width, height) = state.size;
+                let kind = match what % 3 {
+                    0 => MouseEventKind::ScrollDown,
+                    1 => MouseEventKind::ScrollUp,
+                    _ => MouseEventKind::Down(MouseButton::Left),
+                };
+                let (column, row) = if what % 2 == 0 { (column, row) } else { (column % width, row % height) };
+                let event = MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE };
+                let effects = send(&mut state, Event::Mouse(event));
+                prop_assert!(!effects.iter().any(Effect::is_mutation), "{:?}", effects);
+            }
+            if i % 4 == 0 {
+                draw(&state);
+            }
+        }
+    }
 }

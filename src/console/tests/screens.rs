@@ -120,3 +120,30 @@ fn too_small_is_one_sentence() {
     check("too_small", &state(super::FLEET, (40, 8)));
     check("too_small", &state(super::FLEET, (12, 3)));
 }
+
+/// The same fleet a minute later each time, with what is other in it.
+#[test]
+fn half_an_hour_as_curves() {
+    for (size, glyphs) in [((160, 48), Glyphs::Unicode), ((120, 40), Glyphs::Unicode), ((80, 24), Glyphs::Ascii)] {
+        let mut state = state(super::FLEET, size);
+        state.glyphs = glyphs;
+        for minute in 1..14 {
+            let fleet = match minute {
+                4 => super::FLEET.replace("us-2-m2 Ready", "us-2-m2 NotReady"),
+                6..9 => format!("{}\noffline", super::FLEET),
+                _ => super::FLEET.replace("replicas=6", if minute % 2 == 0 { "replicas=6" } else { "replicas=7" }),
+            };
+            let now = crate::fleet::testing::NOW + jiff::SignedDuration::from_mins(minute);
+            for event in [Event::Tick, Event::Data(crate::fleet::testing::snapshot(&fleet))] {
+                crate::console::update::update(&mut state, crate::console::message::Msg { now, event });
+            }
+        }
+        let name = if glyphs.is_ascii() { "curves_ascii" } else { "curves" };
+        check(&format!("{name}_fleet"), &state);
+        press(&mut state, "G k");
+        if size.1 < 30 {
+            press(&mut state, "tab G");
+        }
+        check(name, &state);
+    }
+}

@@ -11,6 +11,7 @@ use super::{
     },
     navigate,
 };
+use crate::fleet::Snapshot;
 use crossterm::event::{KeyCode, KeyEvent};
 
 pub fn open(state: &mut State) {
@@ -19,12 +20,21 @@ pub fn open(state: &mut State) {
 
 pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     let action = state.keymap.action(Chord::from(key));
-    let (snapshot, page) = (state.snapshot.clone(), usize::from(state.size.1.saturating_sub(4)).max(1));
+    let (snapshot, page) = (state.snapshot.clone(), height(state));
     let rows = isize::try_from(page).unwrap_or(isize::MAX);
     let Overlay::Audit(audit) = &mut state.overlay else { return Vec::new() };
     if audit.typing {
         match key.code {
-            KeyCode::Enter => audit.typing = false,
+            KeyCode::Enter => {
+                audit.typing = false;
+                if let Some(mistake) = audit.mistake.clone() {
+                    audit.scroll(page);
+                    state.complain(mistake);
+                    return Vec::new();
+                }
+            }
+            KeyCode::Down => audit.travel(1),
+            KeyCode::Up => audit.travel(-1),
             KeyCode::Esc => (audit.typing, audit.filter) = (false, Line::default()),
             _ => drop(audit.filter.key(key)),
         }
@@ -43,6 +53,10 @@ pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             (audit.scope, audit.title) = (Scope::All, "the fleet".into());
             audit.look(&snapshot);
         }
+        (_, Some(Action::Help)) => {
+            super::help::open(state);
+            return Vec::new();
+        }
         (_, Some(Action::Filter)) => audit.typing = true,
         (_, Some(Action::Down)) => audit.travel(1),
         (_, Some(Action::Up)) => audit.travel(-1),
@@ -58,6 +72,45 @@ pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         audit.scroll(page);
     }
     Vec::new()
+}
+
+/// So many rows down, or up if negative.
+pub fn travel(state: &mut State, rows: isize) {
+    let page = height(state);
+    if let Overlay::Audit(audit) = &mut state.overlay {
+        audit.travel(rows);
+        audit.scroll(page);
+    }
+}
+
+/// A click on a row puts the cursor there, and on the row under the cursor goes to what it is about.
+pub fn click(state: &mut State, y: u16) -> Vec<Effect> {
+    let page = height(state);
+    let Overlay::Audit(audit) = &mut state.overlay else { return Vec::new() };
+    // The frame and the titles of the columns stand above.
+    let Some(row) = usize::from(y).checked_sub(2).filter(|row| *row < page) else { return Vec::new() };
+    let index = audit.top + row;
+    if audit.typing || index >= audit.rows.len() {
+        return Vec::new();
+    }
+    if index == audit.index {
+        return go(state);
+    }
+    audit.index = index;
+    Vec::new()
+}
+
+/// Rows that can be seen.
+fn height(state: &State) -> usize {
+    usize::from(state.size.1.saturating_sub(4)).max(1)
+}
+
+/// Pasted text goes to the filter that is typed, and nowhere else.
+pub fn paste(audit: &mut Audit, snapshot: &Snapshot, text: &str) {
+    if audit.typing {
+        audit.filter.paste(text);
+        audit.look(snapshot);
+    }
 }
 
 /// To what the row is about.

@@ -3,7 +3,7 @@
 use super::super::{
     action::Action,
     confirm::{self, Confirmation, Deed},
-    export::{ExportDialog, Form},
+    export::ExportDialog,
     form::TYPE_AHEAD_MILLISECONDS,
     keys::Chord,
     message::{Effect, Order},
@@ -134,7 +134,7 @@ pub fn ask(state: &mut State, order: Order, question: &str, meaning: &str) {
         meaning,
         deed: Deed::Change(order),
         opened_at: state.now,
-        yes: false,
+        yes: state.confirms_quickly,
     }));
 }
 
@@ -179,7 +179,7 @@ pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Enter => confirmation.yes,
         KeyCode::Char('x') => {
             let Deed::Change(order) = confirmation.deed.clone() else { return Vec::new() };
-            state.overlay = Overlay::Export(Box::new(ExportDialog { order, form: Form::default() }));
+            state.overlay = Overlay::Export(Box::new(ExportDialog::new(order, state.now)));
             return Vec::new();
         }
         KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {

@@ -34,12 +34,13 @@ pub fn run(state: &mut State, name: &str) -> Vec<Effect> {
         return begin(state, run);
     }
     let about = if run.subject.is_empty() { String::new() } else { format!(" for {}", run.subject) };
+    let yes = state.confirms_quickly && !run.dangerous;
     state.overlay = Overlay::Confirm(Box::new(Confirmation {
         question: format!("Run `{}`{about}?", run.name),
         meaning: run.argv.join(" "),
         deed: Deed::Run(run),
         opened_at: state.now,
-        yes: false,
+        yes,
     }));
     Vec::new()
 }
@@ -51,7 +52,8 @@ pub fn begin(state: &mut State, mut run: Run) -> Vec<Effect> {
     match run.output {
         Output::Pager => {
             let title = format!("{}  {}", run.name, run.subject);
-            let file = [run.subject.as_str(), &run.name].map(plain).join("-").trim_matches('-').to_owned() + ".txt";
+            let file =
+                [run.subject.as_str(), &run.name].map(text::plain).join("-").trim_matches('-').to_owned() + ".txt";
             let source = Source::Command { running: Some(run.ticket) };
             let mut pager = Pager::new(title, file, source, Look::Plain, state.size);
             pager.waiting = Some(run.ticket);
@@ -62,11 +64,6 @@ pub fn begin(state: &mut State, mut run: Run) -> Vec<Effect> {
     }
     state.running = Some(run.clone());
     vec![Effect::Run(run)]
-}
-
-/// A name that is good for a file.
-fn plain(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' }).collect()
 }
 
 /// Ends what runs; what it has printed stays.

@@ -3,7 +3,7 @@
 
 use super::super::{
     action::Action,
-    export::{ExportDialog, Form},
+    export::ExportDialog,
     form::{Ask, Opinion, Pressed, WAITING},
     message::{DryRun, Effect, Refusal, Why},
     permissions,
@@ -141,7 +141,7 @@ fn cancel(state: &mut State) {
 fn export(state: &mut State) {
     let Some(dialog) = current(&mut state.overlay) else { return };
     match dialog.order() {
-        Ok(order) => state.overlay = Overlay::Export(Box::new(ExportDialog { order, form: Form::default() })),
+        Ok(order) => state.overlay = Overlay::Export(Box::new(ExportDialog::new(order, state.now))),
         Err(why) => dialog.form_mut().complaint = Some(format!("nothing to export: {why}")),
     }
 }

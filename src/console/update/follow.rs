@@ -186,7 +186,7 @@ pub fn toggle(state: &mut State) {
             log.scroll = 0;
         }
     } else {
-        state.events.top = 0;
+        state.feed_top = 0;
     }
 }
 

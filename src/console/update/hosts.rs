@@ -2,46 +2,79 @@
 
 use super::{
     super::{
-        hosts::{Answer, HostRow, Hosts, MOST_HOSTS, Way},
+        hosts::{Answer, HostRow, Hosts, MOST_HOSTS, Stage, Way},
         message::Effect,
         state::{List, State, Subject, View},
         tree::Kept,
     },
-    navigate,
+    lists, navigate,
 };
 use crate::{
     api::MachineState,
-    fleet::{ContextId, Health, MachineRow, PoolNode},
+    fleet::{ContextId, MachineRow, PoolNode, Uid},
 };
 use std::sync::Arc;
 
 /// Shows the hosts of what the cursor of the fleet is on, and asks them.
-pub fn open(state: &mut State) -> Vec<Effect> {
-    let (scope, machines, of) = gather(state);
-    ask(state, scope, &machines, of)
-}
-
-fn ask(state: &mut State, scope: String, machines: &[Arc<MachineRow>], of: usize) -> Vec<Effect> {
+pub fn open(state: &mut State) {
+    let (mut scope, machines, of) = gather(state);
+    if state.view != View::Machines && !state.filter.is_empty() {
+        scope = format!("{scope} ({})", state.filter.value());
+    }
     state.tickets += 1;
-    let ways = machines.iter().map(|machine| Way::to(&state.snapshot, machine)).collect();
-    let row = |machine: &Arc<MachineRow>| HostRow {
+    let row = |(place, machine): (usize, &Arc<MachineRow>)| HostRow {
         uid: machine.uid.clone(),
         name: machine.name.clone(),
         serves: serves(machine),
+        troubled: machine.health.is_problem(),
+        place,
         answer: Answer::Awaited,
+        at: None,
+        stale: false,
+        stage: Stage::Due,
     };
     let cursor = state.hosts.list.cursor.clone().filter(|uid| machines.iter().any(|machine| machine.uid == *uid));
-    // Until the cursor is moved it is on the first row: on the worst that is known.
+    // Whoever opens the view is on the first row: on the worst that is known.
     let index = machines.iter().position(|machine| Some(&machine.uid) == cursor.as_ref()).unwrap_or(0);
-    state.hosts = Hosts {
+    let mut hosts = Hosts {
         round: state.tickets,
         scope,
         of,
-        rows: machines.iter().map(row).collect(),
+        rows: machines.iter().enumerate().map(row).collect(),
+        sieve: state.hosts.sieve.clone(),
         list: List { cursor, index, top: 0 },
     };
+    hosts.remember(&state.hosts, state.now);
+    hosts.sift(state.problems_only);
+    state.hosts = hosts;
     navigate::view(state, View::Hosts);
-    vec![Effect::AskHosts { round: state.tickets, ways }]
+}
+
+/// While they are shown, lets answers grow old, and asks those that have come into view or are marked; the list is where it
+/// will be drawn.
+pub fn ask_visible(state: &mut State) -> Option<Effect> {
+    let layout = state.layout();
+    if state.view != View::Hosts || state.hosts.rows.is_empty() {
+        return None;
+    }
+    if state.hosts.age(state.now) {
+        lists::keep(state);
+        let hosts = state.hosts.len();
+        lists::scroll(&mut state.hosts.list, hosts, layout.list_height());
+        state.revision += 1;
+    }
+    // Whoever has the list out of sight asks nobody.
+    layout.main?;
+    let marks = &state.marks;
+    let due = state.hosts.due(layout.list_height(), |uid| marks.contains(uid));
+    let machine = |uid: &Uid| state.snapshot.machine(uid).map(|machine| Way::to(&state.snapshot, machine));
+    let ways: Vec<Way> = due.iter().filter_map(machine).collect();
+    let gone: Vec<&Uid> = due.iter().filter(|uid| state.snapshot.machine(uid).is_none()).collect();
+    for uid in gone {
+        let why = "it is not in the fleet any more".to_owned();
+        state.hosts.take(state.hosts.round, uid, Answer::Failed(why), state.now);
+    }
+    (!ways.is_empty()).then_some(Effect::AskHosts { round: state.hosts.round, ways })
 }
 
 /// It is, or is to be, a node whose kubelet runs.
@@ -79,7 +112,6 @@ fn gather(state: &State) -> (String, Vec<Arc<MachineRow>>, usize) {
     }
     for (context, idle) in free.into_iter().filter_map(|context| Some((context, snapshot.idle(context)?))) {
         match state.sifter.matches().map(|matches| matches.idle.get(&context)) {
-            None if state.problems_only => {}
             None => gathered.some(idle.iter(), idle.len()),
             Some(None) => {}
             Some(Some(at)) => gathered.some(at.iter().filter_map(|at| idle.at(*at as usize)), at.len()),
@@ -101,13 +133,11 @@ struct Gathered {
 
 impl Gathered {
     fn pool(&mut self, state: &State, pool: &PoolNode) {
-        let problems = pool.counts.health(Health::Bad) + pool.counts.health(Health::Warning);
         match state.sifter.matches().map(|matches| matches.pools.get(&pool.row.uid)) {
             Some(None) => {}
             Some(Some(Kept::Machines(at))) => {
                 self.some(at.iter().filter_map(|at| pool.machines.at(*at as usize)), at.len());
             }
-            _ if state.problems_only => self.some(pool.machines.range(0..problems), problems),
             _ => self.some(pool.machines.iter(), pool.machines.len()),
         }
     }
@@ -124,16 +154,18 @@ impl Gathered {
     }
 }
 
-/// Asks the same hosts again.
-pub fn ask_again(state: &mut State) -> Vec<Effect> {
-    if state.view == View::Hosts {
-        let (scope, of) = (state.hosts.scope.clone(), state.hosts.of);
-        let machines = state.hosts.rows.iter().filter_map(|row| state.snapshot.machine(&row.uid).cloned());
-        let machines: Vec<_> = machines.collect();
-        return if machines.is_empty() { open(state) } else { ask(state, scope, &machines, of) };
+/// Asks those that can be seen again, with host keys and key files as they are now.
+pub fn ask_again(state: &mut State) {
+    if state.view != View::Hosts {
+        return state
+            .complain("hosts are asked from their view, and from the page that says why a machine is not Ready");
     }
-    state.complain("hosts are asked from their view, and from the page that says why a machine is not Ready");
-    Vec::new()
+    if state.hosts.rows.is_empty() {
+        return open(state);
+    }
+    let (height, marks) = (state.layout().list_height(), &state.marks);
+    state.tickets += 1;
+    state.hosts.ask_again(state.tickets, height, |uid| marks.contains(uid));
 }
 
 /// Enter: to the machine of the host.

@@ -7,12 +7,12 @@ use super::{
         message::Effect,
         permissions,
         stakes::Stakes,
-        state::{Overlay, State, Subject, View},
+        state::{Overlay, Pane, State, Subject, View},
         text,
-        tree::{Row, RowId},
+        tree::Row,
         typed::TypedDialog,
     },
-    change,
+    change, navigate,
 };
 use crate::fleet::{ContextId, Uid};
 use std::collections::BTreeSet;
@@ -34,11 +34,7 @@ pub fn mark(state: &mut State) {
         }
         state.marks.insert(uid);
     }
-    match state.view {
-        View::Machines => state.table.move_by(1),
-        _ if state.tree.cursor != RowId::Meta => state.tree.move_by(&state.snapshot.clone(), 1),
-        _ => {}
-    }
+    navigate::scroll_pane(state, Pane::Main, 1);
 }
 
 /// Marks all machines between the nearest mark and the cursor, and the one under the cursor.
@@ -48,7 +44,11 @@ pub fn mark_range(state: &mut State) {
     }
     let (here, len) = match state.view {
         View::Machines => (state.table.list.index, state.table.len()),
-        _ => (state.tree.index(), state.tree.len()),
+        View::Hosts => (state.hosts.list.index, state.hosts.len()),
+        View::Fleet => (state.tree.index(), state.tree.len()),
+        View::Operations | View::Events => {
+            return state.complain("a range is marked in the fleet, in the table of machines, or among the hosts");
+        }
     };
     let is_marked = |at: &usize| machine_at(state, *at).is_some_and(|uid| state.marks.contains(&uid));
     let above = (here.saturating_sub(FARTHEST)..here).rev().find(is_marked);
@@ -76,6 +76,7 @@ pub fn mark_range(state: &mut State) {
 fn machine_at(state: &State, index: usize) -> Option<Uid> {
     match state.view {
         View::Machines => state.table.rows().get(index).cloned(),
+        View::Hosts => state.hosts.get(index).map(|host| host.uid.clone()),
         _ => match state.tree.row(&state.snapshot, index)? {
             Row::Machine { machine, .. } => Some(machine.uid.clone()),
             _ => None,

@@ -4,9 +4,10 @@ use super::super::{
     action::Action,
     layout::Class,
     message::Effect,
-    state::{List, Overlay, Pane, State, View},
+    state::{Overlay, Pane, State, View},
     tree::{Row, RowId},
 };
+use super::lists;
 use crate::fleet::{Health, Uid};
 
 /// Moves within the focused pane.
@@ -27,7 +28,12 @@ pub fn travel(state: &mut State, action: Action) {
         Action::First => isize::MIN,
         _ => isize::MAX,
     };
-    match state.pane {
+    scroll_pane(state, state.pane, rows);
+}
+
+/// Scrolls a pane, or moves the cursor of its list, whichever has the focus.
+pub fn scroll_pane(state: &mut State, pane: Pane, rows: isize) {
+    match pane {
         Pane::Main => travel_main(state, rows),
         Pane::Detail => {
             let farthest = crate::console::view::detail::farthest(state);
@@ -43,19 +49,19 @@ fn travel_main(state: &mut State, rows: isize) {
         View::Fleet => state.tree.move_by(&snapshot, rows),
         View::Operations => {
             let list = &mut state.operations;
-            list.index = shifted(list.index, rows, snapshot.operations.len());
-            list.cursor = snapshot.operations.get(list.index).map(|o| o.uid.clone());
+            list.index = shifted(list.index, rows, state.sieves.operations.len());
+            list.cursor = state.sieves.operations.get(list.index).map(|o| o.uid.clone());
         }
         View::Machines => state.table.move_by(rows),
         View::Events => {
             let list = &mut state.events;
-            list.index = shifted(list.index, rows, snapshot.events.len());
-            list.cursor = snapshot.events.get(list.index).map(|e| e.uid.clone());
+            list.index = shifted(list.index, rows, state.sieves.events.len());
+            list.cursor = state.sieves.events.get(list.index).map(|e| e.uid.clone());
         }
         View::Hosts => {
-            let list = &mut state.hosts.list;
-            list.index = shifted(list.index, rows, state.hosts.rows.len());
-            list.cursor = state.hosts.rows.get(list.index).map(|row| row.uid.clone());
+            let index = shifted(state.hosts.list.index, rows, state.hosts.len());
+            let cursor = state.hosts.get(index).map(|row| row.uid.clone());
+            (state.hosts.list.index, state.hosts.list.cursor) = (index, cursor);
         }
     }
     state.detail_scroll = 0;
@@ -64,43 +70,12 @@ fn travel_main(state: &mut State, rows: isize) {
 fn travel_feed(state: &mut State, rows: isize) {
     match &mut state.log {
         Some(_) => super::follow::scroll(state, rows),
-        None => {
-            let list = &mut state.events;
-            list.top = shifted(list.top, rows, state.snapshot.events.len());
-        }
+        None => state.feed_top = shifted(state.feed_top, rows, state.snapshot.events.len()),
     }
 }
 
 fn shifted(index: usize, rows: isize, len: usize) -> usize {
     index.saturating_add_signed(rows).min(len.saturating_sub(1))
-}
-
-/// Keeps the cursors of plain lists on their identity when the list has changed.
-pub fn keep_lists(state: &mut State) {
-    let snapshot = &state.snapshot;
-    let follow = |list: &mut List, position: Option<usize>, len: usize| {
-        if let Some(position) = position {
-            let height = list.index.saturating_sub(list.top);
-            list.index = position;
-            list.top = position.saturating_sub(height);
-        }
-        list.index = list.index.min(len.saturating_sub(1));
-    };
-    let cursor = state.operations.cursor.clone();
-    let position = cursor.and_then(|uid| snapshot.operations.iter().position(|o| o.uid == uid));
-    follow(&mut state.operations, position, snapshot.operations.len());
-    if state.view == View::Events && state.events.index > 0 {
-        let cursor = state.events.cursor.clone();
-        let position = cursor.and_then(|uid| snapshot.events.iter().position(|e| e.uid == uid));
-        follow(&mut state.events, position, snapshot.events.len());
-    }
-}
-
-/// Scrolls a list so that its cursor can be seen.
-pub fn scroll_list(list: &mut List, len: usize, height: usize) {
-    list.index = list.index.min(len.saturating_sub(1));
-    let lowest = (list.index + 1).saturating_sub(height);
-    list.top = list.top.max(lowest).min(list.index).min(len.saturating_sub(height));
 }
 
 /// Closes the branch; on a closed one or a leaf goes to its parent.
@@ -184,7 +159,7 @@ fn page(state: &mut State) {
 }
 
 fn go_to_event(state: &mut State) {
-    let Some(event) = state.snapshot.events.get(state.events.index).cloned() else { return };
+    let Some(event) = state.sieves.events.get(state.events.index).cloned() else { return };
     if !reveal(state, &event.object_uid) {
         state.complain(format!("{} {} is not in the fleet any more", event.kind, event.name));
     }
@@ -197,8 +172,12 @@ pub fn reveal(state: &mut State, uid: &Uid) -> bool {
     let id = match snapshot.find(uid) {
         Some(Selection::Operation(operation)) => {
             view(state, View::Operations);
+            if state.sieves.operations.position(|row| row.uid == operation.uid).is_none() {
+                // A filter hides it.
+                super::overlay::clear_filter(state);
+            }
             state.operations.cursor = Some(operation.uid.clone());
-            keep_lists(state);
+            lists::keep(state);
             return true;
         }
         Some(Selection::Cluster(node)) => RowId::Cluster(node.row.uid.clone()),
@@ -238,8 +217,8 @@ pub fn reveal(state: &mut State, uid: &Uid) -> bool {
     }
     state.filter = crate::console::input::Line::default();
     state.problems_only = false;
-    state.sifter.refresh("", &snapshot);
-    state.lay_out();
+    state.sifter.apply("", &snapshot);
+    state.sift_lists();
     state.tree.go_to(&snapshot, &id)
 }
 
@@ -266,14 +245,12 @@ pub fn zoom(state: &mut State) {
 }
 
 pub fn view(state: &mut State, view: View) {
-    state.view = view;
+    let before = std::mem::replace(&mut state.view, view);
     state.why = None;
     state.pane = Pane::Main;
     state.zoom = false;
     state.detail_scroll = 0;
-    if view == View::Operations && state.operations.cursor.is_none() {
-        state.operations.cursor = state.snapshot.operations.first().map(|o| o.uid.clone());
-    }
+    lists::open(state, before);
 }
 
 /// There is nothing to go back from.
@@ -287,6 +264,7 @@ pub fn is_at_top(state: &State) -> bool {
         && state.view == View::Fleet
         && !filtered
         && matches!(state.overlay, Overlay::None)
+        && state.help.is_none()
 }
 
 /// One level back; what was opened last is closed first.
@@ -302,7 +280,7 @@ pub fn back(state: &mut State) -> Vec<Effect> {
         state.pane = Pane::Main;
     } else if !state.marks.is_empty() {
         state.marks.clear();
-    } else if !state.filter.is_empty() || state.problems_only {
+    } else if !state.line().is_empty() || state.problems_only {
         super::overlay::clear_filter(state);
     } else if state.view != View::Fleet {
         view(state, View::Fleet);

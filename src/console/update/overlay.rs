@@ -1,49 +1,25 @@
-//! Help, filter, palette and export: what they do with a key.
+//! Filter, palette and export: what they do with a key.
 
 use super::{
     super::{
         action::Action,
         export::Form,
         input::Line,
-        keys::Chord,
         message::Effect,
         named,
         palette::{Command, Palette, Recall},
         sheet::{About, Kind},
-        state::{Overlay, State, View},
+        state::{Overlay, State},
     },
-    act, dialog, navigate, sort,
+    act, dialog, lists, navigate, sort,
 };
 use crate::fleet::{ContextId, Uid};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// Esc, or whatever asks for going back, for the help page and the same key again.
-pub fn help(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let action = state.keymap.action(Chord::from(key));
-    let farthest = crate::console::view::overlay::help_farthest(state);
-    let Overlay::Help { scroll } = &mut state.overlay else { return Vec::new() };
-    match (key.code, action) {
-        (_, Some(Action::Down)) => *scroll = (*scroll + 1).min(farthest),
-        (_, Some(Action::Up)) => *scroll = scroll.saturating_sub(1),
-        (_, Some(Action::HalfPageDown | Action::PageDown)) => *scroll = (*scroll + 10).min(farthest),
-        (_, Some(Action::HalfPageUp | Action::PageUp)) => *scroll = scroll.saturating_sub(10),
-        (_, Some(Action::First)) => *scroll = 0,
-        (_, Some(Action::Last)) => *scroll = farthest,
-        (KeyCode::Esc | KeyCode::Enter, _) | (_, Some(Action::Help | Action::Back | Action::Quit)) => {
-            state.overlay = Overlay::None;
-        }
-        _ => {}
-    }
-    Vec::new()
-}
-
 pub fn open_filter(state: &mut State) {
-    if !matches!(state.view, View::Fleet | View::Machines) {
-        navigate::view(state, View::Fleet);
-    }
     state.zoom = false;
     state.pane = super::super::state::Pane::Main;
-    state.filter_before = state.filter.value().to_owned();
+    state.filter_before = state.line().value().to_owned();
     state.overlay = Overlay::Filter;
 }
 
@@ -56,7 +32,8 @@ pub fn filter(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         }
         KeyCode::Enter => {
             state.overlay = Overlay::None;
-            if let Some(mistake) = state.sifter.mistake().map(ToOwned::to_owned) {
+            lists::keep(state);
+            if let Some(mistake) = state.mistake().map(ToOwned::to_owned) {
                 state.complain(mistake);
             }
         }
@@ -64,7 +41,7 @@ pub fn filter(state: &mut State, key: KeyEvent) -> Vec<Effect> {
             navigate::travel(state, if key.code == KeyCode::Down { Action::Down } else { Action::Up });
         }
         _ => {
-            if state.filter.key(key) {
+            if state.line_mut().key(key) {
                 sift(state);
             }
         }
@@ -73,13 +50,14 @@ pub fn filter(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 }
 
 pub fn set_filter(state: &mut State, text: &str) {
-    state.filter = Line::with(text);
+    *state.line_mut() = Line::with(text);
     sift(state);
 }
 
 fn sift(state: &mut State) {
-    state.sifter.refresh(state.filter.value(), &state.snapshot);
-    state.lay_out();
+    state.sifter.type_in(state.filter.value(), &state.snapshot);
+    state.sift_lists();
+    lists::keep(state);
 }
 
 pub fn clear_filter(state: &mut State) {
@@ -93,7 +71,7 @@ pub fn toggle_problems(state: &mut State) {
         let key = state.keymap.key(Action::Problems);
         state.tell(format!("only what has a problem: `{key}` shows everything again"));
     }
-    state.lay_out();
+    sift(state);
 }
 
 pub fn open_palette(state: &mut State) {
@@ -177,10 +155,11 @@ fn run(state: &mut State, command: Command) -> Result<Vec<Effect>, String> {
             return Ok(Vec::new());
         }
         Command::Filter(text) => {
-            if state.view != View::Machines {
-                navigate::view(state, View::Fleet);
-            }
             set_filter(state, &text);
+            lists::keep(state);
+            if let Some(mistake) = state.mistake() {
+                return Err(mistake.to_owned());
+            }
             Vec::new()
         }
         Command::Show { form, kind, name } => {
@@ -192,6 +171,15 @@ fn run(state: &mut State, command: Command) -> Result<Vec<Effect>, String> {
             return Ok(super::custom::run(state, &name));
         }
         Command::Columns(words) => sort::columns(state, &words)?,
+        Command::Messages => {
+            super::pager::messages(state);
+            return Ok(Vec::new());
+        }
+        Command::Mouse(on) => super::mouse::switch(state, on),
+        Command::Tour => {
+            super::tour::open(state);
+            Vec::new()
+        }
         Command::Theme(name) => vec![Effect::Theme(name)],
         Command::Do(Action::Quit) => return Ok(vec![Effect::Quit]),
         Command::Do(action) => {
@@ -207,7 +195,7 @@ fn run(state: &mut State, command: Command) -> Result<Vec<Effect>, String> {
 fn about(state: &State, kind: Kind, written: &str) -> Result<About, String> {
     let snapshot = &state.snapshot;
     let gone = || "it is gone".to_owned();
-    let (context, name) = match kind {
+    let (context, name) = match &kind {
         Kind::Cluster => {
             let row = &named::cluster(snapshot, written)?.row;
             (row.uid.context, row.name.to_string())
@@ -224,14 +212,26 @@ fn about(state: &State, kind: Kind, written: &str) -> Result<About, String> {
             let uid = named::operation(snapshot, written)?;
             (uid.context, snapshot.operation(&uid).ok_or_else(gone)?.name.to_string())
         }
-        Kind::MachineSet => (state.context_here().unwrap_or(ContextId::FIRST), written.to_owned()),
+        Kind::MachineSet | Kind::Other(_) => (only_here(state)?, written.to_owned()),
     };
     let namespace = state.context(context).place.namespace.clone();
     Ok(About { context, kind, namespace, name })
 }
 
+/// The context that the cursor is in: of what is not kept here, each may have one of the same name.
+fn only_here(state: &State) -> Result<ContextId, String> {
+    state.context_here().ok_or_else(|| {
+        let names: Vec<&str> = state.contexts.iter().map(|context| context.place.context.as_str()).collect();
+        format!("put the cursor into a context first, for each may have one of that name: {}", names.join(", "))
+    })
+}
+
 pub fn export(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let now = state.now;
     let Overlay::Export(dialog) = &mut state.overlay else { return Vec::new() };
+    if key.code != KeyCode::Esc && dialog.is_guarded(now) {
+        return Vec::new();
+    }
     let at = Form::ALL.iter().position(|f| *f == dialog.form).unwrap_or(0);
     match key.code {
         KeyCode::Esc | KeyCode::Char('q') => state.overlay = Overlay::None,
@@ -257,9 +257,16 @@ pub fn export(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 
 /// Pasted text goes where typed text would; elsewhere it is dropped, for it would be taken for keys.
 pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
+    if state.tour.is_some() {
+        return Vec::new();
+    }
+    if let Some(help) = &mut state.help {
+        super::help::paste(help, text);
+        return Vec::new();
+    }
     match &mut state.overlay {
         Overlay::Filter => {
-            state.filter.paste(text);
+            state.line_mut().paste(text);
             sift(state);
         }
         Overlay::Palette(palette) => {
@@ -268,6 +275,7 @@ pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
         }
         Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_) => dialog::paste(state, text),
         Overlay::Pager(pager) => super::pager::paste(pager, text),
+        Overlay::Audit(audit) => super::audit::paste(audit, &state.snapshot, text),
         _ => {}
     }
     Vec::new()

@@ -4,9 +4,10 @@ use super::super::{
     action::Action,
     keys::Chord,
     message::Effect,
-    pager::{Pager, Source},
+    pager::{Look, Pager, Source, Text},
     sheet::{self, About, Form, Kind, Reading},
     state::{Overlay, State, View},
+    text,
 };
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -26,17 +27,26 @@ fn under_cursor(state: &State) -> Option<About> {
     if state.view != View::Events {
         return sheet::about(state);
     }
-    let event = state.snapshot.events.get(state.events.index)?;
+    let event = state.sieves.events.get(state.events.index)?;
     let kind = Kind::of_event(&event.kind)?;
     let context = event.uid.context;
     let namespace = state.context(context).place.namespace.clone();
     Some(About { context, kind, namespace, name: event.name.to_string() })
 }
 
+/// What the console has said so far.
+pub fn messages(state: &mut State) {
+    let mut pager = Pager::new("Messages".into(), "messages.txt".into(), Source::Messages, Look::Plain, state.size);
+    pager.take(Text { folded: state.said.text(), whole: None });
+    state.overlay = Overlay::Pager(Box::new(pager));
+}
+
 /// Opens an object as text; it is read live.
 pub fn open(state: &mut State, about: About, form: Form) -> Vec<Effect> {
-    let title = format!("{}  {} {}", form.title(), about.kind.as_str(), about.name);
-    let file = format!("{}.{}", about.name, form.extension());
+    let context = &state.context(about.context).place.context;
+    let place = if state.has_several_contexts() { format!("  in {context}") } else { String::new() };
+    let title = format!("{}  {} {}{place}", form.title(), about.kind.as_str(), about.name);
+    let file = format!("{}.{}", text::plain(&about.name), form.extension());
     let source = Source::Object { about, form };
     state.overlay = Overlay::Pager(Box::new(Pager::new(title, file, source, form.look(), state.size)));
     read(state)
@@ -62,10 +72,15 @@ pub fn answered(state: &mut State, ticket: u64, outcome: Result<Box<Reading>, St
     pager.waiting = None;
     match (outcome, &pager.source) {
         (Ok(reading), Source::Object { form, .. }) => {
-            let text = sheet::render(&reading, *form, now);
+            let (text, is_log) = (sheet::render(&reading, *form, now), *form == Form::Log);
+            let is_first = pager.text().is_empty();
             pager.take(text);
+            // What was said last is what is asked for; a person who has gone elsewhere in it stays there.
+            if is_log && is_first {
+                pager.go_to_end();
+            }
         }
-        (Ok(_), Source::Command { .. }) => {}
+        (Ok(_), Source::Command { .. } | Source::Messages) => {}
         // What was read before is still worth looking at.
         (Err(why), _) if pager.page.len() > 0 => state.complain(why),
         (Err(why), _) => pager.failed = Some(why),
@@ -102,6 +117,7 @@ pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         (KeyCode::Char(' '), _) if plain => pager.scroll(page),
         (KeyCode::Esc, _) if pager.search.is_on() => pager.search = Default::default(),
         (KeyCode::Esc | KeyCode::Char('q'), _) | (_, Some(Action::Back | Action::Quit)) => return close(state),
+        (_, Some(Action::Help)) => super::help::open(state),
         (_, Some(action)) => travel(pager, action, page),
         _ => {}
     }

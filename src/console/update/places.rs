@@ -6,7 +6,7 @@ use super::super::{
     state::{Overlay, State, View},
     tree::RowId,
 };
-use super::navigate;
+use super::{lists, navigate};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// One place back or forward.
@@ -29,8 +29,8 @@ pub fn swap(state: &mut State) {
 fn go(state: &mut State, place: &Location) {
     navigate::view(state, place.view);
     places::set_list(state, place);
-    state.sifter.refresh(place.filter.as_str(), &state.snapshot);
-    state.lay_out();
+    state.sifter.apply(state.filter.value(), &state.snapshot);
+    state.sift_lists();
     let snapshot = state.snapshot.clone();
     let found = match (&place.spot, place.view) {
         (Spot::Row(row), _) => {
@@ -53,7 +53,7 @@ fn go(state: &mut State, place: &Location) {
             snapshot.events.iter().any(|event| event.uid == *uid)
         }
     };
-    navigate::keep_lists(state);
+    lists::keep(state);
     if !found {
         state.complain("what was there is not in the fleet any more");
     }
@@ -119,7 +119,8 @@ pub fn come_back(state: &mut State) {
         && state.view == View::Fleet
         && state.tree.cursor == RowId::Meta
         && state.filter.is_empty()
-        && matches!(state.overlay, Overlay::None);
+        && matches!(state.overlay, Overlay::None)
+        && state.help.is_none();
     if !is_untouched {
         return;
     }

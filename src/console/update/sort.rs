@@ -5,6 +5,7 @@ use super::super::{
     state::{State, View},
     table::{self, PLAIN, WIDE},
 };
+use crate::fleet::sort::Key;
 
 /// To be ordered by the next column, or by the one before. From elsewhere this is the way into the table.
 pub fn by_column(state: &mut State, forward: bool) {
@@ -12,6 +13,15 @@ pub fn by_column(state: &mut State, forward: bool) {
         return elsewhere(state);
     }
     state.table.sort_by(forward);
+    say(state);
+}
+
+/// By this column; by the same one again, the order is turned round.
+pub fn by_key(state: &mut State, key: Key) {
+    if state.table.key == key {
+        return reverse(state);
+    }
+    (state.table.key, state.table.reversed) = (key, false);
     say(state);
 }
 
@@ -39,8 +49,9 @@ pub fn wrap(state: &mut State) {
         state.log_wraps = !state.log_wraps;
         return;
     }
-    let wide = table::columns(WIDE);
-    state.table.columns = if state.table.columns == wide { table::columns(PLAIN) } else { wide };
+    let several = state.has_several_contexts();
+    let wide = table::built_in(WIDE, several);
+    state.table.columns = if state.table.columns == wide { table::built_in(PLAIN, several) } else { wide };
 }
 
 /// `:columns …`: shows these columns or those of a set, or keeps what is shown as a set.
@@ -48,8 +59,8 @@ pub fn columns(state: &mut State, words: &[String]) -> Result<Vec<Effect>, Strin
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut effects = Vec::new();
     match words.as_slice() {
-        ["plain"] => state.table.columns = table::columns(PLAIN),
-        ["wide"] => state.table.columns = table::columns(WIDE),
+        ["plain"] => state.table.columns = table::built_in(PLAIN, state.has_several_contexts()),
+        ["wide"] => state.table.columns = table::built_in(WIDE, state.has_several_contexts()),
         ["save", name] if is_name(name) => {
             state.column_sets.insert((*name).to_owned(), state.table.columns.clone());
             state.tell(format!("kept: `:columns {name}` shows these columns again"));

@@ -58,8 +58,8 @@ pub fn stop(state: &mut State) -> Vec<Effect> {
 pub fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     use Action::{
         Arm, AskAgain, Back, Command, Copy, Down, First, Follow, HalfPageDown, HalfPageUp, Help, Last, Logs, Mark,
-        Open, PageDown, PageUp, Quit, Redraw, Ssh, Suspend, Up, ViewEvents, ViewFleet, ViewHosts, ViewOperations, Why,
-        Wrap,
+        Open, PageDown, PageUp, Quit, Redraw, Ssh, Suspend, Up, ViewEvents, ViewFleet, ViewHosts, ViewMachines,
+        ViewOperations, Why, Wrap,
     };
     match action {
         Down => scroll(state, 1),
@@ -75,7 +75,7 @@ pub fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         Why | AskAgain => return Some(open(state)),
         Open => list_alike(state),
         Mark => mark_alike(state),
-        Logs | ViewFleet | ViewOperations | ViewEvents | ViewHosts => {
+        Logs | ViewFleet | ViewOperations | ViewMachines | ViewEvents | ViewHosts => {
             state.why = None;
             return None;
         }
@@ -120,7 +120,7 @@ fn page(state: &State) -> isize {
     isize::try_from(view::why::journal_height(state).max(2)).unwrap_or(isize::MAX)
 }
 
-fn scroll(state: &mut State, rows: isize) {
+pub fn scroll(state: &mut State, rows: isize) {
     let height = view::why::journal_height(state);
     let Some(why) = &mut state.why else { return };
     let farthest = why.entries.len().saturating_sub(height);

@@ -3,10 +3,12 @@
 use super::{
     super::{
         audit::{Audit, Entry, Scope},
+        here,
         state::State,
         text,
     },
     contexts,
+    overlay::{at_cursor, mistaken},
     pen::{Pen, Strip, row_of},
 };
 use crate::{config::Role, fleet::Health};
@@ -16,11 +18,14 @@ use ratatui::layout::{Position, Rect};
 pub fn draw(pen: &mut Pen, state: &State, audit: &Audit, area: Rect) -> Option<Position> {
     pen.clear(area);
     let title = Strip::of("Who did what", Role::Title).add(format!("  {}", text::cut(&audit.title, 40)), Role::Accent);
-    let entries = match audit.rows.len() {
-        1 => "1 entry".to_owned(),
-        many => format!("{} entries", text::number(many)),
+    let right = match (audit.filter.is_empty(), audit.rows.len()) {
+        (false, left) => {
+            let said = format!("{} of {} match", text::number(left), text::number(audit.of_all));
+            Strip::of(said, Role::Accent)
+        }
+        (true, 1) => Strip::of("1 entry · newest first", Role::Muted),
+        (true, many) => Strip::of(format!("{} entries · newest first", text::number(many)), Role::Muted),
     };
-    let right = Strip::of(format!("{entries} · newest first"), Role::Muted);
     let frame = Rect { height: area.height.saturating_sub(1), ..area };
     let inner = pen.frame(frame, true, &title, &right);
     let widths = Widths::of(inner.width.into());
@@ -31,7 +36,7 @@ pub fn draw(pen: &mut Pen, state: &State, audit: &Audit, area: Rect) -> Option<P
     pen.strip(row_of(inner, 0), &head);
     if audit.rows.is_empty() {
         let said = match (audit.filter.is_empty(), &audit.scope) {
-            (false, _) => "Nothing of it has these words: esc takes them away.",
+            (false, _) => "Nothing matches: `=` is exact, `:` begins so, `~` contains. Esc clears the filter.",
             (true, Scope::All) => "Nobody has changed anything, as far as events and operations are still there.",
             (true, _) => "Nobody has changed anything here, as far as is known; `a` shows the whole fleet.",
         };
@@ -53,7 +58,7 @@ pub fn draw(pen: &mut Pen, state: &State, audit: &Audit, area: Rect) -> Option<P
             pen.strip(last, &Strip::of(format!(" {} {said}", pen.glyphs.health(Health::Warning)), Role::Warning));
             None
         }
-        _ => foot(pen, audit, last),
+        _ => foot(pen, state, audit, last),
     }
 }
 
@@ -91,16 +96,23 @@ fn when(at: Timestamp, now: Timestamp) -> String {
     if day(at) == day(now) { text::clock(at) } else { at.strftime("%m-%d %H:%M").to_string() }
 }
 
-fn foot(pen: &mut Pen, audit: &Audit, area: Rect) -> Option<Position> {
+fn foot(pen: &mut Pen, state: &State, audit: &Audit, area: Rect) -> Option<Position> {
     if audit.typing || !audit.filter.is_empty() {
-        let strip = Strip::of(" / ", Role::Key).add(text::clean(audit.filter.value()), Role::Input);
+        let mut strip = Strip::of(" / ", Role::Key).add(text::clean(audit.filter.value()), Role::Input);
+        match &audit.mistake {
+            Some(mistake) => strip = mistaken(strip, mistake, area),
+            None if audit.filter.is_empty() => {
+                strip.push("  words, or who=alice what=scales; enter keeps it, esc takes it back", Role::Muted);
+            }
+            None => {}
+        }
         pen.strip(area, &strip);
-        return audit.typing.then(|| Position::new(area.x + 3 + audit.filter.cursor() as u16, area.y));
+        return audit.typing.then(|| at_cursor(&audit.filter, area));
     }
     let mut strip = Strip::of(" ", Role::Text);
-    for (key, hint) in [("enter", "go there"), ("/", "words"), ("a", "whole fleet"), ("esc", "close")] {
-        strip.push(key, Role::Key);
-        strip.push(format!(" {hint}  "), Role::Muted);
+    for hint in here::audit().first {
+        strip.push(hint.keys(state).into_iter().next().unwrap_or_default(), Role::Key);
+        strip.push(format!(" {}  ", hint.hint()), Role::Muted);
     }
     pen.strip(area, &strip);
     None

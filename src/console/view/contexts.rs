@@ -1,7 +1,12 @@
 //! One of several meta clusters: its branch in the tree, its page, and how its line is, in words.
 
 use super::{
-    super::{message::Order, state::State, text},
+    super::{
+        contexts::{Context, is_live},
+        message::Order,
+        state::State,
+        text,
+    },
     pen::{Pen, Strip},
     tree::{self, Columns},
 };
@@ -9,10 +14,13 @@ use crate::{
     api::MachineState,
     config::{Accent, Role},
     console::glyphs::Glyphs,
-    fleet::{Connection, ContextId, Health, Line, StateCounts},
+    fleet::{Connection, ContextId, Health, Line, Snapshot, StateCounts},
 };
 use jiff::Timestamp;
-use std::hash::{Hash, Hasher};
+use std::{
+    borrow::Cow,
+    hash::{Hash, Hasher},
+};
 
 /// What is shown, for the header: the context that the cursor is in, as the block that it is marked with.
 pub fn title(glyphs: Glyphs, state: &State, width: usize) -> Strip {
@@ -76,9 +84,32 @@ pub fn column(state: &State, context: Option<ContextId>) -> String {
     if !state.has_several_contexts() {
         return String::new();
     }
-    let longest = state.contexts.iter().map(|c| text::width(&c.place.context)).max().unwrap_or(0).clamp(7, 16);
-    let name = context.map_or("CONTEXT", |context| &state.context(context).place.context);
-    format!("{} ", text::left(name, longest))
+    let longest = state.contexts.iter().map(|c| text::width(&marked(c))).max().unwrap_or(0).clamp(7, 16);
+    let name = context.map_or("CONTEXT".into(), |context| marked(state.context(context)));
+    format!("{} ", text::left(&name, longest))
+}
+
+/// What a context is called where it is a cell: `!` before the name is production, whatever the colours and shapes.
+pub fn marked(context: &Context) -> Cow<'_, str> {
+    let name = &context.place.context;
+    if context.production { format!("!{name}").into() } else { name.into() }
+}
+
+/// The name of a context in a list of several, on the colour that it is marked with.
+pub fn cell(state: &State, context: ContextId, width: usize) -> Strip {
+    let known = state.context(context);
+    let accent = known.accent.or(known.production.then_some(Accent::Red));
+    let name = text::cut(&marked(known), width);
+    let begin = Strip::of(name, accent.map_or(Role::Muted, Accent::role));
+    begin.tab(width)
+}
+
+/// The same for a list whose title has [`column`]; nothing where there is one context.
+pub fn named(state: &State, context: ContextId) -> Strip {
+    match text::width(&column(state, None)) {
+        0 => Strip::new(),
+        width => cell(state, context, width - 1).add(" ", Role::Muted),
+    }
 }
 
 /// The branch: its name, its machines, and how its line is.
@@ -100,6 +131,18 @@ pub fn row(strip: &mut Strip, pen: &Pen, state: &State, context: ContextId, open
         }
     }
     *strip = std::mem::take(strip).append(words);
+}
+
+/// How many of the contexts do not answer, in words; `None` where all do.
+pub fn out_of_reach(glyphs: Glyphs, snapshot: &Snapshot) -> Option<String> {
+    let all = snapshot.contexts().count();
+    let away = snapshot.contexts().filter(|context| !is_live(snapshot, *context)).count();
+    let offline = glyphs.connection(false);
+    match (away, all) {
+        (0, _) => None,
+        (_, 1) => Some(format!("{offline} offline")),
+        (away, all) => Some(format!("{offline} {away} of {all} offline")),
+    }
 }
 
 /// What may not be done there.

@@ -1,21 +1,24 @@
 //! The detail pane: what is known of whatever the cursor is on, a few panels from top to bottom.
 
 mod alike;
+mod grid;
 mod machine;
 mod operation;
 mod pool;
 mod rollout;
 mod scope;
+mod spark;
 
 use super::{
     super::{
         glyphs::Glyphs,
         layout::Class,
         state::{Pane, State, Subject, View},
+        tree::Row,
     },
     pen::{Pen, Strip},
 };
-use crate::config::Role;
+use crate::{config::Role, fleet::Health};
 use ratatui::layout::Rect;
 use std::{
     hash::{Hash, Hasher},
@@ -36,8 +39,18 @@ impl Panel {
         Self { title: Strip::of(title, Role::Title), right: Strip::new(), lines, grows: false }
     }
 
+    /// A frame around `columns` shows both.
+    fn has_room(title: &str, right: &Strip, columns: usize) -> bool {
+        super::pen::has_room(super::super::text::width(title), right, columns + 2)
+    }
+
     pub fn right(self, right: Strip) -> Self {
         Self { right, ..self }
+    }
+
+    /// No fact is cut: each line is broken between two of them where it is too long.
+    pub fn flowing(self, columns: usize) -> Self {
+        Self { lines: self.lines.into_iter().flat_map(|line| line.flow(columns)).collect(), ..self }
     }
 
     pub fn growing(self) -> Self {
@@ -58,6 +71,11 @@ pub struct Room {
 pub fn fingerprint(state: &State, hash: &mut impl Hasher) {
     match state.subject() {
         Subject::Fleet | Subject::Context(_) | Subject::Idle(_) | Subject::Clusters(_) => {
+            // The totals may stay as they are while machines of one cluster fall ill and those of another get well.
+            for node in &state.snapshot.clusters {
+                (node.health, node.ready(), node.desired, Health::ALL.map(|health| node.counts.health(health)))
+                    .hash(hash);
+            }
             (Arc::as_ptr(&state.snapshot.operations).cast::<()>() as usize, state.snapshot.idle_count()).hash(hash);
         }
         Subject::Cluster(node) => (Arc::as_ptr(node) as usize).hash(hash),
@@ -91,7 +109,11 @@ fn room(state: &State, class: Class, area: Rect) -> Room {
 fn panels(state: &State, glyphs: Glyphs, room: Room) -> Vec<Panel> {
     let host = (state.view == View::Hosts).then(|| super::hosts::panel(state, room.width)).flatten();
     let panels = match state.subject() {
-        Subject::Fleet | Subject::Clusters(_) => scope::fleet(glyphs, state, room),
+        Subject::Fleet => scope::fleet(glyphs, state, room),
+        Subject::Clusters(at) => match state.tree.row(&state.snapshot, at) {
+            Some(Row::Clusters { nodes, .. }) => scope::clusters(glyphs, state, nodes, room),
+            _ => scope::fleet(glyphs, state, room),
+        },
         Subject::Context(context) => scope::context(glyphs, state, context, room),
         Subject::Idle(context) => scope::idle(state, context),
         Subject::Cluster(node) => scope::cluster(glyphs, state, node, room),

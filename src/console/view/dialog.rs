@@ -196,7 +196,7 @@ fn blocked(state: &State, dialog: &dyn Ask) -> Option<String> {
 
 fn buttons(pen: &mut Pen, state: &State, dialog: &dyn Ask, area: Rect) {
     let ready = blocked(state, dialog).is_none();
-    // Until the name is typed, Cancel is what Enter would mean here.
+    // Until the name is right nothing but Cancel is offered: Enter goes from field to field.
     let shown_focus = match dialog.form().focus {
         Field::Value | Field::Reason => Field::Cancel,
         Field::Confirm if ready => Field::Apply,

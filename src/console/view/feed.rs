@@ -22,7 +22,7 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
 
 fn events(pen: &mut Pen, state: &State, area: Rect) {
     let events = &state.snapshot.events;
-    let right = match state.events.top {
+    let right = match state.feed_top {
         0 => Strip::new(),
         newer => Strip::of(format!("{} newer · {} follow", text::number(newer), follow_key(state)), Role::Accent),
     };
@@ -30,7 +30,7 @@ fn events(pen: &mut Pen, state: &State, area: Rect) {
     if events.is_empty() {
         pen.strip(row_of(inner, 0), &Strip::of(" Nothing has happened yet.", Role::Muted));
     }
-    for (row, event) in (0..inner.height).zip(events.iter().skip(state.events.top)) {
+    for (row, event) in (0..inner.height).zip(events.iter().skip(state.feed_top)) {
         pen.strip(row_of(inner, row), &event_row(pen, state, Strip::of(" ", Role::Text), event, inner.width.into()));
     }
 }

@@ -5,8 +5,9 @@ use super::{
         action::Action,
         confirm::Deed,
         form::Field,
+        here::{self, Hint},
         layout::Class,
-        state::{Notice, Overlay, Pane, State, Subject, View},
+        state::{Notice, Overlay, State, Subject, View},
         text,
     },
     contexts,
@@ -14,7 +15,7 @@ use super::{
     tree::role,
 };
 use crate::config::Role;
-use crate::fleet::{Health, Line, PoolNode};
+use crate::fleet::{Health, Line};
 use ratatui::layout::Rect;
 
 /// Most lines that one notice takes.
@@ -141,9 +142,9 @@ pub fn tabs(pen: &mut Pen, state: &State, area: Rect) {
     }
     pen.strip(area, &left);
     let mut right = Strip::new();
-    if !state.filter.is_empty() && !matches!(state.overlay, Overlay::Filter) {
+    if !state.line().is_empty() && !matches!(state.overlay, Overlay::Filter) {
         right.push(format!("{} ", state.keymap.key(Action::Filter)), Role::Key);
-        right.push(text::cut(state.filter.value(), 30), Role::Accent);
+        right.push(text::cut(state.line().value(), 30), Role::Accent);
         right.push(" ", Role::Text);
     }
     if !state.marks.is_empty() {
@@ -156,6 +157,18 @@ pub fn tabs(pen: &mut Pen, state: &State, area: Rect) {
         right.push(text::cut(&error, usize::from(area.width).saturating_sub(left.width() + 2)), Role::Warning);
     }
     pen.right(area, &right);
+}
+
+/// The view whose title stands in that column of the line of views.
+pub fn tab_at(state: &State, column: u16) -> Option<View> {
+    let mut begin = 1;
+    View::ALL.into_iter().find(|view| {
+        let key = text::width(&state.keymap.key(Action::of_view(*view)));
+        let end = begin + key + 1 + text::width(view.title());
+        let is_here = (begin..end).contains(&usize::from(column));
+        begin = end + 2;
+        is_here
+    })
 }
 
 fn breadcrumb(state: &State) -> String {
@@ -187,13 +200,13 @@ pub fn hints(pen: &mut Pen, state: &State, area: Rect) {
         return say(pen, notice, area);
     }
     let mut strip = Strip::of(" ", Role::Text);
-    let of_actions = |actions: Vec<Action>| -> Vec<(String, &str, bool)> {
-        let hint = |action: Action| (state.keymap.key(action), action.entry().hint, state.why_not(action).is_none());
-        actions.into_iter().map(hint).collect()
+    let of_hint = |hint: Hint| {
+        let allowed = hint.action().is_none_or(|action| state.why_not(action).is_none());
+        (hint.keys(state).into_iter().next().unwrap_or_default(), hint.hint(), allowed)
     };
-    let keys = match of_overlay(state) {
+    let keys: Vec<(String, &str, bool)> = match of_overlay(state) {
         Some(keys) => keys.iter().map(|(key, hint)| ((*key).to_owned(), *hint, true)).collect(),
-        None => of_actions(hinted(state)),
+        None => hinted(state).into_iter().map(of_hint).collect(),
     };
     for (key, hint, allowed) in keys {
         let piece = hint_of(&pen.glyphs.key(&key), hint, allowed);
@@ -236,7 +249,6 @@ fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> 
     match &state.overlay {
         // The pager has a line of its own.
         Overlay::None | Overlay::Filter | Overlay::Pager(_) | Overlay::Audit(_) => None,
-        Overlay::Help { .. } => Some(&[("j", "down"), ("k", "up"), ("esc", "close")]),
         Overlay::Palette(_) => {
             Some(&[("up", "up"), ("down", "down"), ("tab", "complete"), ("enter", "run"), ("esc", "close")])
         }
@@ -272,69 +284,24 @@ fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> 
     }
 }
 
-/// While a pool rolls out, what steers that; else what begins something.
-fn of_pool(node: &PoolNode) -> Vec<Action> {
-    let rollout = node.row.resource.as_ref().and_then(|pool| pool.status.as_ref()?.rollout.as_ref());
-    if rollout.is_some() {
-        return vec![Action::Pause, Action::Hold, Action::Abort, Action::Rollback, Action::Retry, Action::Logs];
-    }
-    vec![Action::Scale, Action::Upgrade, Action::Replace, Action::Logs, Action::Pause, Action::Open]
-}
-
-/// The actions worth a hint here, the most useful first.
-fn hinted(state: &State) -> Vec<Action> {
-    let mut actions = Vec::new();
-    if let Some(page) = &state.why {
-        return super::why::hinted(state, page);
-    }
-    match state.pane {
-        Pane::Main if state.view == View::Hosts => {
-            actions.extend([Action::Open, Action::AskAgain, Action::Ssh, Action::Why, Action::Logs]);
-        }
-        Pane::Feed if state.log.is_some() => actions.extend([Action::Follow, Action::Wrap, Action::Zoom]),
-        Pane::Main | Pane::Detail | Pane::Feed => match state.subject() {
-            _ if state.blocked_drain().is_some() => actions.extend([
-                Action::DrainWait,
-                Action::DrainSkip,
-                Action::DrainHint,
-                Action::DrainForce,
-                Action::Logs,
-            ]),
-            Subject::Cluster(_) => actions.extend([Action::Upgrade, Action::Expand]),
-            Subject::Pool(node) => actions.extend(of_pool(node)),
-            Subject::Machine(machine) => {
-                let why = (machine.health.is_problem()).then_some(Action::Why);
-                actions.extend(why.into_iter().chain([
-                    Action::Open,
-                    Action::Logs,
-                    Action::Ssh,
-                    Action::Mark,
-                    Action::Replace,
-                ]));
-                let cordoned = machine.node.as_ref().is_some_and(|node| node.unschedulable);
-                actions.extend(machine.pool.is_some().then_some(if cordoned {
-                    Action::Uncordon
-                } else {
-                    Action::Cordon
-                }));
-            }
-            Subject::Operation(operation) if operation.health() == Health::Bad => {
-                actions.extend([Action::Retry, Action::Logs, Action::Open]);
-            }
-            Subject::Operation(_) => actions.extend([Action::Logs, Action::Pause, Action::Open]),
-            _ => actions.push(Action::Expand),
-        },
+/// What is worth a hint here, the most useful first, and then what is useful everywhere.
+fn hinted(state: &State) -> Vec<Hint> {
+    let mut hints = here::here(state).first;
+    let mut add = |action| hints.push(Hint::Of(action));
+    if state.why.is_some() {
+        [Action::Help, Action::Back].into_iter().for_each(add);
+        return hints;
     }
     if state.layout().class > Class::Compact {
-        actions.push(Action::NextPane);
+        add(Action::NextPane);
     }
-    actions.extend([Action::Filter, Action::Problems, Action::Command, Action::Help]);
+    [Action::Filter, Action::Problems, Action::Command, Action::Help].into_iter().for_each(&mut add);
     if !state.is_armed() {
-        actions.push(Action::Arm);
+        add(Action::Arm);
     }
     if !super::super::update::is_at_top(state) {
-        actions.push(Action::Back);
+        add(Action::Back);
     }
-    actions.push(Action::Quit);
-    actions
+    add(Action::Quit);
+    hints
 }

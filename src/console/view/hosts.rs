@@ -4,7 +4,7 @@ use super::{
     super::{
         action::Action,
         hosts::{
-            Answer, HostRow, MOST_HOSTS,
+            Answer, HostRow, MOST_HOSTS, Stage,
             probe::{Reading, Unit},
         },
         state::{Pane, State},
@@ -15,6 +15,7 @@ use super::{
     tree::role,
 };
 use crate::{config::Role, fleet::Health};
+use jiff::Timestamp;
 use ratatui::layout::Rect;
 
 /// From this width on there is room for what is wrong in words.
@@ -25,7 +26,8 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
     let mut title = Strip::of("Hosts ", Role::Title).add(text::cut(&hosts.scope, 40), Role::Accent);
     if hosts.of > hosts.rows.len() {
         let filter = state.keymap.key(Action::Filter);
-        title.push(format!("  {MOST_HOSTS} of {}: `{filter}` or a pool", text::number(hosts.of)), Role::Warning);
+        let most = text::number(MOST_HOSTS);
+        title.push(format!("  {most} of {}: `{filter}` or a pool", text::number(hosts.of)), Role::Warning);
     }
     let inner = pen.frame(area, state.pane == Pane::Main, &title, &progress(state));
     if inner.height == 0 {
@@ -41,11 +43,14 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
         };
         pen.strip(row_of(inner, inner.height.min(3) - 1), &Strip::of(nothing, Role::Muted));
     }
+    if hosts.is_empty() && !hosts.rows.is_empty() {
+        super::list::empty(pen, state, true, "", inner);
+    }
     let rows = state.layout().list_height();
-    for (offset, host) in hosts.rows.iter().skip(hosts.list.top).take(rows).enumerate() {
+    for (offset, host) in hosts.from(hosts.list.top).take(rows).enumerate() {
         let here = row_of(inner, offset as u16 + 1);
         let selected = hosts.list.top + offset == hosts.list.index;
-        pen.strip(here, &columns.row(pen, host, selected));
+        pen.strip(here, &columns.row(pen, host, selected, state.now));
         if selected {
             pen.highlight(here);
         }
@@ -56,11 +61,36 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
 fn progress(state: &State) -> Strip {
     let hosts = &state.hosts;
     let key = state.keymap.key(Action::AskAgain);
+    let (answered, all) = (hosts.answered(), hosts.rows.len());
+    let mut strip = Strip::new();
+    if hosts.sieve.is_on() {
+        let (left, of) = (text::number(hosts.len()), text::number(all));
+        strip = strip.add(format!("{left} of {of} match · "), Role::Accent);
+    }
+    // Who is out of sight was not asked, or long ago.
+    let mut seen = Vec::new();
+    if answered < all {
+        seen.push(format!("{} of {} asked", text::number(answered), text::number(all)));
+    }
+    if hosts.stale() > 0 {
+        seen.push(format!("{} too old", text::number(hosts.stale())));
+    }
+    let again = if seen.is_empty() { format!("{key} asks again") } else { format!("{key} asks those in view again") };
     match (hosts.awaited(), hosts.troubled()) {
-        (0, 0) => Strip::of(format!("all well · {key} asks again"), Role::Muted),
-        (0, bad) => Strip::of(format!("{} to look at", text::number(bad)), Role::Warning)
-            .add(format!(" · {key} asks again"), Role::Muted),
-        (left, _) => Strip::of(format!("asking, {} left", text::number(left)), Role::Moving),
+        (0, 0) => {
+            // Nobody is well of whom nobody knows anything.
+            let well = (answered > 0).then(|| "all well".to_owned());
+            let parts: Vec<String> = seen.into_iter().chain(well).collect();
+            let gap = if parts.is_empty() { "" } else { " · " };
+            strip.add(format!("{}{gap}{again}", parts.join(", ")), Role::Muted)
+        }
+        (0, bad) => {
+            let gap = if seen.is_empty() { "" } else { " · " };
+            strip
+                .add(format!("{} to look at", text::number(bad)), Role::Warning)
+                .add(format!("{gap}{} · {key} asks again", seen.join(", ")), Role::Muted)
+        }
+        (left, _) => strip.add(format!("asking, {} left", text::number(left)), Role::Moving),
     }
 }
 
@@ -103,17 +133,17 @@ impl Columns {
         Strip::of(head, Role::Muted)
     }
 
-    fn row(self, pen: &Pen, host: &HostRow, selected: bool) -> Strip {
+    fn row(self, pen: &Pen, host: &HostRow, selected: bool, now: Timestamp) -> Strip {
         let health = host.health();
         let strip = Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent)
             .add(format!("{} ", pen.glyphs.health(health)), role(health))
             .add(text::left(&host.name, self.name), Role::Text);
+        let room = self.width.saturating_sub(strip.width() + 1);
         match &host.answer {
-            Answer::Awaited => strip.add(" …", Role::Muted),
-            Answer::Failed(why) => {
-                let room = self.width.saturating_sub(strip.width() + 1);
-                strip.add(format!(" {}", text::cut(why, room)), Role::Bad)
-            }
+            Answer::Awaited if host.stage == Stage::Asked => strip.add(" …", Role::Muted),
+            Answer::Awaited => strip.add(format!(" {}", pen.glyphs.dot()), Role::Muted),
+            answer if host.stale => strip.add(format!(" {}", text::cut(&old(answer, host, now), room)), Role::Muted),
+            Answer::Failed(why) => strip.add(format!(" {}", text::cut(without_name(why, &host.name), room)), Role::Bad),
             Answer::Read(reading) => self.reading(strip, reading, host.serves),
         }
     }
@@ -150,6 +180,34 @@ impl Columns {
     }
 }
 
+/// What a host said too long ago, with its age and without the marks of what is known.
+fn old(answer: &Answer, host: &HostRow, now: Timestamp) -> String {
+    let age = host.at.map_or_else(String::new, |at| age(at, now));
+    match answer {
+        Answer::Awaited => String::new(),
+        Answer::Failed(why) => format!("asked {age} ago: {}", without_name(why, &host.name)),
+        Answer::Read(reading) => {
+            let worries = reading.worries(host.serves);
+            let said = worries.first().map_or("well then", |worry| worry.text.as_str());
+            format!("answered {age} ago: {said}")
+        }
+    }
+}
+
+/// A sentence about a host that begins with its name, where that stands already.
+fn without_name<'a>(why: &'a str, name: &str) -> &'a str {
+    let rest = why.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ").or_else(|| rest.strip_prefix(' ')));
+    rest.filter(|rest| !rest.is_empty()).unwrap_or(why)
+}
+
+/// A screen at rest is drawn once a minute: seconds would stand still.
+fn age(at: Timestamp, now: Timestamp) -> String {
+    match text::seconds_between(at, now) {
+        seconds @ ..3600 => format!("{}m", seconds / 60),
+        seconds => text::duration(seconds),
+    }
+}
+
 fn load([one, five, fifteen]: [f64; 3]) -> String {
     let short = |n: f64| if n < 10.0 { format!("{n:.2}") } else { format!("{n:.0}") };
     format!("{} {} {}", short(one), short(five), short(fifteen))
@@ -178,18 +236,31 @@ fn round_trip(reading: &Reading) -> String {
 pub fn panel(state: &State, width: usize) -> Option<Panel> {
     let host = state.hosts.selected()?;
     let mut lines = Vec::new();
+    // What is too old has no colour of what is known.
+    let now_or_then = |role: Role| if host.stale { Role::Muted } else { role };
     match &host.answer {
-        Answer::Awaited => lines.push(Strip::of("it has not answered yet", Role::Muted)),
+        Answer::Awaited if host.stage == Stage::Asked => lines.push(Strip::of("it has not answered yet", Role::Muted)),
+        Answer::Awaited => lines.push(Strip::of("it was not asked yet", Role::Muted)),
         Answer::Failed(why) => {
-            lines.extend(text::wrap(why, width).into_iter().take(5).map(|part| Strip::of(part, Role::Bad)));
+            lines
+                .extend(text::wrap(why, width).into_iter().take(5).map(|part| Strip::of(part, now_or_then(Role::Bad))));
         }
         Answer::Read(reading) => {
             let worries = reading.worries(host.serves);
-            lines.extend(worries.iter().map(|worry| Strip::of(worry.text.clone(), role(worry.health))));
+            lines.extend(worries.iter().map(|worry| Strip::of(worry.text.clone(), now_or_then(role(worry.health)))));
             if worries.is_empty() {
-                lines.push(Strip::of("well, as far as it says itself", role(Health::Good)));
+                let well = if host.stale { "it was well then" } else { "well, as far as it says itself" };
+                lines.push(Strip::of(well, now_or_then(role(Health::Good))));
             }
         }
     }
-    Some(Panel::new(format!("Host {}", text::clean(&host.name)), lines))
+    let mut panel = Panel::new(format!("Host {}", text::clean(&host.name)), lines);
+    if let Some(at) = host.at {
+        let again = if host.stage == Stage::Asked { ", asked again" } else { "" };
+        let is_fresh = text::seconds_between(at, state.now) < 60;
+        let age = if is_fresh { String::new() } else { format!(", {} ago", age(at, state.now)) };
+        let said = format!("answered {}{age}{again}", text::clock(at));
+        panel = panel.right(Strip::of(said, Role::Muted));
+    }
+    Some(panel)
 }

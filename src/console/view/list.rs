@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        sieve::Sieve,
         state::{Pane, State},
         text,
     },
@@ -14,56 +15,88 @@ use crate::fleet::{EventRow, OperationRow};
 use ratatui::layout::Rect;
 
 pub fn operations(pen: &mut Pen, state: &State, area: Rect) {
-    let operations = &state.snapshot.operations;
-    let under_way = operations.iter().filter(|o| !o.is_final()).count();
-    let right = Strip::of(format!("{under_way} under way · {} known", text::number(operations.len())), Role::Muted);
+    let operations = &state.sieves.operations;
+    let under_way = state.snapshot.operations.iter().filter(|o| !o.is_final()).count();
+    let all = format!("{under_way} under way · {} known", text::number(operations.of_all()));
+    let right = of_all(operations).unwrap_or_else(|| Strip::of(all, Role::Muted));
     let inner = pen.frame(area, state.pane == Pane::Main, &Strip::of("Operations", Role::Title), &right);
     if inner.height == 0 {
         return;
     }
     let context = contexts::column(state, None);
-    let name = usize::from(inner.width).saturating_sub(46 + text::width(&context)).max(12);
+    // The age is never cut, for half a number is another number: the state gives way before the name does.
+    let left = usize::from(inner.width).saturating_sub(32 + text::width(&context));
+    let word = left.saturating_sub(12).clamp(9, 14);
+    let widths = (left.saturating_sub(word).max(6), word, inner.width.into());
     let head = format!(
         "   {context}{} {} {} {} AGE",
-        text::left("NAME", name),
+        text::left("NAME", widths.0),
         text::left("TYPE", 10),
         text::right("DONE", 9),
-        text::left("STATE", 14)
+        text::left("STATE", word)
     );
     pen.strip(row_of(inner, 0), &Strip::of(head, Role::Muted));
-    if operations.is_empty() {
-        let nothing = "   Nothing has been done yet: scale a pool, and the operation is here.";
-        pen.strip(row_of(inner, inner.height.min(3) - 1), &Strip::of(nothing, Role::Muted));
+    if operations.len() == 0 {
+        let nothing = "Nothing has been done yet: scale a pool, and the operation is here.";
+        empty(pen, state, operations.is_on(), nothing, inner);
     }
     let rows = state.layout().list_height();
-    for (offset, operation) in operations.iter().skip(state.operations.top).take(rows).enumerate() {
+    for (offset, operation) in operations.from(state.operations.top).take(rows).enumerate() {
         let here = row_of(inner, offset as u16 + 1);
         let selected = state.operations.top + offset == state.operations.index;
-        pen.strip(here, &operation_row(pen, state, operation, name, selected));
+        pen.strip(here, &operation_row(pen, state, operation, widths, selected));
         if selected {
             pen.highlight(here);
         }
     }
 }
 
-fn operation_row(pen: &Pen, state: &State, operation: &OperationRow, name: usize, selected: bool) -> Strip {
+/// How many of how many, where something is left out.
+fn of_all<T>(sieve: &Sieve<T>) -> Option<Strip> {
+    let said = || format!("{} of {} match", text::number(sieve.len()), text::number(sieve.of_all()));
+    sieve.is_on().then(|| Strip::of(said(), Role::Accent))
+}
+
+/// Why there are no rows.
+pub fn empty(pen: &mut Pen, state: &State, is_filtered: bool, nothing: &str, inner: Rect) {
+    let line = match (is_filtered, state.line().is_empty()) {
+        (false, _) => nothing,
+        (true, true) => "Nothing here has a problem.",
+        (true, false) => "Nothing matches; esc clears the filter.",
+    };
+    pen.strip(row_of(inner, inner.height.min(3) - 1), &Strip::of(format!("   {line}"), Role::Muted));
+}
+
+/// `name` and `word` are the columns of the name and of the state, `all` those of the row.
+fn operation_row(
+    pen: &Pen,
+    state: &State,
+    operation: &OperationRow,
+    (name, word, all): (usize, usize, usize),
+    selected: bool,
+) -> Strip {
     let role = role(operation.health());
     let progress = &operation.progress;
     let age = operation.finished_at.or(operation.started_at).or(operation.created_at);
     let state_word = if operation.paused && !operation.is_final() { "paused" } else { operation.state.as_str() };
-    Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent)
+    let strip = Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent)
         .add(format!("{} ", pen.glyphs.operation(operation.state, operation.paused)), role)
-        .add(contexts::column(state, Some(operation.uid.context)), Role::Muted)
+        .append(contexts::named(state, operation.uid.context))
         .add(text::left(&operation.name, name), Role::Text)
         .add(format!(" {} ", text::left(operation.type_.as_str(), 10)), Role::Muted)
         .add(text::right(&format!("{}/{}", progress.succeeded, progress.total), 9), Role::Text)
-        .add(format!(" {} ", text::left(state_word, 14)), role)
-        .add(age.map(|at| text::duration(text::seconds_between(at, state.now))).unwrap_or_default(), Role::Muted)
+        .add(format!(" {} ", text::left(state_word, word)), role);
+    let age = age.map(|at| text::duration(text::seconds_between(at, state.now)));
+    match age.filter(|age| strip.width() + age.len() <= all) {
+        Some(age) => strip.add(age, Role::Muted),
+        None => strip,
+    }
 }
 
 pub fn events(pen: &mut Pen, state: &State, area: Rect) {
-    let events = &state.snapshot.events;
-    let right = Strip::of(format!("{} · newest first", text::plural(events.len(), "event")), Role::Muted);
+    let events = &state.sieves.events;
+    let all = format!("{} · newest first", text::plural(events.of_all(), "event"));
+    let right = of_all(events).unwrap_or_else(|| Strip::of(all, Role::Muted));
     let inner = pen.frame(area, state.pane == Pane::Main, &Strip::of("Events", Role::Title), &right);
     if inner.height == 0 {
         return;
@@ -71,12 +104,20 @@ pub fn events(pen: &mut Pen, state: &State, area: Rect) {
     pen.strip(
         row_of(inner, 0),
         &Strip::of(
-            format!("   {}  {}{} WHAT", text::left("TIME", 8), contexts::column(state, None), text::left("ABOUT", 30)),
+            format!(
+                " {}{}{} WHAT",
+                text::left("TIME", 11),
+                contexts::column(state, None),
+                text::left("ABOUT", about_width(inner.width.into()))
+            ),
             Role::Muted,
         ),
     );
+    if events.len() == 0 {
+        empty(pen, state, events.is_on(), "Nothing has happened yet.", inner);
+    }
     let rows = state.layout().list_height();
-    for (offset, event) in events.iter().skip(state.events.top).take(rows).enumerate() {
+    for (offset, event) in events.from(state.events.top).take(rows).enumerate() {
         let here = row_of(inner, offset as u16 + 1);
         let selected = state.events.top + offset == state.events.index;
         let mark = Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent);
@@ -85,6 +126,10 @@ pub fn events(pen: &mut Pen, state: &State, area: Rect) {
             pen.highlight(here);
         }
     }
+}
+
+fn about_width(width: usize) -> usize {
+    (width / 4).clamp(16, 30)
 }
 
 /// Time, shape, what it is about, what happened, how often.
@@ -97,11 +142,11 @@ pub fn event_row(pen: &Pen, state: &State, strip: Strip, event: &EventRow, width
     };
     let times = if event.count > 1 { format!("  (×{})", event.count) } else { String::new() };
     let times = if glyphs.is_ascii() { times.replace('×', "x") } else { times };
-    let about = (width / 4).clamp(16, 30);
+    let about = about_width(width);
     let strip = strip
         .add(format!("{} ", text::clock(event.at)), Role::Muted)
         .add(format!("{glyph} "), role)
-        .add(contexts::column(state, Some(event.uid.context)), Role::Muted)
+        .append(contexts::named(state, event.uid.context))
         .add(text::left(&event.name, about), Role::Text)
         .add(" ", Role::Text);
     let room = width.saturating_sub(strip.width() + text::width(&times) + 1);

@@ -3,7 +3,8 @@
 
 use super::{
     super::{
-        pager::{Hit, Look, Pager, Row, Source},
+        here,
+        pager::{Hit, Look, Pager, Row},
         state::State,
         text,
     },
@@ -115,6 +116,13 @@ fn plain(strip: &mut Strip, look: Look, line: &str, start: usize, end: usize) {
 fn head(look: Look, line: &str) -> (usize, Role) {
     match look {
         Look::Plain => (0, Role::Text),
+        Look::Diff => match line.as_bytes().first() {
+            _ if line.starts_with("--- ") || line.starts_with("+++ ") => (4, Role::Title),
+            Some(b'#') => (line.len(), Role::Muted),
+            Some(b'-') => (line.len(), Role::Removed),
+            Some(b'+') => (line.len(), Role::Added),
+            _ => (0, Role::Text),
+        },
         Look::Yaml if line.trim_start().starts_with('#') => (line.len(), Role::Muted),
         Look::Yaml => {
             let end = line.find(": ").or_else(|| line.strip_suffix(':').map(str::len));
@@ -141,25 +149,10 @@ fn foot(pen: &mut Pen, state: &State, pager: &Pager, area: Rect) -> Option<Posit
         super::header::say(pen, notice, area);
         return None;
     }
-    let mut keys: Vec<(&str, &str)> = vec![
-        ("esc", if pager.is_running() { "stop" } else { "close" }),
-        ("/", "search"),
-        ("w", "wrap"),
-        ("Y", "copy"),
-        ("s", "save"),
-    ];
-    if pager.search.is_on() {
-        keys.insert(2, ("n N", "next"));
-    }
-    if matches!(pager.source, Source::Object { .. }) {
-        keys.push(("f", "again"));
-    }
-    if pager.can_unfold() {
-        keys.push(("m", if pager.unfolded { "fold" } else { "managed" }));
-    }
     let mut strip = Strip::of(" ", Role::Text);
-    for (key, meaning) in keys {
-        let next = Strip::of(key, Role::Key).add(format!(" {meaning}   "), Role::Muted);
+    for hint in here::pager(pager).first {
+        let key = hint.keys(state).join(" ");
+        let next = Strip::of(key, Role::Key).add(format!(" {}   ", hint.hint()), Role::Muted);
         if strip.width() + next.width() <= usize::from(area.width) + 3 {
             strip = strip.append(next);
         }

@@ -17,6 +17,8 @@ pub struct Pen<'a> {
     buffer: &'a mut Buffer,
     theme: &'a Theme,
     pub glyphs: Glyphs,
+    /// Where titles of frames stand: in ASCII a line of the frame and a character of a title may look the same.
+    titles: Vec<Rect>,
 }
 
 /// A line that is put together of pieces, each of one role.
@@ -92,11 +94,22 @@ impl Strip {
     pub fn width(&self) -> usize {
         self.width
     }
+
+    /// Some of it has that role.
+    pub fn has(&self, role: Role) -> bool {
+        self.pieces.iter().any(|(text, of)| *of == role && !text.is_empty())
+    }
+
+    /// What it says, whatever the colour.
+    #[cfg(test)]
+    pub fn text(&self) -> String {
+        self.pieces.iter().map(|(text, _)| text.as_str()).collect()
+    }
 }
 
 impl<'a> Pen<'a> {
     pub fn new(buffer: &'a mut Buffer, theme: &'a Theme, glyphs: Glyphs) -> Self {
-        Self { buffer, theme, glyphs }
+        Self { buffer, theme, glyphs, titles: Vec::new() }
     }
 
     pub fn style(&self, role: Role) -> Style {
@@ -171,13 +184,48 @@ impl<'a> Pen<'a> {
         let room = Rect { x: left + 1, width: area.width - 2, height: 1, ..area };
         if title.width() > 0 {
             let title = Strip { pieces: padded(title), width: title.width + 2 };
-            self.strip(Rect { x: room.x + 1, width: room.width.saturating_sub(2), ..room }, &title);
+            let place = Rect { x: room.x + 1, width: room.width.saturating_sub(2), ..room };
+            self.strip(place, &title);
+            self.titles.push(Rect { width: place.width.min(title.width as u16), ..place });
         }
-        if right.width() > 0 && title.width() + right.width() + 8 < room.width.into() {
+        if right.width() > 0 && has_room(title.width(), right, room.width.into()) {
             let right = Strip { pieces: padded(right), width: right.width + 2 };
-            self.right(Rect { width: room.width - 1, ..room }, &right);
+            let place = Rect { width: room.width - 1, ..room };
+            self.right(place, &right);
+            let width = place.width.min(right.width as u16);
+            self.titles.push(Rect { x: place.right() - width, width, ..place });
         }
         Rect { x: left + 1, y: top + 1, width: area.width - 2, height: area.height - 2 }
+    }
+
+    /// Takes the light from all that is not in the region.
+    pub fn mute_around(&mut self, area: Rect, region: Rect) {
+        let style = self.style(Role::Muted);
+        for position in area.intersection(self.buffer.area).positions().filter(|at| !region.contains(*at)) {
+            self.buffer[position].set_style(style);
+        }
+    }
+
+    /// Draws the frame that is there once more, with two lines; titles in it stay, and so do frames inside of it.
+    pub fn frame_twice(&mut self, area: Rect) {
+        let area = area.intersection(self.buffer.area);
+        let (style, is_ascii) = (self.style(Role::Accent), self.glyphs.is_ascii());
+        for at in area.positions().filter(|at| !self.titles.iter().any(|title| title.contains(*at))) {
+            let is_side = at.x == area.x || at.x + 1 == area.right();
+            let is_end = at.y == area.y || at.y + 1 == area.bottom();
+            let cell = &mut self.buffer[at];
+            let twice = match (cell.symbol(), is_side, is_end) {
+                ("─", _, true) => "═",
+                ("│", true, _) => "║",
+                ("╭", true, true) => "╔",
+                ("╮", true, true) => "╗",
+                ("╰", true, true) => "╚",
+                ("╯", true, true) => "╝",
+                ("-", _, true) | ("|", true, _) | ("+", true, true) if is_ascii => "#",
+                _ => continue,
+            };
+            cell.set_symbol(twice).set_style(style);
+        }
     }
 
     /// Lays the cursor's style over a row.
@@ -190,6 +238,11 @@ impl<'a> Pen<'a> {
 fn padded(strip: &Strip) -> Vec<(String, Role)> {
     let space = || (" ".to_owned(), Role::Text);
     std::iter::once(space()).chain(strip.pieces.iter().cloned()).chain(std::iter::once(space())).collect()
+}
+
+/// Within a frame of so many columns what is on the right is shown beside a title of that width.
+pub fn has_room(title: usize, right: &Strip, columns: usize) -> bool {
+    title + right.width() + 8 < columns
 }
 
 /// One row of an area.

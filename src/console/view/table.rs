@@ -6,6 +6,7 @@ use super::{
         table::shown,
         text,
     },
+    contexts,
     pen::{Pen, Strip, row_of},
     tree::role,
 };
@@ -22,7 +23,7 @@ const GAP: usize = 2;
 
 pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
     let room = usize::from(area.width.saturating_sub(2));
-    let columns = fit(&state.table.columns, state.table.widths(), room.saturating_sub(BEFORE));
+    let columns = fit(&state.table.columns, &widths(state), room.saturating_sub(BEFORE));
     let hidden = state.table.columns.len() - columns.len();
     let inner = pen.frame(
         area,
@@ -50,6 +51,17 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
     if state.table.is_empty() {
         nothing(pen, state, inner);
     }
+}
+
+/// What contexts are called no machine says: their names are known here.
+fn widths(state: &State) -> Vec<usize> {
+    let widest = state.contexts.iter().map(|context| text::width(&contexts::marked(context))).max().unwrap_or(0);
+    let keys = state.table.columns.iter().enumerate();
+    let width = |(at, key): (usize, &Key)| match key {
+        Key::Context => widest,
+        _ => state.table.widths().get(at).copied().unwrap_or(0),
+    };
+    keys.map(width).collect()
 }
 
 fn nothing(pen: &mut Pen, state: &State, inner: Rect) {
@@ -98,6 +110,18 @@ fn head(state: &State, columns: &[(Key, usize)], ascii: bool) -> Strip {
     strip
 }
 
+/// The column of the table whose title stands there, counted from within the frame.
+pub fn column_at(state: &State, area: Rect, column: u16) -> Option<Key> {
+    let room = usize::from(area.width.saturating_sub(2));
+    let columns = fit(&state.table.columns, &widths(state), room.saturating_sub(BEFORE));
+    let mut begin = BEFORE;
+    columns.into_iter().find_map(|(key, width)| {
+        let is_here = (begin..begin + width).contains(&usize::from(column));
+        begin += width + GAP;
+        is_here.then_some(key)
+    })
+}
+
 fn title(key: &Key) -> String {
     match key {
         Key::Label(label) => label.rsplit('/').next().unwrap_or(label).to_uppercase(),
@@ -110,6 +134,10 @@ fn row(pen: &Pen, state: &State, machine: &MachineRow, columns: &[(Key, usize)],
     strip.push(if state.marks.contains(&machine.uid) { "*" } else { " " }, Role::Accent);
     strip.push(format!("{} ", pen.glyphs.health(machine.health)), role(machine.health));
     for (key, width) in columns {
+        if *key == Key::Context {
+            strip = strip.append(contexts::cell(state, machine.uid.context, *width)).add(" ".repeat(GAP), Role::Muted);
+            continue;
+        }
         let colour = match key {
             Key::Name => Role::Text,
             Key::State | Key::Phase if machine.health.is_problem() || machine.state.is_moving() => role(machine.health),
@@ -137,6 +165,7 @@ fn bounds(key: &Key) -> (usize, usize) {
         Key::State => (12, 16),
         Key::Version => (9, 16),
         Key::Address => (15, 40),
+        Key::Context => (7, 24),
         _ => (10, 40),
     }
 }

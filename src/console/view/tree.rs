@@ -110,7 +110,7 @@ pub fn fingerprint(state: &State, row: Option<Row>, hash: &mut impl Hasher) {
         counts.of(MachineState::Ready).hash(hash);
     };
     match row {
-        Row::Meta { .. } => {}
+        Row::Meta { .. } => contexts::out_of_reach(state.glyphs, &state.snapshot).hash(hash),
         Row::Context { context, .. } => contexts::fingerprint(state, context, hash),
         Row::Cluster { node, .. } => {
             (&node.row.name, &node.row.version, node.health, node.desired).hash(hash);
@@ -148,7 +148,13 @@ fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -
             let desired: usize = state.snapshot.clusters.iter().map(|c| c.desired).sum();
             name(&mut strip, 0, branch(open), &state.title(), Role::Title, columns);
             numbers(&mut strip, &ratio(counts.of(MachineState::Ready), desired), "", columns);
-            summary(&mut strip, pen, counts, columns);
+            match contexts::out_of_reach(glyphs, &state.snapshot) {
+                // Where not all have answered, nothing wrong is not all well.
+                Some(words) if Health::ALL.iter().all(|h| !h.is_problem() || counts.health(*h) == 0) => {
+                    strip.push(text::cut(&words, columns.state), Role::Warning);
+                }
+                _ => summary(&mut strip, pen, counts, columns),
+            }
         }
         Row::Context { context, open } => contexts::row(&mut strip, pen, state, context, open, columns),
         Row::Cluster { node, open } => cluster(&mut strip, pen, (node, 1 + deep), open, columns),

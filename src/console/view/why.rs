@@ -37,15 +37,6 @@ pub fn journal_height(state: &State) -> usize {
     }
 }
 
-/// What is useful here, the most useful first.
-pub fn hinted(state: &State, page: &Why) -> Vec<Action> {
-    let alike = state.failures.of(&page.uid).is_some_and(|group| group.machines.len() > 1);
-    let mut actions = vec![Action::Follow, Action::Wrap, Action::AskAgain, Action::Ssh];
-    actions.extend(alike.then_some(Action::Open).into_iter().chain(alike.then_some(Action::Mark)));
-    actions.extend([Action::Help, Action::Back]);
-    actions
-}
-
 /// The causes take what they need, and half of the page at most.
 fn split(state: &State, page: &Why, area: Rect) -> (Rect, Rect) {
     let wanted = u16::try_from(lines(state, page, usize::from(area.width).saturating_sub(4)).len()).unwrap_or(u16::MAX);

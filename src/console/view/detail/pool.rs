@@ -2,7 +2,7 @@
 
 use super::{
     super::{gantt, pen::Strip, tree::role},
-    Panel, Room, rollout, scope,
+    Panel, Room, grid, rollout, scope, spark,
 };
 use crate::{
     api::MachineState,
@@ -13,20 +13,29 @@ use crate::{
         standing::{self, Place},
         state::State,
         text,
+        trends::Of,
     },
     fleet::{Health, OperationRow, PoolNode},
 };
 
 pub fn panels(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Vec<Panel> {
     let mut panels = vec![facts(glyphs, state, node, room)];
-    let used: usize = panels[0].lines.len() + if room.tight { 1 } else { 2 };
+    let spark = spark::panel(glyphs, state, Of::Row(&node.row.uid), &node.counts, node.row.desired, room);
+    let curves = spark.as_ref().filter(|_| !room.tight).map_or(0, |panel| panel.lines.len() + 2);
+    let used: usize = panels[0].lines.len() + curves + if room.tight { 1 } else { 2 };
     let rest = room.height.saturating_sub(used);
     let grid_rows = if room.tight { 2 } else { (rest / 3).clamp(2, 14) };
     let grid = grid(glyphs, node, room.width, grid_rows);
     let left = if room.tight { rest } else { rest.saturating_sub(grid.lines.len() + 4) };
     let progress = progress(glyphs, state, node, room, left.max(4));
     // Where there is room for one of them, what moves says more than what does not.
-    panels.extend(if room.tight { [progress, grid] } else { [grid, progress] });
+    if room.tight {
+        panels.extend([progress, grid]);
+        panels.extend(spark);
+    } else {
+        panels.extend(spark);
+        panels.extend([grid, progress]);
+    }
     panels
 }
 
@@ -168,61 +177,18 @@ fn who(operation: &OperationRow) -> Strip {
 fn grid(glyphs: Glyphs, node: &PoolNode, width: usize, rows: usize) -> Panel {
     let total = node.machines.len();
     let per_cell = total.div_ceil((width * rows).max(1)).max(1);
+    let title = format!("Machines {}", text::number(total));
+    let legend = |meanings: &[&[(Health, &str)]]| grid::fitting(glyphs, meanings, per_cell, &title, width);
     let (runs, legend) = match standing::rollout(node.row.resource.as_ref()) {
         Some(rollout) => {
             let places = standing::places(node, rollout);
-            (
-                places.map(|(place, count)| (place.health(), count)),
-                Place::ALL.map(|p| (p.health(), p.as_str())).to_vec(),
-            )
+            let meanings = Place::ALL.map(|p| (p.health(), p.as_str()));
+            (places.map(|(place, count)| (place.health(), count)), legend(&[&meanings]))
         }
         // The order of the tree is by health, so runs say it all: no machine is looked at.
-        None => (
-            Health::ALL.map(|health| (health, node.counts.health(health))),
-            vec![
-                (Health::Good, "ready"),
-                (Health::Moving, "moving"),
-                (Health::Warning, "blocked"),
-                (Health::Bad, "failed"),
-            ],
-        ),
+        None => (grid::runs(&node.counts), legend(&grid::BY_HEALTH)),
     };
-    let mut strip = Strip::new();
-    for (health, word) in legend {
-        strip.push(format!("{} ", glyphs.cell(health)), role(health));
-        strip.push(format!("{word} "), Role::Muted);
-    }
-    if per_cell > 1 {
-        strip.push(format!("1 cell = {per_cell}"), Role::Muted);
-    }
-    Panel::new(format!("Machines {}", text::number(total)), cells(glyphs, &runs, width, per_cell)).right(strip)
-}
-
-/// Runs of equal cells, broken into lines.
-fn cells(glyphs: Glyphs, runs: &[(Health, usize)], width: usize, per_cell: usize) -> Vec<Strip> {
-    let mut lines = Vec::new();
-    let mut strip = Strip::new();
-    let mut before = 0;
-    for (health, count) in runs {
-        let until = before + count;
-        let mut cells = until.div_ceil(per_cell) - before.div_ceil(per_cell);
-        before = until;
-        while cells > 0 {
-            let fits = cells.min(width - strip.width().min(width));
-            strip.push(glyphs.cell(*health).repeat(fits), role(*health));
-            cells -= fits;
-            if strip.width() >= width {
-                lines.push(std::mem::take(&mut strip));
-            }
-        }
-    }
-    if strip.width() > 0 {
-        lines.push(strip);
-    }
-    if lines.is_empty() {
-        lines.push(Strip::of("no machines yet", Role::Muted));
-    }
-    lines
+    Panel::new(title, grid::cells(glyphs, &runs, width, per_cell)).right(legend)
 }
 
 fn progress(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room, height: usize) -> Panel {

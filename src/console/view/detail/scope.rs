@@ -2,14 +2,17 @@
 
 use super::{
     super::{contexts, pen::Strip, tree::role},
-    Panel, Room, alike,
+    Panel, Room, alike, grid,
+    grid::{Entries, Entry},
+    spark,
 };
 use crate::{
     api::MachineState,
     config::Role,
-    console::{action::Action, glyphs::Glyphs, state::State, text},
-    fleet::{ClusterNode, ContextId, Machines, OperationRow, StateCounts},
+    console::{action::Action, glyphs::Glyphs, state::State, text, trends::Of},
+    fleet::{ClusterNode, ContextId, Health, Machines, OperationRow, StateCounts},
 };
+use std::sync::Arc;
 
 pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
     let snapshot = &*state.snapshot;
@@ -33,9 +36,32 @@ pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
     let mut title = Panel::new(text::clean(&state.title()), lines);
     title.title.push(if snapshot.is_of_several() { "   meta clusters" } else { "   meta cluster" }, Role::Muted);
     let operations: Vec<&OperationRow> = snapshot.operations.iter().map(AsRef::as_ref).collect();
-    let mut panels = vec![title];
+    let mut panels = with_clusters(glyphs, state, title.flowing(room.width), &snapshot.clusters, room);
+    panels.extend(spark::panel(glyphs, state, Of::Fleet, &snapshot.counts, desired, room));
     panels.extend(alike::of_fleet(state, room));
     panels.push(operations_panel(glyphs, state, &operations, room));
+    panels
+}
+
+/// Clusters that are well and of one version: a row that stands for all of them.
+pub fn clusters(glyphs: Glyphs, state: &State, nodes: &[Arc<ClusterNode>], room: Room) -> Vec<Panel> {
+    let sum = |of: fn(&ClusterNode) -> usize| nodes.iter().map(|node| of(node)).sum::<usize>();
+    let (ready, desired) = (sum(ClusterNode::ready), sum(|node| node.desired));
+    let version = nodes.first().and_then(|node| node.row.version.as_deref()).unwrap_or("–");
+    let line = Strip::new()
+        .fact("clusters", text::number(nodes.len()), Role::Text)
+        .fact("pools", text::number(sum(|node| node.pools.len())), Role::Text)
+        .fact("ready", format!("{}/{}", text::number(ready), text::number(desired)), Role::Title)
+        .fact("version", version, Role::Text);
+    let health = Health::Good;
+    let mut facts = Panel::new(format!("{} that are alike", text::plural(nodes.len(), "cluster")), vec![line])
+        .right(Strip::of(format!("{} same", glyphs.health(health)), role(health)));
+    facts.title.push("   Clusters", Role::Muted);
+    let key = state.keymap.key(Action::Expand);
+    let mut panels = with_clusters(glyphs, state, facts.flowing(room.width), nodes, room);
+    if let Some(last) = panels.last_mut().filter(|_| !room.tight) {
+        last.lines.push(Strip::of(format!("`{key}` shows them one by one"), Role::Muted));
+    }
     panels
 }
 
@@ -67,7 +93,10 @@ pub fn context(glyphs: Glyphs, state: &State, context: ContextId, room: Room) ->
     let mut title = Panel::new(text::clean(&known.place.context), lines);
     title.title.push("   meta cluster", Role::Muted);
     let operations: Vec<&OperationRow> = here.operations.iter().map(AsRef::as_ref).collect();
-    vec![title, operations_panel(glyphs, state, &operations, room)]
+    let mut panels = with_clusters(glyphs, state, title.flowing(room.width), &here.clusters, room);
+    panels.extend(spark::panel(glyphs, state, Of::Context(context), &here.counts, desired, room));
+    panels.push(operations_panel(glyphs, state, &operations, room));
+    panels
 }
 
 pub fn idle(state: &State, context: ContextId) -> Vec<Panel> {
@@ -147,35 +176,29 @@ pub fn cluster(glyphs: Glyphs, state: &State, node: &ClusterNode, room: Room) ->
         .filter(|o| o.cluster == row.name)
         .map(AsRef::as_ref)
         .collect();
-    vec![facts, pools(glyphs, node, room), operations_panel(glyphs, state, &operations, room)]
+    let pools: Vec<Entry> = node.pools.iter().map(|pool| Entry::pool(pool)).collect();
+    let pools = Entries::all(pools);
+    let mut panels = grid::below(glyphs, facts.flowing(room.width), "Pools", &pools, room);
+    panels.extend(spark::panel(glyphs, state, Of::Row(&row.uid), &node.counts, node.desired, room));
+    panels.push(operations_panel(glyphs, state, &operations, room));
+    panels
 }
 
-fn pools(glyphs: Glyphs, node: &ClusterNode, room: Room) -> Panel {
-    let width = (room.width / 3).clamp(10, 30);
-    let lines = node.pools.iter().take(12).map(|pool| {
-        let row = &pool.row;
-        let fraction = if row.desired == 0 { 1.0 } else { pool.ready() as f64 / row.desired as f64 };
-        let (done, rest) = text::bar(fraction, width.min(24), glyphs.is_ascii());
-        Strip::of(format!("{} ", glyphs.health(pool.health)), role(pool.health))
-            .add(text::left(&row.short_name, width), Role::Text)
-            .add(done, role(pool.health))
-            .add(rest, Role::Muted)
-            .add(format!(" {}/{}", text::number(pool.ready()), text::number(row.desired)), Role::Text)
-            .add(if row.paused { "  paused" } else { "" }, Role::Warning)
-    });
-    Panel::new(format!("Pools {}", node.pools.len()), lines.collect())
+/// The facts, and where the machines are: one row for each cluster, the worst first.
+fn with_clusters(glyphs: Glyphs, state: &State, facts: Panel, clusters: &[Arc<ClusterNode>], room: Room) -> Vec<Panel> {
+    grid::below(glyphs, facts, "Clusters", &Entries::worst(state, clusters, room.height.max(3)), room)
 }
 
 /// Operations, the newest first, each on a line.
 pub fn operations_panel(glyphs: Glyphs, state: &State, operations: &[&OperationRow], room: Room) -> Panel {
     let under_way = operations.iter().filter(|o| !o.is_final()).count();
     let shown = &operations[..operations.len().min(room.height)];
-    let column = shown.iter().map(|o| count(o).len()).max().unwrap_or(0);
-    let mut lines: Vec<Strip> = shown.iter().map(|o| operation(glyphs, state, o, room.width, column)).collect();
+    let columns = Columns::of(state, shown, room.width);
+    let mut lines: Vec<Strip> = shown.iter().map(|o| operation(glyphs, state, o, &columns)).collect();
     if lines.is_empty() {
         let key = state.keymap.key(Action::Scale);
         let how = format!("nothing has been done yet: put the cursor on a pool and press `{key}`");
-        lines.push(Strip::of(how, Role::Muted));
+        lines.extend(text::wrap(&how, room.width).into_iter().map(|part| Strip::of(part, Role::Muted)));
     }
     let title = if under_way > 0 { format!("Operations {under_way} under way") } else { "Operations".to_owned() };
     Panel::new(title, lines).growing()
@@ -185,33 +208,62 @@ fn count(operation: &OperationRow) -> String {
     format!("{}/{}", operation.progress.succeeded, operation.progress.total)
 }
 
-/// `column` is as wide as the longest count of the list.
-fn operation(glyphs: Glyphs, state: &State, operation: &OperationRow, width: usize, column: usize) -> Strip {
+/// Columns of a state, of the time that it took with the space before it, and of whoever asked for it.
+const STATE: usize = 10;
+const TIME: usize = 7;
+const WHO: usize = 16;
+
+/// How wide the columns of a list of operations are.
+struct Columns {
+    /// The row says its context.
+    context: bool,
+    place: usize,
+    kind: usize,
+    bar: usize,
+    count: usize,
+    all: usize,
+}
+
+impl Columns {
+    /// State and time are never cut, for half a number is another number: what goes before them shares what they leave.
+    fn of(state: &State, shown: &[&OperationRow], width: usize) -> Self {
+        let context = state.context_here().is_none();
+        let before = if context { text::width(&contexts::column(state, None)) } else { 0 };
+        let count = shown.iter().map(|o| count(o).len()).max().unwrap_or(0);
+        // The shape, the spaces around kind and count, and what is never cut.
+        let left = width.saturating_sub(2 + before + 2 + count + 2 + STATE + TIME);
+        let kind = left.saturating_sub(14).min(10);
+        let bar = left.saturating_sub(14 + kind).min(if width > 90 { 16 } else { 8 });
+        let place = (left - kind - bar).min((width / 3).clamp(14, 36));
+        Self { context, place, kind, bar, count, all: width }
+    }
+}
+
+fn operation(glyphs: Glyphs, state: &State, operation: &OperationRow, columns: &Columns) -> Strip {
     let role = role(operation.health());
-    let (done, rest) = text::bar(
-        if operation.is_final() { 1.0 } else { operation.fraction() },
-        if width > 90 { 16 } else { 8 },
-        glyphs.is_ascii(),
-    );
+    let fraction = if operation.is_final() { 1.0 } else { operation.fraction() };
+    let (done, rest) = text::bar(fraction, columns.bar, glyphs.is_ascii());
     let at = operation.finished_at.or(operation.started_at).or(operation.created_at);
-    let before = if state.context_here().is_none() {
-        contexts::column(state, Some(operation.uid.context))
-    } else {
-        String::new()
-    };
+    let mut strip = Strip::of(format!("{} ", glyphs.operation(operation.state, operation.paused)), role);
+    if columns.context {
+        strip = strip.append(contexts::named(state, operation.uid.context));
+    }
     let place = format!("{}/{}", operation.cluster, operation.pool.as_deref().unwrap_or("–"));
     let place = place.replace(&format!("{0}/{0}-", operation.cluster), &format!("{}/", operation.cluster));
-    Strip::of(format!("{} ", glyphs.operation(operation.state, operation.paused)), role)
-        .add(before, Role::Muted)
-        .add(text::left(&place, (width / 3).clamp(14, 36)), Role::Text)
-        .add(format!(" {} ", text::left(operation.type_.as_str(), 10)), Role::Muted)
+    strip = strip
+        .add(text::left(&place, columns.place), Role::Text)
+        .add(format!(" {} ", text::left(operation.type_.as_str(), columns.kind)), Role::Muted)
         .add(done, role)
         .add(rest, Role::Muted)
-        .add(format!(" {} ", text::right(&count(operation), column)), Role::Text)
-        .add(text::left(operation.state.as_str(), 10), role)
-        .add(
-            at.map(|at| text::right(&text::duration(text::seconds_between(at, state.now)), 7)).unwrap_or_default(),
-            Role::Muted,
-        )
-        .add(operation.by.as_deref().map(|by| format!("  {}", text::cut(by, 16))).unwrap_or_default(), Role::Muted)
+        .add(format!(" {} ", text::right(&count(operation), columns.count)), Role::Text)
+        .add(text::left(operation.state.as_str(), STATE), role);
+    let time = at.map(|at| text::right(&text::duration(text::seconds_between(at, state.now)), TIME));
+    let who = operation.by.as_deref().map(|by| format!("  {}", text::cut(by, WHO)));
+    for piece in [time, who].into_iter().flatten() {
+        if strip.width() + text::width(&piece) > columns.all {
+            break;
+        }
+        strip.push(piece, Role::Muted);
+    }
+    strip
 }

@@ -1,0 +1,135 @@
+//! Makes changes: the only code of the console that changes what is wanted of the fleet.
+
+use super::{
+    super::message::{Change, Kind, Order, Refusal, Target, Why},
+    root_cause, within,
+};
+use crate::{
+    api::{ClusterDeployment, Machine, NodePool, Operation, labels},
+    fleet::{Clients, Fault},
+};
+use kube::{
+    Api,
+    api::{DynamicObject, Patch, PatchParams},
+    core::ApiResource,
+};
+
+pub async fn try_out(api: &Api<DynamicObject>, change: &Change) -> Result<DynamicObject, Refusal> {
+    patch(api, change, &PatchParams { dry_run: true, ..parameters() }).await
+}
+
+/// Makes the changes, one after another, and says how many are made. Several are tried out first, all of them, so that what one of them would be
+/// refused for is known before the first is made; what still fails midway says what is written and what is not.
+pub async fn apply(clients: &Clients, order: &Order) -> (usize, Result<String, Refusal>) {
+    let mut made = 0;
+    let outcome = apply_all(clients, order, &mut made).await;
+    (made, outcome)
+}
+
+async fn apply_all(clients: &Clients, order: &Order, made: &mut usize) -> Result<String, Refusal> {
+    if order.changes.len() > 1 {
+        for change in &order.changes {
+            within(try_out(&api(clients, &change.target)?, change)).await?;
+        }
+    }
+    for change in &order.changes {
+        let api = api(clients, &change.target).map_err(|refusal| midway(order, *made, refusal))?;
+        let outcome = within(patch(&api, change, &parameters())).await;
+        outcome.map_err(|refusal| midway(order, *made, refusal))?;
+        *made += 1;
+    }
+    Ok(order.done.clone())
+}
+
+/// The refusal of one change out of several, with what is written and what is not.
+fn midway(order: &Order, made: usize, refusal: Refusal) -> Refusal {
+    if order.changes.len() == 1 {
+        return refusal;
+    }
+    let names = |changes: &[Change]| {
+        let mut names: Vec<String> = changes.iter().take(DIFFS).map(Change::what).collect();
+        if changes.len() > DIFFS {
+            names.push(format!("{} more", changes.len() - DIFFS));
+        }
+        names.join(", ")
+    };
+    let (written, open) = order.changes.split_at(made);
+    let written =
+        if written.is_empty() { "nothing is written".to_owned() } else { format!("written: {}", names(written)) };
+    Refusal { message: format!("{}. {written}; not written: {}", refusal.message, names(open)), ..refusal }
+}
+
+/// Sends the patch under the version that the user was looking at.
+///
+/// Controllers write status all the time, which moves that version. So where it has moved and the spec has not
+/// (same UID, same generation), the patch is sent again under the new one: what the user decided on still stands.
+async fn patch(api: &Api<DynamicObject>, change: &Change, parameters: &PatchParams) -> Result<DynamicObject, Refusal> {
+    let mut change = change.clone();
+    for _ in 0..CONFLICTS {
+        match api.patch(&change.target.name, parameters, &Patch::Merge(change.body())).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?.metadata;
+                let same =
+                    live.uid.as_deref() == Some(&change.target.uid) && live.generation == change.target.generation;
+                let moved = live.resource_version.filter(|version| *version != change.target.resource_version);
+                match moved.filter(|_| same) {
+                    Some(version) => change.target.resource_version = version,
+                    None => return Err(refusal(&kube::Error::Api(status), &change.target)),
+                }
+            }
+            outcome => return outcome.map_err(|e| refusal(&e, &change.target)),
+        }
+    }
+    Err(Refusal { message: format!("{} changes too fast: try again", change.target.name), why: Why::Conflict })
+}
+
+pub fn parameters() -> PatchParams {
+    PatchParams { field_manager: Some(labels::CONSOLE_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+/// The only way to an object that is to be changed: on the server of its own context.
+pub fn api(clients: &Clients, target: &Target) -> Result<Api<DynamicObject>, Refusal> {
+    let client = clients.of(target.context).ok_or_else(|| Refusal {
+        message: format!("the meta cluster of {} has not answered yet: nothing is sent", target.name),
+        why: Why::Other,
+    })?;
+    let resource = match target.kind {
+        Kind::NodePool => ApiResource::erase::<NodePool>(&()),
+        Kind::Operation => ApiResource::erase::<Operation>(&()),
+        Kind::ClusterDeployment => ApiResource::erase::<ClusterDeployment>(&()),
+        Kind::Machine => ApiResource::erase::<Machine>(&()),
+    };
+    Ok(Api::namespaced_with(client, &target.namespace, &resource))
+}
+
+/// The error as a sentence with the way out.
+pub fn refusal(error: &kube::Error, target: &Target) -> Refusal {
+    let (kind, name) = (target.kind.as_str(), &target.name);
+    let (message, why) = match error {
+        kube::Error::Api(status) => match status.code {
+            409 => (
+                format!("{kind} {name} was changed by somebody else: it is shown anew, look and try again"),
+                Why::Conflict,
+            ),
+            404 => (format!("{kind} {name} is gone: it was deleted while you were looking at it"), Why::Other),
+            403 => {
+                let fault = Fault::of(error, "patch", target.kind.plural(), Some(&target.namespace));
+                let lacks = matches!(fault, Fault::Forbidden { .. });
+                (fault.to_string(), if lacks { Why::Forbidden } else { Why::Other })
+            }
+            401 => (
+                "the API server no longer accepts your credentials: log in again, the console stays open".into(),
+                Why::Other,
+            ),
+            _ => (status.message.clone(), Why::Other),
+        },
+        other => (format!("cannot reach the API server: {}", root_cause(other)), Why::Other),
+    };
+    Refusal { message, why }
+}
+
+/// How often a change is sent again because status was written in between.
+const CONFLICTS: u32 = 5;
+
+/// Changes of one order that are shown or named one by one.
+pub const DIFFS: usize = 5;
