@@ -15,6 +15,10 @@ use std::{
 
 use machines::Lab;
 use program::{Ended, Executor};
+use quarterdeck::console::hosts::{
+    journal::{self, Entry, Reader},
+    probe::{self, Seen, Unit},
+};
 use serde_json::Value;
 
 const WORKERS: [&str; 5] = ["m1", "m2", "m3", "m4", "m5"];
@@ -241,4 +245,73 @@ fn needs_lab_two_operators_at_once_do_it_once() {
     assert_done(&newer.finish());
     assert_eq!(installations(&lab, "m3"), "1");
     assert_whole(&lab, "op-3", &["m2", "m3"]);
+}
+
+/// A unit of ours on a machine, and what systemd is told to do with it.
+fn unit(lab: &Lab, name: &str, service: &str, then: &str) {
+    let text = format!("[Unit]\nStartLimitIntervalSec=0\n[Service]\n{service}\n");
+    let write = format!("cat > /etc/systemd/system/{name}.service <<'END'\n{text}END\nsystemctl daemon-reload\n{then}");
+    lab.on("m1", &write);
+}
+
+/// What the console is told by a machine when it looks.
+fn looked_at(lab: &Lab) -> Seen {
+    probe::read(&lab.on("m1", &probe::script())).unwrap_or_else(|said| panic!("{said}"))
+}
+
+/// The same as soon as it is so: systemd takes its time.
+fn seen_once(lab: &Lab, is_so: impl Fn(&Seen) -> bool) -> Seen {
+    for _ in 0..20 {
+        let seen = looked_at(lab);
+        if is_so(&seen) {
+            return seen;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    looked_at(lab)
+}
+
+/// The console's own words to a host, on one with systemd: what units are, and what their journals say.
+#[test]
+fn needs_lab_hosts_are_seen_as_they_are() {
+    let lab = needs_lab!("needs_lab_hosts_are_seen_as_they_are");
+    lab.reinstall(&["m1"]);
+    let bare = looked_at(&lab);
+    assert_eq!((bare.kubelet, bare.containerd, bare.etcd), (Unit::Absent, Unit::Absent, Unit::Absent));
+    assert!(bare.clock.is_some() && bare.uptime_seconds.is_some() && bare.load.is_some(), "{bare:?}");
+    assert!(bare.cpus.is_some() && bare.disk_percent.is_some(), "{bare:?}");
+
+    unit(&lab, "containerd", "ExecStart=/bin/sleep infinity", "systemctl start containerd");
+    let says =
+        "ExecStart=/bin/sh -c 'echo \"I1121 12:00:00.25 812 server.go:1] one: two\"; echo; echo \"  three\"; exit 3'";
+    unit(&lab, "kubelet", says, "systemctl start kubelet");
+    let seen = seen_once(&lab, |seen| seen.kubelet == Unit::Failed);
+    assert_eq!((seen.kubelet, seen.containerd, seen.etcd), (Unit::Failed, Unit::Active, Unit::Absent));
+
+    let asked =
+        format!("cat > /tmp/ask <<'END'\n{}END\ntimeout 3 sh -s < /tmp/ask || true", journal::script("kubelet", 50));
+    let mut reader = Reader::default();
+    let read: Vec<Entry> = lab.on("m1", &asked).lines().filter_map(|raw| reader.read("kubelet", raw)).collect();
+    let said: Vec<&str> = read.iter().map(|entry| entry.line.text.as_str()).collect();
+    assert!(said.contains(&"I1121 12:00:00.25 812 server.go:1] one: two") && said.contains(&"  three"), "{said:#?}");
+    assert!(said.iter().any(|line| line.contains("kubelet.service: Failed with result 'exit-code'")), "{said:#?}");
+    // What systemd says carries the moment at which it said so, and the rest that at which journald heard of it.
+    let back = read.windows(2).map(|pair| pair[0].at.as_microsecond() - pair[1].at.as_microsecond()).max();
+    assert!(back.is_some_and(|back| back < 5_000_000), "{read:#?}");
+    let now: i64 = lab.on("m1", "date +%s").parse().expect("seconds");
+    assert!(read.iter().all(|entry| (now - entry.at.as_second()).abs() < 120), "{now} {read:#?}");
+
+    // It begins again and again, as a kubelet without a configuration does.
+    unit(&lab, "kubelet", "Type=notify\nExecStart=/bin/sleep infinity", "systemctl restart --no-block kubelet");
+    assert_eq!(seen_once(&lab, |seen| seen.kubelet == Unit::Changing).kubelet, Unit::Changing);
+    unit(&lab, "kubelet", "ExecStart=/bin/sleep infinity", "systemctl restart kubelet");
+    assert_eq!(looked_at(&lab).kubelet, Unit::Active);
+    lab.on("m1", "systemctl stop kubelet");
+    assert_eq!(looked_at(&lab).kubelet, Unit::Inactive);
+    // etcd in a static pod is a process without a unit.
+    lab.on("m1", "cp /bin/sleep /tmp/etcd && (setsid /tmp/etcd 300 > /dev/null 2>&1 < /dev/null &)");
+    assert_eq!(looked_at(&lab).etcd, Unit::Process);
+    unit(&lab, "etcd", "ExecStart=/bin/sleep infinity", "systemctl start etcd");
+    assert_eq!(looked_at(&lab).etcd, Unit::Active, "a unit goes before a process");
+    lab.reinstall(&["m1"]);
 }

@@ -24,6 +24,7 @@ fn everything_on_a_fleet() {
     let stage = Stage::open();
     let begin: Vec<Flow> = vec![
         ("a look around, and a filter", look_and_filter),
+        ("whatever the server has, as text", any_object),
         ("scaled up, its log followed, scaled down", scale_and_follow),
         ("an upgrade of a cluster begun", lifecycle::upgrade),
     ];
@@ -134,6 +135,27 @@ fn scale_and_follow(stage: &Stage) {
     leave(terminal);
 }
 
+/// By the names that kubectl has for it; what is secret stays so.
+fn any_object(stage: &Stage) {
+    let mut terminal = console(&stage.administrator());
+    for (line, said) in [
+        ("yaml nodepools us-east-1-gpu", "kind: NodePool"),
+        ("yaml np.quarterdeck.dev us-east-1-gpu", "clusterName: us-east-1"),
+        ("describe machineset nobody", "there is no machineset nobody in fleet"),
+        ("yaml secret fleet-ssh", "a Secret is not shown"),
+        ("yaml widget a", "the server has no kind `widget`"),
+        ("logs nobody", "pods \"nobody\" not found"),
+        ("yaml namespace fleet/secrets/fleet-ssh", "is no name of an object"),
+        ("messages", "Messages"),
+    ] {
+        command(&mut terminal, line);
+        terminal.sees(said);
+        terminal.press(ESCAPE);
+        terminal.until("the pager to close", |text| text.contains("idle machines"));
+    }
+    leave(terminal);
+}
+
 fn export(stage: &Stage) {
     let mut terminal = on_a_pool(&stage.administrator(), "us-east-1", "general");
     terminal.sees("6/6");
@@ -146,6 +168,7 @@ fn export(stage: &Stage) {
         // Still read-only: that is when an export is of use.
         terminal.press("x");
         terminal.sees("kubectl command");
+        std::thread::sleep(BEFORE_A_DIALOG);
     };
     open(&mut terminal);
     terminal.sees("kubectl --namespace fleet patch nodepools.quarterdeck.dev us-east-1-general");

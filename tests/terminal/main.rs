@@ -10,6 +10,7 @@ mod leaving;
 mod lifecycle;
 mod line;
 mod machines;
+mod mouse;
 #[path = "../needs/program.rs"]
 mod program;
 #[path = "../needs/real.rs"]
@@ -17,3 +18,4 @@ mod real;
 mod screen;
 mod sessions;
 mod stage;
+mod tour;

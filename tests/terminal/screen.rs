@@ -49,8 +49,20 @@ impl Terminal {
         Self::start(command, size)
     }
 
-    pub fn start(mut command: CommandBuilder, size: (u16, u16)) -> Self {
+    pub fn start(command: CommandBuilder, size: (u16, u16)) -> Self {
         let home = tempfile::tempdir().expect("a folder");
+        // Whoever looks at something else has seen the tour.
+        let state = home.path().join("quarterdeck");
+        std::fs::create_dir(&state).and_then(|()| std::fs::write(state.join("tour-seen"), "")).expect("a file");
+        Self::at_home(command, size, home)
+    }
+
+    /// Somebody who has never seen it.
+    pub fn first(command: CommandBuilder, size: (u16, u16)) -> Self {
+        Self::at_home(command, size, tempfile::tempdir().expect("a folder"))
+    }
+
+    fn at_home(mut command: CommandBuilder, size: (u16, u16), home: tempfile::TempDir) -> Self {
         let pair = native_pty_system().openpty(pty_size(size)).expect("a pseudo-terminal");
         for (name, value) in [
             ("TERM", "xterm-256color"),
@@ -159,6 +171,17 @@ impl Terminal {
         let screen = parser.screen();
         let modes = screen.alternate_screen() || screen.hide_cursor() || screen.bracketed_paste();
         !modes && flags.contains("ICANON") && flags.contains("ECHO")
+    }
+
+    /// Buttons and the wheel are asked for, and no motion.
+    pub fn hears_mouse(&self) -> bool {
+        let parser = self.screen.lock().expect("no panic while it is held");
+        let mode = parser.screen().mouse_protocol_mode();
+        assert!(
+            matches!(mode, vt100::MouseProtocolMode::None | vt100::MouseProtocolMode::PressRelease),
+            "{mode:?} is more than is needed"
+        );
+        mode == vt100::MouseProtocolMode::PressRelease
     }
 
     pub fn signal(&self, name: &str) {

@@ -1,6 +1,7 @@
 //! `S`: another program has the terminal, and the console comes back. On the demo, whose hosts are simulated.
 
 use crate::{
+    hands::command,
     program,
     screen::{BEFORE_A_DIALOG, Terminal},
 };
@@ -25,9 +26,11 @@ fn demo(program: &Path) -> Terminal {
     Terminal::start(shell, (100, 30))
 }
 
-/// On the first host of the view.
+/// On the host of one machine, whatever the others are about.
 fn on_a_host(terminal: &mut Terminal) {
     terminal.sees("idle machines");
+    command(terminal, "machine m-0001");
+    terminal.until("the machine", |text| text.contains("m-0001") && !text.contains("tab completes"));
     terminal.press("5");
     terminal.until("the hosts to have answered", |text| text.contains("m-0001") && !text.contains("asking"));
 }
