@@ -1,5 +1,5 @@
-//! The console: key to frame and bytes for each key, quiet and under load; memory for each machine; and how still it is at
-//! rest. 160x48, 100,000 machines.
+//! The console: key to frame and bytes for each key, quiet and under load, nearby and at the end of a slow line; memory for
+//! each machine; and how still it is at rest. 160x48, 100,000 machines.
 //!
 //! The real loop, the real index and the real view, on a writer that counts. Run it with
 //! `cargo bench --bench console`; the figures of the day are in the README.
@@ -19,7 +19,7 @@ use quarterdeck::{
     fleet::{Change, Index, Interner, MachineRow, Snapshot, testing},
 };
 use tokio::sync::{mpsc, watch};
-use typist::{Counter, SIZE, Typed, assemble, input, keys};
+use typist::{Counter, Link, SIZE, Typed, assemble, input, keys, percentile};
 
 #[path = "fleet/rows.rs"]
 mod rows;
@@ -31,10 +31,17 @@ const POOLS: usize = 16;
 const MACHINES: usize = 100_000;
 const CHANGES_PER_SECOND: u64 = 3_000;
 const KEYS: usize = 400;
-/// Moves, opens, closes, jumps: what a look around is made of.
-const LOOK_AROUND: &str = "jjjkljjjhGgjj";
-/// Down and up again within the first screen, for what a cursor key costs by itself.
-const CURSOR: &str = "jjjjjjjjkkkkkkkk";
+/// What people do, key by key.
+const SCRIPTS: [(&str, &str); 4] = [
+    // Down and up again within the first screen, for what a cursor key costs by itself.
+    ("cursor", "j j j j j j j j k k k k k k k k"),
+    // Every row of the screen is another one each time, in the table of all machines.
+    ("page", "3 ctrl-f ctrl-f ctrl-d ctrl-d G ctrl-b ctrl-b ctrl-u g 1"),
+    // Each letter looks through everything.
+    ("filter", "/ r 1 2 backspace 3 backspace backspace esc"),
+    // Moves, opens, closes, jumps.
+    ("look around", "j j j right j right j j h G g j j"),
+];
 const REST: Duration = Duration::from_secs(5);
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -44,16 +51,20 @@ async fn main() {
     let mut index = fleet();
     let snapshot = index.publish();
     println!("fleet           {} machines, built in {:.1?}", snapshot.counts.total(), started.elapsed());
-    for (what, script) in [("cursor keys", CURSOR), ("a look around", LOOK_AROUND)] {
-        let (_publish, data) = watch::channel(snapshot.clone());
-        println!("quiet           {}", session(&snapshot, data, what, script).await);
+    for link in [Link::NEAR, Link::FAR] {
+        for (what, script) in SCRIPTS {
+            let (_publish, data) = watch::channel(snapshot.clone());
+            println!("quiet           {}", session(&snapshot, data, link, what, script).await);
+        }
     }
     let (publish, data) = watch::channel(snapshot.clone());
     let stop = Arc::new(AtomicU64::new(0));
     let halt = stop.clone();
     let churning = std::thread::spawn(move || churn(index, publish, halt));
-    for (what, script) in [("cursor keys", CURSOR), ("a look around", LOOK_AROUND)] {
-        println!("{CHANGES_PER_SECOND} changes/s  {}", session(&snapshot, data.clone(), what, script).await);
+    for link in [Link::NEAR, Link::FAR] {
+        for (what, script) in SCRIPTS {
+            println!("{CHANGES_PER_SECOND} changes/s  {}", session(&snapshot, data.clone(), link, what, script).await);
+        }
     }
     stop.store(1, Ordering::Relaxed);
     churning.join().expect("the churn does not panic");
@@ -64,26 +75,32 @@ async fn main() {
 async fn session(
     snapshot: &Arc<Snapshot>,
     data: watch::Receiver<Arc<Snapshot>>,
+    link: Link,
     what: &str,
     script: &'static str,
 ) -> String {
-    let counter = Counter::default();
+    let counter = Counter::at(link);
     let mut console = assemble(&counter, snapshot);
     let (sender, receiver) = mpsc::channel(16);
-    let typing = tokio::spawn(keys(counter.clone(), sender, script, KEYS));
+    let count = if link.is_far() { KEYS / 4 } else { KEYS };
+    let typing = tokio::spawn(keys(counter.clone(), sender, script, count));
     let began = Instant::now();
     let _ = console.run(input(receiver), data).await;
     let seconds = began.elapsed().as_secs_f64();
-    let typed: Typed = typing.await.expect("the typist does not panic");
+    let Typed { took, bytes } = typing.await.expect("the typist does not panic");
     format!(
-        "{what}: key to frame p50 {:.2?}, p95 {:.2?}, max {:.2?}; {} bytes a key; {:.1} frames/s, {:.0} B/s ({} keys, {}x{})",
-        typed.percentile(50),
-        typed.percentile(95),
-        typed.percentile(100),
-        typed.bytes_per_key,
+        "{what}{}: key to frame p50 {:.2?}, p95 {:.2?}, max {:.2?}; bytes a key p50 {}, p95 {}, mean {}; {:.1} frames/s, {:.0} B/s \
+         ({} keys, {}x{})",
+        if link.is_far() { ", 80 ms and 64 kB/s away" } else { "" },
+        percentile(&took, 50),
+        percentile(&took, 95),
+        percentile(&took, 100),
+        percentile(&bytes, 50),
+        percentile(&bytes, 95),
+        bytes.iter().sum::<u64>() / bytes.len().max(1) as u64,
         console.frames as f64 / seconds,
         counter.bytes() as f64 / seconds,
-        typed.took.len(),
+        took.len(),
         SIZE.0,
         SIZE.1,
     )
@@ -91,7 +108,7 @@ async fn session(
 
 /// Resident memory of read model and console for each machine, beyond a console that shows an empty fleet.
 fn memory() {
-    let counter = Counter::default();
+    let counter = Counter::at(Link::NEAR);
     let mut console = assemble(&counter, &Arc::default());
     console.draw().expect("a writer that only counts");
     let before = resident_bytes();
@@ -103,7 +120,7 @@ fn memory() {
     console.draw().expect("a writer that only counts");
     let shown = resident_bytes();
     // Everything matches, so the filter keeps as much as it ever does.
-    console.state.sifter.refresh("name:m-", &console.state.snapshot.clone());
+    console.state.sifter.apply("name:m-", &console.state.snapshot.clone());
     console.state.lay_out();
     console.draw().expect("a writer that only counts");
     let filtered = resident_bytes();
@@ -120,7 +137,7 @@ fn memory() {
 /// Everything is Ready and nothing comes: what is written, and what wakes up.
 async fn rest() {
     let calm = testing::snapshot("cluster a\npool p replicas=2\nmachine m-1 Ready\nmachine m-2 Ready\n");
-    let counter = Counter::default();
+    let counter = Counter::at(Link::NEAR);
     let mut console = assemble(&counter, &calm);
     let (_hold, receiver) = mpsc::channel(1);
     let (_publish, data) = watch::channel(calm);
