@@ -1,5 +1,7 @@
 //! Labels, annotations and field managers: the words that resources carry for people, selectors and other controllers.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
 /// On pools, sets, machines, operations: the cluster that they belong to.
 pub const CLUSTER: &str = "quarterdeck.dev/cluster";
 /// On sets, machines, operations: the pool that they belong to.
@@ -10,8 +12,14 @@ pub const REVISION: &str = "quarterdeck.dev/revision";
 pub const OPERATION: &str = "quarterdeck.dev/operation";
 /// On anything whose hosts are simulated, so that every screen can say so.
 pub const SIMULATED: &str = "quarterdeck.dev/simulated";
-/// On clusters and pools: `production` raises the level at which a change of size is confirmed by one.
+/// On clusters and pools: `production` raises the level at which a change is confirmed by one.
 pub const ENVIRONMENT: &str = "quarterdeck.dev/environment";
+
+/// A label, or an annotation, says that this cluster or pool is production.
+pub fn is_production(meta: &ObjectMeta) -> bool {
+    let marks = [meta.labels.as_ref(), meta.annotations.as_ref()];
+    marks.into_iter().flatten().find_map(|marks| marks.get(ENVIRONMENT)).is_some_and(|value| value == "production")
+}
 
 /// On a pool: why the last change was made; copied into the operations that it causes.
 pub const REASON: &str = "quarterdeck.dev/reason";

@@ -18,6 +18,7 @@ use crate::plan::lifecycle::{Change, Preview};
 
 use super::exit::{Ended, Exit};
 use output::{Output, print, print_all, say};
+use stakes::Stakes;
 use write::{Bound, Writer};
 
 /// What every command of this kind understands.
@@ -26,7 +27,7 @@ pub struct Options {
     /// Show the plan and what the server would store; change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask. In a context that is tagged production say --reason as well.
+    /// Do not ask. In production, by a tag or a label, say --reason as well.
     #[arg(short, long)]
     pub yes: bool,
     /// Wait until it is done, and say how it goes.
@@ -47,6 +48,8 @@ pub struct Options {
 pub struct Planned<T> {
     pub preview: Preview,
     pub writes: Vec<Bound>,
+    /// It is production by a label; what the context says comes before.
+    pub stakes: Option<Stakes>,
     /// What the plan is about, for whoever goes on from it.
     pub subject: T,
 }
@@ -67,10 +70,10 @@ pub async fn carry_out<T>(
     writer: &Writer,
     plan: impl AsyncFn() -> Result<Planned<T>, Ended>,
 ) -> color_eyre::Result<Option<(Planned<T>, Vec<Written>)>> {
-    let stakes = writer.stakes.as_ref();
     let plan = async || {
         plan().await.map(|mut planned| {
-            if let Some(stakes) = stakes.filter(|_| !planned.writes.is_empty()) {
+            planned.stakes = writer.stakes.clone().or(planned.stakes).filter(|_| !planned.writes.is_empty());
+            if let Some(stakes) = &planned.stakes {
                 stakes.raise(&mut planned.preview);
             }
             planned
@@ -83,7 +86,7 @@ pub async fn carry_out<T>(
         print(options.output, &planned.preview)?;
         return Ok(None);
     }
-    if let Some(stakes) = stakes.filter(|_| !planned.writes.is_empty()) {
+    if let Some(stakes) = &planned.stakes {
         stakes.demand(planned.preview.level, options.reason.as_deref())?;
     }
     let asked = !planned.writes.is_empty() && ask::confirm(options.yes, &planned.preview)?;
@@ -119,12 +122,17 @@ fn again<T>(shown: &Planned<T>, now: Planned<T>) -> Result<Planned<T>, Ended> {
 impl<T> Planned<T> {
     /// Nothing is to be written: all is as it was asked for.
     pub fn nothing(title: String, subject: T) -> Self {
-        Self { preview: Preview { title, ..Preview::default() }, writes: Vec::new(), subject }
+        Self { preview: Preview { title, ..Preview::default() }, writes: Vec::new(), stakes: None, subject }
     }
 
     pub fn new(preview: Preview, changes: Vec<Change>, seen: impl Fn(&Change) -> write::Seen, subject: T) -> Self {
         let bind = |change: Change| Bound { seen: seen(&change), change };
-        Self { preview, writes: changes.into_iter().map(bind).collect(), subject }
+        Self { preview, writes: changes.into_iter().map(bind).collect(), stakes: None, subject }
+    }
+
+    /// The same, where this is at stake.
+    pub fn at(self, stakes: Option<Stakes>) -> Self {
+        Self { stakes, ..self }
     }
 }
 
@@ -166,7 +174,7 @@ mod tests {
             seen: write::Seen { spec: serde_json::json!(spec), annotations: None },
         };
         let preview = Preview { machines, ..Preview::default() };
-        Planned { preview, writes: objects.iter().map(bound).collect(), subject: () }
+        Planned { preview, writes: objects.iter().map(bound).collect(), stakes: None, subject: () }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::{
         Options, Planned, carry_out,
         output::say,
         scene::Scene,
+        stakes::Stakes,
         write::{Seen, Writer},
     },
     console::user,
@@ -22,7 +23,7 @@ use super::{
     follow::until_done,
 };
 use crate::{
-    api::{Machine, labels},
+    api::Machine,
     plan::lifecycle::{Change, Preview},
 };
 use follow::Nodes;
@@ -114,10 +115,14 @@ fn planned(scene: &Scene, verb: Verb, names: &[String], wanted: &Value) -> Resul
     if chosen.is_empty() {
         return Ok(Planned::nothing(warnings.join("; "), subject));
     }
-    let preview = verb.preview(scene, &chosen, warnings);
+    let preview = verb.preview(&chosen, warnings);
     let changes = chosen.iter().map(|m| change(m, wanted)).collect();
     let seen = |c: &Change| chosen.iter().find(|m| m.name_any() == c.name).map(|m| Seen::of(*m)).unwrap_or_default();
-    Ok(Planned::new(preview, changes, seen, subject))
+    let stakes = chosen.iter().filter_map(|m| m.spec.claim_ref.as_ref()).find_map(|claim| {
+        let pool = scene.pools.iter().find(|pool| pool.name_any() == claim.pool_name);
+        Stakes::labelled(pool, scene.deployment(&claim.cluster_name).ok())
+    });
+    Ok(Planned::new(preview, changes, seen, subject).at(stakes))
 }
 
 fn change(machine: &Machine, wanted: &Value) -> Change {
@@ -172,21 +177,17 @@ impl Verb {
         })
     }
 
-    fn preview(self, scene: &Scene, chosen: &[&Machine], warnings: Vec<String>) -> Preview {
+    fn preview(self, chosen: &[&Machine], warnings: Vec<String>) -> Preview {
         let (what, confirm) = match chosen {
             [one] => (one.name_any(), one.name_any()),
             all => (format!("{} machines", all.len()), format!("{} {}", self.word(), all.len())),
         };
-        let is_production = chosen.iter().any(|m| {
-            let cluster = m.spec.claim_ref.as_ref().and_then(|c| scene.deployment(&c.cluster_name).ok());
-            cluster.and_then(|d| d.labels().get(labels::ENVIRONMENT)).is_some_and(|e| e == "production")
-        });
         let word = self.word();
         Preview {
             title: format!("{}{} {what}", word[..1].to_uppercase(), &word[1..]),
             machines: if self == Self::Drain { i32::try_from(chosen.len()).unwrap_or(i32::MAX) } else { 0 },
             warnings,
-            level: 1 + u8::from(is_production),
+            level: 1,
             confirm,
             ..Preview::default()
         }

@@ -18,6 +18,7 @@ use super::{
         Options, Planned, carry_out,
         output::say,
         scene::{OfCluster, Scene},
+        stakes::Stakes,
         write::{Seen, Writer},
     },
     console::user,
@@ -145,7 +146,11 @@ fn planned(of: &OfCluster, wish: Wish, author: &Author, now: Timestamp) -> Resul
         pools: of.pools.iter().map(ResourceExt::name_any).collect(),
     };
     match preview(&scene, &wish).and_then(|preview| Ok((preview, changes(&scene, &wish, author)?))) {
-        Ok((preview, changes)) => Ok(Planned::new(preview, changes, |change| seen(of, change), subject(wish))),
+        Ok((preview, changes)) => {
+            let pool = wish.pool().and_then(|name| of.pools.iter().find(|pool| pool.name_any() == name));
+            let stakes = Stakes::labelled(pool, Some(&of.deployment));
+            Ok(Planned::new(preview, changes, |change| seen(of, change), subject(wish)).at(stakes))
+        }
         Err(refusal) if is_so_already(&refusal) => Ok(Planned::nothing(refusal.to_string(), subject(wish))),
         Err(refusal) => Err(Ended::new(exit_of(&refusal), format!("{refusal}; nothing was changed"))),
     }

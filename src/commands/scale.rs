@@ -26,6 +26,7 @@ use super::{
         limit,
         output::{Output, print, say},
         scene::{Scene, pool_words},
+        stakes::Stakes,
         write::{Bound, Seen, Writer},
     },
     exit::{Ended, Exit},
@@ -43,7 +44,7 @@ pub struct Args {
     /// Show the plan and what the server would store; change nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Do not ask, not even for a shrink beyond the deletion budget. In a context that is tagged production say --reason
+    /// Do not ask, not even for a shrink beyond the deletion budget. In production, by a tag or a label, say --reason
     /// as well.
     #[arg(short, long)]
     pub yes: bool,
@@ -76,7 +77,8 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
     let plan = scene.plan(args.replicas);
     let bound = bound(&args, &scene.pool, &plan);
     let checked = patched(&writer, &bound, true).await?;
-    say(args.output, &preview::text(&scene.pool, &plan, &checked));
+    let stakes = writer.stakes.clone().or_else(|| scene.labelled());
+    say(args.output, &preview::text(&scene.pool, &plan, stakes.as_ref(), &checked));
     if scene.pool.spec.replicas == args.replicas && !args.wait {
         say(args.output, "The pool asks for that many already: there is nothing to change.\n");
         print(args.output, &scene.pool)?;
@@ -89,10 +91,10 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
     }
     let is_new = scene.pool.spec.replicas != args.replicas || plan.needs_approval();
     let scaled = if is_new {
-        if let Some(stakes) = &writer.stakes {
+        if let Some(stakes) = &stakes {
             stakes.demand(LEVEL + 1, args.reason.as_deref())?;
         }
-        ask::confirm(&args, &scene.pool, &plan, writer.stakes.is_some())?;
+        ask::confirm(&args, &scene.pool, &plan, stakes.is_some())?;
         patched(&writer, &bound, false).await?
     } else {
         scene.pool.clone()
@@ -118,6 +120,10 @@ struct Decision {
 }
 
 impl Decision {
+    fn labelled(&self) -> Option<Stakes> {
+        Stakes::labelled(Some(&self.pool), self.scene.deployment(&self.pool.spec.cluster_name).ok())
+    }
+
     fn plan(&self, replicas: i32) -> Plan {
         let demand = Demand::of(&self.pool).with_replicas(replicas);
         let deployment = self.scene.deployment(&self.pool.spec.cluster_name).ok().map(|d| &d.spec);

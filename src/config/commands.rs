@@ -25,7 +25,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{
     Vocabulary,
-    keymap::{Binding, Keys},
+    keymap::{Binding, Keys, NO_CTRL, has_ctrl},
     mistake::Mistake,
     nearest::advice,
     settings::is_blank,
@@ -205,7 +205,7 @@ impl Reader<'_> {
         let entry = entry.value;
         let scopes = self.scopes(entry.scope);
         Command {
-            key: entry.key.and_then(|key| self.key(&name, key)),
+            key: entry.key.and_then(|key| self.key(&name, key, entry.dangerous)),
             argv: self.argv(&name, entry.command, &scopes),
             output: entry.output.map(|word| self.output(word)).unwrap_or_default(),
             timeout_seconds: entry.timeout_seconds.map_or(SECONDS, |seconds| self.seconds(seconds)),
@@ -250,7 +250,7 @@ impl Reader<'_> {
         scopes
     }
 
-    fn key(&mut self, name: &str, key: Spanned<Keys>) -> Option<String> {
+    fn key(&mut self, name: &str, key: Spanned<Keys>, dangerous: bool) -> Option<String> {
         let at = key.referenced;
         let typed = match key.value {
             Keys::One(key) => key,
@@ -266,7 +266,10 @@ impl Reader<'_> {
                 return None;
             }
         };
-        if let Some(action) = owner_of(&key, self.words, self.bindings) {
+        if dangerous && has_ctrl(&key) {
+            let message = format!("`{key}` is no key for `{name}`, which is dangerous: {NO_CTRL}");
+            self.wrong(at, message);
+        } else if let Some(action) = owner_of(&key, self.words, self.bindings) {
             let message = format!(
                 "the key `{key}` of `{name}` is that of `{action}` already: choose another one, or give `{action}` another one in \
                  keymap.yaml"

@@ -117,9 +117,7 @@ pub fn with_user(text: &str, file: &Path, words: &Vocabulary) -> Result<Vec<Bind
             match key(&typed.value) {
                 Err(message) => mistakes.push(Mistake::at(file, typed.referenced, message)),
                 Ok(key) if *writes && has_ctrl(&key) => {
-                    let message = format!(
-                        "`{key}` is no key for `{action}`: no ctrl key changes anything in the fleet; a letter, a sign, alt- or f1 to f12 may"
-                    );
+                    let message = format!("`{key}` is no key for `{action}`: {NO_CTRL}");
                     mistakes.push(Mistake::at(file, typed.referenced, message));
                 }
                 Ok(key) => match taken.insert((place, key.clone()), action) {
@@ -142,8 +140,11 @@ pub fn with_user(text: &str, file: &Path, words: &Vocabulary) -> Result<Vec<Bind
     if mistakes.is_empty() { Ok(bindings) } else { Err(mistakes) }
 }
 
+/// Such keys are pressed from habit, in a shell or an editor.
+pub(super) const NO_CTRL: &str = "no ctrl key changes anything in the fleet; a letter, a sign, alt- or f1 to f12 may";
+
 /// In its one form a key begins with its modifiers, and ctrl is the first of them.
-fn has_ctrl(key: &str) -> bool {
+pub(super) fn has_ctrl(key: &str) -> bool {
     key.starts_with("ctrl-")
 }
 

@@ -316,3 +316,19 @@ async fn a_context_that_is_tagged_production_takes_one_level_more() {
     door.configure("contexts:\n- name: other\n  tags: [production]\n");
     door.check("scale blue/pool 3 --yes", 0, "3 replicas").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_labelled_production_takes_one_level_more() {
+    let (world, door) = stage().await;
+    let marked = Patch::Merge(json!({ "metadata": { "labels": { "quarterdeck.dev/environment": "production" } } }));
+    let deployments: kube::Api<ClusterDeployment> = world.api();
+    deployments.patch("blue", &PatchParams::default(), &marked).await.expect("labelled");
+    for words in ["upgrade blue/pool 1.34.3 --yes", "replace blue/pool --yes", "scale blue/pool 4 --yes"] {
+        door.check(words, 6, "is labelled production: say why with --reason TEXT").await;
+    }
+    door.check("scale blue/pool 4 --dry-run", 0, "is labelled production: one level more to confirm").await;
+    door.check("pause blue/pool", 0, "").await;
+    door.check("resume blue/pool --dry-run", 0, "is labelled production: one level more to confirm").await;
+    door.check("resume blue/pool --yes", 0, "").await;
+    door.check("scale blue/pool 4 --yes --reason CHG-2", 0, "4 replicas").await;
+}

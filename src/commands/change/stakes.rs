@@ -1,7 +1,10 @@
-//! What the user's configuration says of the context that is written to: in production a change takes one level more, as in
-//! the console.
+//! In production a change takes one level more, as in the console: by the tags of the context that is written to, in the
+//! user's configuration, or by a label of the pool or its cluster.
+
+use kube::ResourceExt;
 
 use crate::{
+    api::{ClusterDeployment, NodePool, labels},
     commands::{
         Globals, console,
         exit::{Ended, Exit},
@@ -16,7 +19,8 @@ const HARDEST: u8 = 3;
 /// Why more is asked for here than elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stakes {
-    context: String,
+    /// What is typed where nothing else is.
+    word: String,
     why: String,
 }
 
@@ -55,7 +59,17 @@ impl Stakes {
             Some(file) => format!("{} cannot be read, and may say that {context} is production", file.display()),
             None => return None,
         };
-        Some(Self { context, why })
+        Some(Self { word: context, why })
+    }
+
+    /// By the label of the pool that is changed, or of its cluster; `None` where neither has it.
+    pub fn labelled(pool: Option<&NodePool>, cluster: Option<&ClusterDeployment>) -> Option<Self> {
+        let of = |kind: &str, name: String| Self { why: format!("{kind} {name} is labelled production"), word: name };
+        let pool = pool.filter(|pool| labels::is_production(&pool.metadata)).map(|pool| of("pool", pool.name_any()));
+        pool.or_else(|| {
+            let cluster = cluster.filter(|cluster| labels::is_production(&cluster.metadata))?;
+            Some(of("cluster", cluster.name_any()))
+        })
     }
 
     /// One level more, and the reason among the warnings. What is immediate stays so: stopping is easy everywhere.
@@ -64,10 +78,14 @@ impl Stakes {
             return;
         }
         preview.level = (preview.level + 1).min(HARDEST);
-        preview.warnings.push(format!("{}: one level more to confirm", self.why));
+        preview.warnings.push(self.warning());
         if preview.confirm.is_empty() {
-            preview.confirm.clone_from(&self.context);
+            preview.confirm.clone_from(&self.word);
         }
+    }
+
+    pub fn warning(&self) -> String {
+        format!("{}: one level more to confirm", self.why)
     }
 
     /// At the highest level it has to be said why, by whoever types and by whatever runs with `--yes`.
@@ -110,6 +128,21 @@ mod tests {
         check(&production, "prod-eu", 3, "blue-pool", (3, "blue-pool"));
         check(&production, "lab", 2, "blue-pool", (2, "blue-pool"));
         check(&config(&["eu"]), "prod-eu", 2, "blue-pool", (2, "blue-pool"));
+    }
+
+    #[test]
+    fn a_label_counts_as_much_as_a_tag() {
+        let mut pool = NodePool::new("blue-gpu", Default::default());
+        let mut cluster = ClusterDeployment::new("blue", Default::default());
+        let said = |pool: &NodePool, cluster: &ClusterDeployment| {
+            Stakes::labelled(Some(pool), Some(cluster)).map(|stakes| stakes.warning()).unwrap_or_default()
+        };
+        pool.labels_mut().insert(labels::ENVIRONMENT.to_owned(), "staging".to_owned());
+        assert_eq!(said(&pool, &cluster), "");
+        cluster.labels_mut().insert(labels::ENVIRONMENT.to_owned(), "production".to_owned());
+        assert_eq!(said(&pool, &cluster), "cluster blue is labelled production: one level more to confirm");
+        pool.labels_mut().insert(labels::ENVIRONMENT.to_owned(), "production".to_owned());
+        assert_eq!(said(&pool, &cluster), "pool blue-gpu is labelled production: one level more to confirm");
     }
 
     #[test]

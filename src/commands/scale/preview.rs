@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use crate::{
     api::{MachineReference, NodePool},
-    commands::change::{show::diff, write::Seen},
+    commands::change::{show::diff, stakes::Stakes, write::Seen},
     plan::{estimate::Estimate, scale::Plan},
 };
 
@@ -14,9 +14,10 @@ use crate::{
 const NAMED: usize = 8;
 
 /// All that is said before somebody is asked.
-pub fn text(before: &NodePool, plan: &Plan, after: &NodePool) -> String {
+pub fn text(before: &NodePool, plan: &Plan, stakes: Option<&Stakes>, after: &NodePool) -> String {
     let mut text = format!("{}: {} -> {} replicas\n", before.name_any(), before.spec.replicas, after.spec.replicas);
-    for line in sentences(plan) {
+    let warning = stakes.filter(|_| before.spec.replicas != after.spec.replicas).map(Stakes::warning);
+    for line in sentences(plan).into_iter().chain(warning) {
         let _ = writeln!(text, "  {line}");
     }
     let after = serde_json::to_value(after).unwrap_or_default();

@@ -41,9 +41,6 @@ impl PoolRow {
         let name = pool.metadata.name.clone().unwrap_or_default();
         let cluster = pool.spec.cluster_name.clone();
         let status = pool.status.clone().unwrap_or_default();
-        let marks = [pool.metadata.labels.as_ref(), pool.metadata.annotations.as_ref()];
-        let environment = marks.into_iter().flatten().find_map(|m| m.get(labels::ENVIRONMENT));
-        let production = environment.is_some_and(|e| e == "production");
         Self {
             uid: interner.uid(pool.metadata.uid.as_deref()),
             short_name: short_name(&name, &cluster).into(),
@@ -57,7 +54,7 @@ impl PoolRow {
             message: pool_message(&pool).map(Into::into),
             paused: pool.spec.paused,
             hold: pool.spec.hold,
-            production,
+            production: labels::is_production(&pool.metadata),
             name: interner.share(&name),
             resource: Some(Arc::new(pool)),
         }

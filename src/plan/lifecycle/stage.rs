@@ -120,11 +120,9 @@ fn level(scene: &Scene, wish: &Wish, preview: &Preview) -> u8 {
         Wish::Abort { .. } => return 3,
         Wish::Upgrade { .. } | Wish::Replace { .. } | Wish::ReplaceMachines { .. } | Wish::Rollback { .. } => 2,
     };
-    let production = |m: &kube::core::ObjectMeta| {
-        m.labels.as_ref().and_then(|l| l.get(labels::ENVIRONMENT)).is_some_and(|e| e == "production")
-    };
     let pool = wish.pool().and_then(|p| scene.pool(p).ok());
-    let is_production = production(&scene.deployment.metadata) || pool.is_some_and(|p| production(&p.metadata));
+    let is_production =
+        labels::is_production(&scene.deployment.metadata) || pool.is_some_and(|p| labels::is_production(&p.metadata));
     let all = preview.stages.iter().flat_map(|s| &s.pools);
     // More than a tenth of a pool may be missing at a time.
     let is_large = all.clone().any(|p| p.unavailable > 1 && p.unavailable * 10 > p.machines);

@@ -52,6 +52,11 @@ fn every_mistake_has_its_sentence() {
                 "a: {scope: pool, command: [x, 'a{b']}\n",
                 "1:31: `a{b` has a brace without its other half: a brace is written twice, `{{`",
             ),
+            (
+                "a: {scope: pool, command: [x], dangerous: true, key: ctrl-d}\n",
+                "1:54: `ctrl-d` is no key for `a`, which is dangerous: no ctrl key changes anything in the fleet; a letter, a sign, \
+                 alt- or f1 to f12 may",
+            ),
             ("a: {scope: pool, command: [x], key: strg}\n", "1:37: `strg` is not a key"),
             ("a: {scope: pool, command: [x], key: [x, y]}\n", "1:37: a command has one key: write it without brackets"),
             (
