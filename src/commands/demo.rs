@@ -23,6 +23,9 @@ use folder::Folder;
 use running::Running;
 use situation::Situation;
 
+/// A fleet of so many machines is not there at once.
+const SLOW: usize = 10_000;
+
 /// Shows the console on a fleet of simulated machines; nothing outside of this process is touched.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -67,6 +70,12 @@ pub async fn run(args: Args, _globals: &Globals) -> color_eyre::Result<ExitCode>
         scenario,
         directory: args.data.clone(),
     };
+    if !args.headless && options.machines >= SLOW {
+        lines::err(&format!(
+            "a fleet of {} machines: it takes some seconds until there is something to see",
+            options.machines
+        ));
+    }
     let running = Running::start(options, &folder).await?;
     let ended = if args.headless {
         headless(&running, &folder, scenario).await

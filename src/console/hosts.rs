@@ -22,6 +22,8 @@ pub use way::Way;
 pub const MOST_HOSTS: usize = 5_000;
 /// Most hosts that wait for their answer: whoever runs through a long list asks no more than that on the way.
 const MOST_AWAITED: usize = 100;
+/// A key that repeats while it is held asks no more often: each time, hosts and jump hosts are dialled anew.
+const AGAIN_MILLISECONDS: i128 = 1_000;
 /// An answer that is older is not taken for what is when the view is opened again.
 const FRESH_SECONDS: i64 = 60;
 /// One that is older says how a host was, and not how it is: it counts as not asked.
@@ -32,6 +34,8 @@ const CURRENT_SECONDS: i64 = 5 * 60;
 pub struct Hosts {
     /// Which question the answers belong to; 0 while nothing was asked.
     pub round: u64,
+    /// When they were last asked again on request.
+    pub asked_again_at: Option<Timestamp>,
     /// Whose machines these are.
     pub scope: String,
     /// How many machines the scope has.
@@ -241,10 +245,14 @@ impl Hosts {
 
     /// Those that can be seen, and those that are marked, are to be asked again, in a round of its own: with keys and settings
     /// as they are now. What they said before stays until then. Who was being asked is given up with the round before, and is
-    /// to be asked as well: whatever became of that.
-    pub fn ask_again(&mut self, round: u64, height: usize, is_marked: impl Fn(&Uid) -> bool) {
+    /// to be asked as well: whatever became of that. Not within a second of the time before.
+    pub fn ask_again(&mut self, round: u64, height: usize, now: Timestamp, is_marked: impl Fn(&Uid) -> bool) {
+        let is_soon = |at: Timestamp| (0..AGAIN_MILLISECONDS).contains(&now.duration_since(at).as_millis());
+        if self.asked_again_at.is_some_and(is_soon) {
+            return;
+        }
         let seen = self.seen(height);
-        self.round = round;
+        (self.round, self.asked_again_at) = (round, Some(now));
         for (at, row) in self.rows.iter_mut().enumerate() {
             match row.stage {
                 Stage::Asked => row.stage = Stage::Again,

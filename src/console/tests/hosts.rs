@@ -111,6 +111,7 @@ fn problems_come_first_and_the_cursor_stays_on_the_host_that_it_was_moved_to() {
     answer(&mut state, "nobody", Answer::Failed("who?".into()));
     assert_eq!(state.hosts.awaited(), 1);
     assert_eq!(asked(&press(&mut state, "ctrl-r")).len(), 7, "the same again");
+    assert!(asked(&press(&mut state, "ctrl-r")).is_empty(), "a key that is held does not dial anew each time");
     press(&mut state, "enter");
     assert_eq!(state.view, View::Fleet);
     assert!(matches!(state.subject(), Subject::Machine(machine) if &*machine.name == "eu-1-m6"));

@@ -38,6 +38,7 @@ pub fn open(state: &mut State) {
     let index = machines.iter().position(|machine| Some(&machine.uid) == cursor.as_ref()).unwrap_or(0);
     let mut hosts = Hosts {
         round: state.tickets,
+        asked_again_at: None,
         scope,
         of,
         rows: machines.iter().enumerate().map(row).collect(),
@@ -165,7 +166,7 @@ pub fn ask_again(state: &mut State) {
     }
     let (height, marks) = (state.layout().list_height(), &state.marks);
     state.tickets += 1;
-    state.hosts.ask_again(state.tickets, height, |uid| marks.contains(uid));
+    state.hosts.ask_again(state.tickets, height, state.now, |uid| marks.contains(uid));
 }
 
 /// Enter: to the machine of the host.
