@@ -11,7 +11,7 @@ use crate::{
         Placeholder,
         commands::{Command, Output, Scope},
     },
-    fleet::{MachineRow, OperationRow, PoolNode},
+    fleet::{ContextId, MachineRow, OperationRow, PoolNode},
 };
 use std::sync::Arc;
 
@@ -36,6 +36,8 @@ pub struct Run {
     pub timeout_seconds: u64,
     /// It changes something.
     pub dangerous: bool,
+    /// Where it is run; `None`: for all contexts.
+    pub context: Option<ContextId>,
 }
 
 impl Custom {
@@ -163,6 +165,12 @@ impl State {
         self.commands.iter().find(|custom| custom.command.name == name)
     }
 
+    /// Why no command changes anything there: a context of which nothing is changed. Of all contexts it takes one such.
+    pub fn locked_for(&self, context: Option<ContextId>) -> Option<String> {
+        let meant = self.contexts.iter().enumerate().filter(|(at, _)| context.is_none_or(|c| c.index() == *at));
+        meant.map(|(_, context)| context).find_map(|c| c.locked.clone().or_else(|| c.place.only_look.clone()))
+    }
+
     /// What a command comes to where the cursor is; `Err` is a sentence. The ticket is not set yet.
     pub fn fill(&self, command: &Command) -> Result<Run, String> {
         let why = |why: String| format!("`{}` cannot be run here: {why}", command.name);
@@ -177,6 +185,7 @@ impl State {
             output: command.output,
             timeout_seconds: command.timeout_seconds,
             dangerous: command.dangerous,
+            context: self.context_here(),
         })
     }
 }

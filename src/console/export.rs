@@ -3,6 +3,7 @@
 use super::{
     form::TYPE_AHEAD_MILLISECONDS,
     message::{Change, Order},
+    text,
 };
 use crate::api::{GROUP, VERSION};
 use jiff::Timestamp;
@@ -62,8 +63,8 @@ impl ExportDialog {
     }
 
     /// Keys that come so soon were on their way before it was there.
-    pub fn is_guarded(&self, now: Timestamp) -> bool {
-        now.as_millisecond() - self.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS
+    pub fn is_guarded(&self, seen_at: Timestamp) -> bool {
+        seen_at.as_millisecond() - self.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS
     }
 
     pub fn text(&self) -> String {
@@ -73,44 +74,63 @@ impl ExportDialog {
     /// A name in the working directory.
     pub fn file_name(&self) -> String {
         let name = self.order.changes.first().map_or("nothing", |change| &change.target.name);
-        format!("{name}.{}", self.form.extension())
+        format!("{}.{}", text::plain(name), self.form.extension())
     }
 }
 
 /// The change as text that ends in a line break.
 pub fn render(change: &Change, form: Form) -> String {
     let target = &change.target;
-    let patch = without_nulls(change.patch.clone());
+    let patch = &change.patch;
     match form {
         Form::Command => format!(
             "kubectl --namespace {} patch {}.{GROUP} {} --type merge --patch {}\n",
-            target.namespace,
+            word(&target.namespace),
             target.kind.plural(),
-            target.name,
+            word(&target.name),
             quote(&patch.to_string())
         ),
-        Form::Patch => format!("{}\n", serde_json::to_string_pretty(&patch).unwrap_or_default()),
+        Form::Patch => format!("{}\n", serde_json::to_string_pretty(patch).unwrap_or_default()),
         Form::Manifest => {
             let mut manifest = json!({
                 "apiVersion": format!("{GROUP}/{VERSION}"),
                 "kind": target.kind.as_str(),
                 "metadata": {"name": target.name, "namespace": target.namespace},
             });
-            json_patch::merge(&mut manifest, &patch);
+            json_patch::merge(&mut manifest, patch);
             let yaml = serde_saphyr::to_string(&manifest).unwrap_or_default();
-            format!("# kubectl apply --server-side --field-manager quarterdeck-console -f THIS_FILE\n{yaml}")
+            let mut text =
+                "# kubectl apply --server-side --field-manager quarterdeck-console -f THIS_FILE\n".to_owned();
+            let taken = taken_away(patch, "");
+            if !taken.is_empty() {
+                text += "# A manifest cannot take fields away: the merge patch does. These stay if they are there:\n";
+                text.extend(taken.iter().map(|field| format!("#   {field}\n")));
+            }
+            text + &yaml
         }
     }
 }
 
-/// Without the fields that a merge patch deletes: they matter to a live object only.
-fn without_nulls(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k, without_nulls(v))).collect()
-        }
-        other => other,
+/// The fields that a merge patch takes away, as paths.
+fn taken_away(patch: &Value, path: &str) -> Vec<String> {
+    match patch {
+        Value::Null => vec![path.to_owned()],
+        Value::Object(map) => map
+            .iter()
+            .flat_map(|(key, value)| {
+                let is_word = key.chars().all(|c| c.is_ascii_alphanumeric());
+                let key = if is_word { format!(".{key}") } else { format!("[{key:?}]") };
+                taken_away(value, &format!("{path}{key}"))
+            })
+            .collect(),
+        _ => Vec::new(),
     }
+}
+
+/// A word of a shell: quoted where it needs to be, which no name is that a server takes.
+fn word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    if text.chars().all(is_plain) && !text.is_empty() { text.to_owned() } else { quote(text) }
 }
 
 /// Quoted for a POSIX shell.
@@ -123,9 +143,8 @@ mod tests {
     use super::*;
     use crate::console::message::{Kind, Target};
 
-    #[test]
-    fn each_form_carries_the_change_and_nothing_else() {
-        let target = Target {
+    fn target() -> Target {
+        Target {
             context: crate::fleet::ContextId::FIRST,
             kind: Kind::NodePool,
             namespace: "fleet".into(),
@@ -133,16 +152,37 @@ mod tests {
             uid: "u".into(),
             resource_version: "1".into(),
             generation: Some(1),
-        };
+        }
+    }
+
+    #[test]
+    fn each_form_carries_the_change_and_nothing_else() {
+        let target = target();
         let patch = json!({"metadata": {"annotations": {"a": "it's", "b": null}}, "spec": {"replicas": 3}});
         let change = Change { target, patch };
         assert_eq!(
             render(&change, Form::Command),
             "kubectl --namespace fleet patch nodepools.quarterdeck.dev eu-1-gpu --type merge --patch \
-             '{\"metadata\":{\"annotations\":{\"a\":\"it'\\''s\"}},\"spec\":{\"replicas\":3}}'\n"
+             '{\"metadata\":{\"annotations\":{\"a\":\"it'\\''s\",\"b\":null}},\"spec\":{\"replicas\":3}}'\n"
         );
         assert!(render(&change, Form::Patch).contains("\"replicas\": 3"));
         let manifest = render(&change, Form::Manifest);
         assert!(manifest.contains("kind: NodePool\n") && manifest.contains("replicas: 3\n"), "{manifest}");
+        let left = "These stay if they are there:\n#   .metadata.annotations.b\napiVersion:";
+        assert!(manifest.contains(left) && !manifest.contains("null"), "{manifest}");
+        // What a change is for may be to take away: it is not lost on the way.
+        let uncordon = Change { patch: json!({"spec": {"maintenance": null}}), ..change };
+        assert!(render(&uncordon, Form::Command).ends_with("'{\"spec\":{\"maintenance\":null}}'\n"));
+        assert!(render(&uncordon, Form::Patch).contains("\"maintenance\": null"));
+    }
+
+    #[test]
+    fn a_name_from_a_server_is_no_path_and_no_command() {
+        let target = Target { namespace: "$(id)".into(), name: "../a b".into(), ..target() };
+        let change = Change { target, patch: json!({}) };
+        let said = render(&change, Form::Command);
+        assert!(said.starts_with("kubectl --namespace '$(id)' patch nodepools.quarterdeck.dev '../a b' "), "{said}");
+        let dialog = ExportDialog::new(Order::one(change, String::new()), Timestamp::UNIX_EPOCH);
+        assert!(!dialog.file_name().contains('/'), "{}", dialog.file_name());
     }
 }

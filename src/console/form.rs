@@ -11,11 +11,16 @@ use crate::fleet::Snapshot;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use jiff::Timestamp;
 
-/// Keys that were already on their way when the dialog opened are not meant for it.
+/// Keys that were already on their way when the dialog came into sight are not meant for it.
 pub const TYPE_AHEAD_MILLISECONDS: i64 = 150;
 
 /// Why nothing is sent while the server has not answered.
 pub const WAITING: &str = "waiting for the server's dry run";
+
+/// A key by itself, or with shift, on which terminals disagree.
+pub fn is_plain(key: KeyEvent) -> bool {
+    key.modifiers.difference(KeyModifiers::SHIFT).is_empty()
+}
 
 /// What keys go to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,8 +113,8 @@ impl Form {
     }
 
     /// Keys typed too early are not meant for the dialog.
-    fn is_guarded(&self, now: Timestamp) -> bool {
-        now.as_millisecond() - self.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS
+    fn is_guarded(&self, seen_at: Timestamp) -> bool {
+        seen_at.as_millisecond() - self.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS
     }
 
     pub fn step(&mut self, forward: bool) {
@@ -138,11 +143,12 @@ impl Form {
         Some(self.reason.value().trim()).filter(|r| !r.is_empty())
     }
 
-    pub fn press(&mut self, key: KeyEvent, now: Timestamp) -> Pressed {
+    /// `seen_at`: what was on the screen by then was seen by whoever pressed the key.
+    pub fn press(&mut self, key: KeyEvent, seen_at: Timestamp) -> Pressed {
         if key.code == KeyCode::Esc {
             return Pressed::Cancel;
         }
-        if self.is_guarded(now) || self.applying.is_some() {
+        if self.is_guarded(seen_at) || self.applying.is_some() {
             return Pressed::Taken;
         }
         let typing = matches!(self.focus, Field::Reason | Field::Confirm);
@@ -161,6 +167,10 @@ impl Form {
     }
 
     fn press_field(&mut self, key: KeyEvent) -> Pressed {
+        // No key with ctrl sends anything.
+        if key.code == KeyCode::Enter && !is_plain(key) {
+            return Pressed::Taken;
+        }
         match (self.focus, key.code) {
             (Field::Value, _) => return Pressed::Value,
             (Field::Reason | Field::Confirm, KeyCode::Down) => self.step(true),
@@ -182,8 +192,8 @@ impl Form {
     }
 
     /// Only the reason may be pasted: the name has to be typed.
-    pub fn paste(&mut self, text: &str, now: Timestamp) {
-        if self.is_guarded(now) {
+    pub fn paste(&mut self, text: &str, seen_at: Timestamp) {
+        if self.is_guarded(seen_at) {
             return;
         }
         match self.focus {

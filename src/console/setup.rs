@@ -9,7 +9,12 @@ use super::{
     state::State,
 };
 use crate::config::{self, Config, Settings};
+use jiff::SignedDuration;
 use std::{sync::Arc, time::Duration};
+
+/// Of a terminal at the end of a line that does not say; and the most that is believed, for a slow start is no slow line.
+const UNKNOWN_LAG: Duration = Duration::from_millis(300);
+const MOST_LAG: Duration = Duration::from_secs(1);
 
 /// What the state takes over of it.
 #[derive(Clone, Debug)]
@@ -23,6 +28,7 @@ pub struct Setup {
     armed_seconds: i64,
     mouse: bool,
     confirms_quickly: bool,
+    lag: SignedDuration,
     /// What is wrong in the files.
     mistakes: Vec<String>,
     /// The file says now that the console is read-only, and did not say so before.
@@ -46,6 +52,7 @@ impl Setup {
             mouse: config.settings.mouse,
             armed_seconds: i64::from(config.settings.arm_minutes) * 60,
             confirms_quickly: config.settings.confirm == config::Confirm::Quick,
+            lag: lag(environment),
             mistakes,
             disarms: false,
             remarks: Vec::new(),
@@ -74,7 +81,7 @@ impl Setup {
         }
         (state.commands, state.glyphs, state.themes) = (self.commands, self.glyphs, self.themes);
         (state.log_lines, state.armed_seconds) = (self.log_lines, self.armed_seconds);
-        state.confirms_quickly = self.confirms_quickly;
+        (state.confirms_quickly, state.lag) = (self.confirms_quickly, self.lag);
         if self.mouse != state.mouse_set {
             (state.mouse, state.mouse_set) = (self.mouse, self.mouse);
         }
@@ -101,6 +108,13 @@ impl Setup {
             }
         }
     }
+}
+
+/// How old what is seen on this terminal is when a key from there comes in.
+fn lag(environment: &Environment) -> SignedDuration {
+    // Near by, what took long was the start of the console, and not the line.
+    let lag = environment.over_ssh.then(|| environment.answer.round_trip.unwrap_or(UNKNOWN_LAG).min(MOST_LAG));
+    lag.and_then(|lag| SignedDuration::try_from(lag).ok()).unwrap_or(SignedDuration::ZERO)
 }
 
 fn glyphs(settings: &Settings, environment: &Environment) -> Glyphs {
@@ -130,4 +144,23 @@ pub fn sync(settings: &Settings) -> Option<usize> {
 pub fn frame(settings: &Settings, environment: &Environment) -> Duration {
     let frame = Duration::from_millis(1000 / u64::from(settings.frames_per_second.max(1)));
     if environment.is_far() { frame.max(FRAME_FAR_AWAY) } else { frame }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_round_trip_counts_at_the_end_of_a_line() {
+        let check = |over_ssh: bool, milliseconds: Option<u64>, expected: i64| {
+            let mut environment = Environment { over_ssh, ..Environment::default() };
+            environment.answer.round_trip = milliseconds.map(Duration::from_millis);
+            assert_eq!(lag(&environment), SignedDuration::from_millis(expected), "{over_ssh} {milliseconds:?}");
+        };
+        check(false, Some(3), 0);
+        check(false, Some(250), 0);
+        check(true, Some(80), 80);
+        check(true, Some(5_000), 1_000);
+        check(true, None, 300);
+    }
 }

@@ -38,7 +38,7 @@ use crate::{
     api::Machine,
     fleet::{ContextId, Health, Snapshot, Uid, sort::Key},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -173,6 +173,8 @@ pub struct List {
 #[derive(Clone, Debug)]
 pub struct State {
     pub now: Timestamp,
+    /// The round trip to the terminal: so old is what is seen there when a key that comes now was pressed.
+    pub lag: SignedDuration,
     pub size: (u16, u16),
     /// Who is at the keyboard: recorded with each change that is asked for.
     pub user: String,
@@ -283,6 +285,7 @@ impl State {
         let user = contexts.first().map(|context| context.place.user.clone()).unwrap_or_default();
         let mut state = Self {
             now,
+            lag: SignedDuration::ZERO,
             size,
             user,
             contexts,
@@ -354,6 +357,11 @@ impl State {
     /// The screen stands still: nobody looks, and drawing would cost somebody's line.
     pub fn is_still(&self) -> bool {
         self.rests_behind && !self.focused
+    }
+
+    /// What opened later than that was not on the screen yet for whoever pressed the key that comes now.
+    pub fn seen_at(&self) -> Timestamp {
+        self.now.checked_sub(self.lag).unwrap_or(self.now)
     }
 
     /// Writes are allowed now.

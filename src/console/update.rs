@@ -170,6 +170,7 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if state.help.is_some() {
         return help::press(state, key);
     }
+    let key = apart(state, key);
     match &state.overlay {
         Overlay::None => match meaning(state, chord) {
             Some(action) => {
@@ -190,6 +191,13 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_) => dialog::press(state, key),
         Overlay::Confirm(_) => change::answer(state, key),
     }
+}
+
+/// Esc and a key close behind it arrive as that key with alt, over a slow line or through tmux. Where something is asked or
+/// typed no key has alt, so that there it is the Esc; what comes behind it is not meant for what the Esc has left.
+fn apart(state: &State, key: KeyEvent) -> KeyEvent {
+    let is_asked = !matches!(state.overlay, Overlay::None | Overlay::Pager(_) | Overlay::Audit(_));
+    if is_asked && key.modifiers.contains(KeyModifiers::ALT) { KeyCode::Esc.into() } else { key }
 }
 
 /// What an overlay does may lead to another place.

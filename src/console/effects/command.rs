@@ -225,7 +225,7 @@ mod tests {
         let argv = argv.iter().map(ToString::to_string).collect();
         let (name, subject) = ("test".to_owned(), String::new());
         let (output, dangerous) = (Output::Pager, false);
-        let asked = Run { ticket: 7, name, subject, argv, output, timeout_seconds: seconds, dangerous };
+        let asked = Run { ticket: 7, name, subject, argv, output, timeout_seconds: seconds, dangerous, context: None };
         let running = run(asked, stopped, sender);
         let ended = match stop_after {
             None => {

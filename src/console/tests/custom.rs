@@ -205,3 +205,48 @@ fn a_configuration_that_is_read_anew_is_taken_and_a_broken_one_said() {
     );
     assert!(said(&state).ends_with("what was right before stays"));
 }
+
+#[test]
+fn what_is_dangerous_is_not_run_for_what_is_locked_and_is_asked_in_production() {
+    let config =
+        configured(&[("commands.yaml", "off: {key: f9, scope: [machine, fleet], command: [ipmi], dangerous: true}\n")]);
+    let check = |locked: bool, production: bool, expected: &str| {
+        let mut state = state(FLEET, (120, 40));
+        state.commands = custom::all(&config.commands);
+        state.contexts[0].production = production;
+        press(&mut state, &format!("W {MACHINE}"));
+        state.contexts[0].locked = locked.then(|| "demo is read-only".to_owned());
+        let effects = press(&mut state, "f9");
+        let asked = matches!(state.overlay, Overlay::Confirm(_));
+        let runs = effects.iter().any(|effect| matches!(effect, Effect::Run(_)));
+        let heard = if runs {
+            "runs"
+        } else if asked {
+            "asks"
+        } else {
+            said(&state)
+        };
+        assert_eq!(heard, expected);
+    };
+    check(false, false, "runs");
+    check(false, true, "asks");
+    check(true, false, "demo is read-only");
+}
+
+#[test]
+fn on_the_page_of_a_machine_no_command_is_run_for_another_one() {
+    let mut state = with_commands((120, 40));
+    press(&mut state, &format!("{MACHINE} i"));
+    assert!(state.why.is_some());
+    press(&mut state, "f5");
+    assert!(state.running.is_some(), "it is about the machine under the cursor");
+    let mut state = with_commands((120, 40));
+    press(&mut state, &format!("{MACHINE} i"));
+    let page = state.why.as_mut().expect("it is open");
+    page.uid = crate::fleet::Uid::new(page.uid.context, "another");
+    let effects = press(&mut state, "f5");
+    assert!(
+        effects.is_empty() && said(&state) == "`esc` closes this page; then that key has its meaning",
+        "{effects:?}"
+    );
+}

@@ -336,3 +336,39 @@ fn far_away_and_behind_the_screen_says_that_it_stands_still() {
     send(&mut state, Event::Focus(true));
     assert!(!super::screen(&state).contains("STILL"));
 }
+
+/// `c` on a machine, which asks.
+fn asked() -> State {
+    let mut state = state(FLEET, (120, 40));
+    press(&mut state, "W j right j right j j j enter j c");
+    assert!(matches!(state.overlay, Overlay::Confirm(_)));
+    state
+}
+
+#[test]
+fn an_escape_and_the_key_behind_it_confirm_nothing() {
+    // As they arrive where the line brings them together: with alt.
+    for (key, is_left) in
+        [("alt-y", true), ("alt-Y", true), ("alt-enter", true), ("ctrl-y", false), ("ctrl-enter", false)]
+    {
+        let mut state = asked();
+        let effects = press(&mut state, key);
+        assert!(effects.iter().all(|effect| !effect.is_mutation()), "{key}: {effects:?}");
+        assert_eq!(matches!(state.overlay, Overlay::None), is_left, "{key}");
+    }
+    let mut state = state(FLEET, (120, 40));
+    let effects = press(&mut state, ": 'scale eu-1/gpu 8' enter W enter enter 'eu-1-gpu'");
+    agree(&mut state, &effects);
+    let effects = press(&mut state, "alt-enter");
+    assert!(effects.is_empty() && matches!(state.overlay, Overlay::None), "{effects:?}");
+}
+
+#[test]
+fn what_was_not_seen_yet_is_not_confirmed_however_long_the_line() {
+    let confirms = |state: &mut State| press(state, "y").iter().any(Effect::is_mutation);
+    let mut near = asked();
+    assert!(confirms(&mut near), "200 ms after it opened");
+    let mut far = asked();
+    far.lag = jiff::SignedDuration::from_millis(300);
+    assert_eq!([confirms(&mut far), confirms(&mut far), confirms(&mut far)], [false, false, true]);
+}

@@ -53,6 +53,8 @@ const KEYS: &[&str] = &[
     "ctrl-r",
     "ctrl-n",
     "y",
+    "alt-y",
+    "ctrl-y",
     "d",
     "L",
     "m",

@@ -4,7 +4,7 @@ use super::super::{
     action::Action,
     confirm::{self, Confirmation, Deed},
     export::ExportDialog,
-    form::TYPE_AHEAD_MILLISECONDS,
+    form::{TYPE_AHEAD_MILLISECONDS, is_plain},
     keys::Chord,
     message::{Effect, Order},
     permissions,
@@ -168,15 +168,15 @@ pub fn retry(state: &mut State) {
 
 /// Yes or no; Enter means what has the focus, and that is no.
 pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let (now, armed) = (state.now, state.is_armed());
+    let (seen_at, armed) = (state.seen_at(), state.is_armed());
     let action = state.keymap.action(Chord::from(key));
     let Overlay::Confirm(confirmation) = &mut state.overlay else { return Vec::new() };
-    if now.as_millisecond() - confirmation.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS {
+    if seen_at.as_millisecond() - confirmation.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS {
         return Vec::new();
     }
     let yes = match key.code {
-        KeyCode::Char('y' | 'Y') => true,
-        KeyCode::Enter => confirmation.yes,
+        KeyCode::Char('y' | 'Y') if is_plain(key) => true,
+        KeyCode::Enter if is_plain(key) => confirmation.yes,
         KeyCode::Char('x') => {
             let Deed::Change(order) = confirmation.deed.clone() else { return Vec::new() };
             state.overlay = Overlay::Export(Box::new(ExportDialog::new(order, state.now)));
@@ -196,7 +196,7 @@ pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         _ if !yes => Vec::new(),
         Deed::Change(order) => make(state, order, armed),
         // It may have taken its time to be confirmed.
-        Deed::Run(run) if run.dangerous && !is_armed(state) => Vec::new(),
+        Deed::Run(run) if !super::custom::may_run(state, &run) => Vec::new(),
         Deed::Run(run) => super::custom::begin(state, run),
     }
 }

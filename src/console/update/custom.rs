@@ -9,7 +9,7 @@ use super::{
         state::{Overlay, State},
         text,
     },
-    change,
+    change, why,
 };
 use crate::config::commands::Output;
 
@@ -18,6 +18,9 @@ pub fn run(state: &mut State, name: &str) -> Vec<Effect> {
     let Some(command) = state.custom_named(name).map(|custom| custom.command.clone()) else { return Vec::new() };
     if let Some(running) = &state.running {
         state.complain(format!("`{}` is still at work: esc ends it", running.name));
+        return Vec::new();
+    }
+    if why::is_elsewhere(state) {
         return Vec::new();
     }
     if command.dangerous && !change::is_armed(state) {
@@ -30,7 +33,11 @@ pub fn run(state: &mut State, name: &str) -> Vec<Effect> {
             return Vec::new();
         }
     };
-    if !command.confirm {
+    if !may_run(state, &run) {
+        return Vec::new();
+    }
+    let in_production = run.context.is_some_and(|context| state.stakes_in(context).production.is_some());
+    if !command.confirm && !(command.dangerous && in_production) {
         return begin(state, run);
     }
     let about = if run.subject.is_empty() { String::new() } else { format!(" for {}", run.subject) };
@@ -43,6 +50,18 @@ pub fn run(state: &mut State, name: &str) -> Vec<Effect> {
         yes,
     }));
     Vec::new()
+}
+
+/// What changes something waits for arming, and is not run for a context that is locked.
+pub fn may_run(state: &mut State, run: &Run) -> bool {
+    if !run.dangerous {
+        return true;
+    }
+    if let Some(why) = state.locked_for(run.context) {
+        state.complain(why);
+        return false;
+    }
+    change::is_armed(state)
 }
 
 /// It runs; nothing more is asked.

@@ -103,9 +103,9 @@ pub fn opinion(state: &mut State, ticket: u64, outcome: Result<DryRun, Refusal>)
 }
 
 pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let now = state.now;
+    let seen_at = state.seen_at();
     let Some(dialog) = current(&mut state.overlay) else { return Vec::new() };
-    let pressed = match dialog.form_mut().press(key, now) {
+    let pressed = match dialog.form_mut().press(key, seen_at) {
         Pressed::Value => dialog.press_value(key),
         pressed => pressed,
     };
@@ -201,8 +201,8 @@ pub fn applied(state: &mut State, ticket: u64, outcome: &Result<String, Refusal>
 }
 
 pub fn paste(state: &mut State, text: &str) {
-    let now = state.now;
+    let seen_at = state.seen_at();
     if let Some(dialog) = current(&mut state.overlay) {
-        dialog.form_mut().paste(text, now);
+        dialog.form_mut().paste(text, seen_at);
     }
 }

@@ -227,9 +227,9 @@ fn only_here(state: &State) -> Result<ContextId, String> {
 }
 
 pub fn export(state: &mut State, key: KeyEvent) -> Vec<Effect> {
-    let now = state.now;
+    let seen_at = state.seen_at();
     let Overlay::Export(dialog) = &mut state.overlay else { return Vec::new() };
-    if key.code != KeyCode::Esc && dialog.is_guarded(now) {
+    if key.code != KeyCode::Esc && dialog.is_guarded(seen_at) {
         return Vec::new();
     }
     let at = Form::ALL.iter().position(|f| *f == dialog.form).unwrap_or(0);

@@ -27,9 +27,10 @@ pub fn open(state: &mut State) {
 }
 
 pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
+    let seen_at = state.seen_at();
     let Some(tour) = &mut state.tour else { return Vec::new() };
     // Typed ahead: meant for the fleet, and no reason to skip what was not seen.
-    if state.now.as_millisecond() - tour.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS {
+    if seen_at.as_millisecond() - tour.opened_at.as_millisecond() < TYPE_AHEAD_MILLISECONDS {
         return Vec::new();
     }
     match (key.code, state.keymap.action(Chord::from(key))) {

@@ -81,16 +81,21 @@ pub fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
         }
         Help | Command | Redraw | Suspend | Wrap | Ssh | Arm | Copy => return None,
         // What is done to a machine is done where it can be seen that it is this one.
-        _ => {
-            let here = state.why.as_ref().map(|why| why.uid.clone());
-            if matches!(state.subject(), Subject::Machine(machine) if Some(&machine.uid) == here.as_ref()) {
-                return None;
-            }
-            let key = state.keymap.key(Back);
-            state.complain(format!("`{key}` closes this page; then that key has its meaning"));
-        }
+        _ if !is_elsewhere(state) => return None,
+        _ => {}
     }
     Some(Vec::new())
+}
+
+/// The page is about another machine than the one behind it that a key would be for; says how to get there.
+pub fn is_elsewhere(state: &mut State) -> bool {
+    let Some(why) = &state.why else { return false };
+    if matches!(state.subject(), Subject::Machine(machine) if machine.uid == why.uid) {
+        return false;
+    }
+    let key = state.keymap.key(Action::Back);
+    state.complain(format!("`{key}` closes this page; then that key has its meaning"));
+    true
 }
 
 pub fn take(state: &mut State, ticket: u64, entries: Vec<Entry>) {

@@ -13,9 +13,14 @@ use crate::{
         state::{Overlay, State, Subject},
     },
 };
-use crossterm::event::{KeyCode, KeyEvent};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use http::Method;
 use serde_json::Value;
+
+/// With alt a key is an Esc in front of it, and with ctrl none may change anything.
+fn is_plain(key: KeyEvent) -> bool {
+    !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+}
 
 /// What one key may bring about.
 #[derive(Debug)]
@@ -32,12 +37,14 @@ pub fn confirmed(state: &State, key: KeyEvent) -> Confirmed {
     if state.layout().class == Class::TooSmall {
         return Confirmed::Nothing;
     }
-    let old = |opened: jiff::Timestamp| state.now.as_millisecond() - opened.as_millisecond() >= TYPE_AHEAD_MILLISECONDS;
+    let old =
+        |opened: jiff::Timestamp| state.seen_at().as_millisecond() - opened.as_millisecond() >= TYPE_AHEAD_MILLISECONDS;
     let dialog: &dyn Ask = match &state.overlay {
         Overlay::None => return stops(state, key),
         Overlay::Palette(_) if key.code == KeyCode::Enter => return Confirmed::Stop,
         Overlay::Confirm(question) => {
             let yes = match key.code {
+                _ if !is_plain(key) => false,
                 KeyCode::Char('y' | 'Y') => true,
                 KeyCode::Enter => question.yes,
                 _ => false,
@@ -53,7 +60,7 @@ pub fn confirmed(state: &State, key: KeyEvent) -> Confirmed {
         _ => return Confirmed::Nothing,
     };
     let form = dialog.form();
-    let submits = key.code == KeyCode::Enter && matches!(form.focus, Field::Confirm | Field::Apply);
+    let submits = key.code == KeyCode::Enter && is_plain(key) && matches!(form.focus, Field::Confirm | Field::Apply);
     let is_typed = form.confirm.value().trim() == dialog.phrase();
     let has_reason = dialog.level() < 3 || !form.reason.value().trim().is_empty();
     let is_tried = matches!(form.opinion, Opinion::Given(_));

@@ -70,6 +70,10 @@ pub fn steps() -> impl Strategy<Value = Vec<Step>> {
         "ctrl-r",
         "ctrl-n",
         "ctrl-x",
+        "ctrl-y",
+        "ctrl-enter",
+        "alt-y",
+        "alt-enter",
         "space",
     ];
     let state = prop::sample::select(vec!["Ready", "NotReady", "Failed", "Provisioning"]);
