@@ -105,7 +105,10 @@ impl Trends {
             here.changes.add(minute, u32::try_from(came).unwrap_or(u32::MAX));
             done += moved;
         }
-        if after.complete {
+        // What was never listed is not known, and not zero.
+        if after.complete
+            && after.contexts().all(|context| after.part(context).is_none_or(|part| part.snapshot.complete))
+        {
             self.fleet.put(&after.counts, done, minute);
         }
         self.minute = self.minute.max(Some(minute));

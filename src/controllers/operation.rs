@@ -111,11 +111,12 @@ async fn reconcile(operation: Arc<Operation>, context: Arc<Context>) -> Result<A
 
 async fn observe(context: &Context, operation: &Operation) -> Result<Observed, Error> {
     let namespace = operation.namespace().unwrap_or_default();
-    // The Job before the machines: what its pod wrote before it ended is then seen.
-    let job = match operation.status.as_ref().and_then(|s| s.job_name.as_deref()) {
-        Some(name) => context.api::<Job>(&namespace).get_opt(name).await?,
-        None => None,
-    };
+    // The Job before the machines: what its pod wrote before it ended is then seen. By the name that it has, too, if it was
+    // made and that was not written down.
+    let status = operation.status.clone().unwrap_or_default();
+    let name = status.job_name.unwrap_or_else(|| job::name(operation, status.run.max(1)));
+    let job = context.api::<Job>(&namespace).get_opt(&name).await?;
+    let job = job.filter(|job| job.owner_references().iter().any(|owner| Some(&owner.uid) == operation.uid().as_ref()));
     let pool = match operation.spec.pool_name.as_deref() {
         Some(name) => context.api(&namespace).get_opt(name).await?,
         None => None,
@@ -263,21 +264,16 @@ async fn act(
             status.message = None;
         }
         Step::Launch(machines) => match launch(context, operation, observed, machines, run).await? {
-            Launch::Done => {
-                (status.state, status.run) = (Some(OperationState::Running), run);
-                status.job_name = Some(job::name(operation, run));
-                status.started_at.get_or_insert(Time(context.now()));
-                status.message = None;
-                status.progress.get_or_insert(OperationProgress {
-                    total: i32::try_from(machines.len()).unwrap_or(i32::MAX),
-                    ..OperationProgress::default()
-                });
-            }
+            Launch::Done => runs(&mut status, operation, machines.len(), context),
             Launch::NotEmpty(why) => {
                 status.message = Some(why);
                 action = Action::requeue(Duration::from_secs(1));
             }
         },
+        Step::TakeUp => {
+            runs(&mut status, operation, observed.machines.len(), context);
+            action = Action::requeue(Duration::from_millis(50));
+        }
         Step::Finish { state, message } => {
             status.state = Some(*state);
             status.message = Some(message.clone());
@@ -287,6 +283,19 @@ async fn act(
         }
     }
     Ok((status, action))
+}
+
+/// There is a Job for so many machines.
+fn runs(status: &mut OperationStatus, operation: &Operation, machines: usize, context: &Context) {
+    status.run = status.run.max(1);
+    status.state = Some(OperationState::Running);
+    status.job_name = Some(job::name(operation, status.run));
+    status.started_at.get_or_insert(Time(context.now()));
+    status.message = None;
+    status.progress.get_or_insert(OperationProgress {
+        total: i32::try_from(machines).unwrap_or(i32::MAX),
+        ..OperationProgress::default()
+    });
 }
 
 /// Puts our name on the machines, each under the resourceVersion that was read.

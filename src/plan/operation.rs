@@ -43,6 +43,9 @@ pub enum Step {
     Drain,
     /// Make the Job, for these machines.
     Launch(Vec<MachineReference>),
+    /// The Job of the run is there and the status does not say so: whoever made it did not come to write it down. Hosts
+    /// are worked on, so nothing is made, waited for or cancelled any more as if they were not.
+    TakeUp,
     /// The Job runs.
     Follow,
     Finish {
@@ -54,6 +57,7 @@ pub enum Step {
 /// Decides the next step.
 pub fn next_step(situation: &Situation) -> Step {
     match state(situation.operation) {
+        OperationState::Pending | OperationState::Draining if situation.job != JobState::Absent => Step::TakeUp,
         OperationState::Pending | OperationState::Draining if situation.operation.spec.cancelled => Step::Finish {
             state: OperationState::Cancelled,
             message: "cancelled before work on hosts began; nodes that it cordoned are given back".to_owned(),
@@ -256,6 +260,7 @@ mod tests {
             Step::Reserve(machines) => format!("reserve{}", names(machines)),
             Step::Launch(machines) => format!("launch{}", names(machines)),
             Step::Drain => "drain".to_owned(),
+            Step::TakeUp => "take up".to_owned(),
             Step::Follow => "follow".to_owned(),
             Step::Finish { state, .. } => state.as_str().to_owned(),
         }
@@ -300,6 +305,14 @@ mod tests {
         check("op:ScaleDown:Draining=a", "a:failed@1#op,skipped", "Failed");
         check("op:ScaleDown:Draining=a", "a:failed@1#op,drained,failed", "wait");
         check_with(|s| s.job = JobState::Absent, "op:ScaleDown:Running=a", "a:draining@1#op", "Failed");
+    }
+
+    #[test]
+    fn a_job_that_nobody_wrote_down_is_taken_up() {
+        let there = |s: &mut Situation| s.job = JobState::Running;
+        check_with(there, "op:ScaleUp:Pending=a", "a:claimed@1#op,begun", "take up");
+        check_with(there, "op:ScaleDown:Draining=a", "a:releasing@1#op,drained,begun", "take up");
+        check_with(|s| s.job = JobState::Complete, "op:ScaleUp:Pending=a", "a:claimed@1#op,done", "take up");
     }
 
     #[test]
@@ -366,12 +379,11 @@ mod tests {
 
     #[test]
     fn cancelling_works_until_hosts_are_worked_on() {
-        let word_of = |state: &str| {
+        let word_of = |state: &str, job: JobState| {
             let mut operations = notation::operations(&format!("op:ScaleDown:{state}=a"));
             operations[0].spec.cancelled = true;
             let machines = notation::machines("a:draining@1#op,drained");
             let work = Work::of(&operations);
-            let job = JobState::Running;
             let situation = Situation {
                 operation: &operations[0],
                 machines: &machines,
@@ -383,7 +395,10 @@ mod tests {
             };
             word(&next_step(&situation))
         };
-        assert_eq!([word_of("Pending"), word_of("Draining"), word_of("Running")], ["Cancelled", "Cancelled", "follow"]);
+        let before = ["Pending", "Draining"].map(|state| word_of(state, JobState::Absent));
+        assert_eq!(before, ["Cancelled", "Cancelled"]);
+        let begun = ["Pending", "Draining", "Running"].map(|state| word_of(state, JobState::Running));
+        assert_eq!(begun, ["take up", "take up", "follow"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use quarterdeck::api::{ClusterDeployment, Machine, MachineState, NodePool, labels};
+use quarterdeck::api::{ClusterDeployment, Machine, MachineState, NodePool, Operation, OperationState, labels};
 use serde_json::json;
 
 use crate::world::World;
@@ -233,4 +233,26 @@ async fn two_pools_never_get_the_same_machine() {
         let members = machines.iter().filter(|m| m.spec.claim_ref.as_ref().is_some_and(|c| c.pool_name == pool));
         assert_eq!(members.count(), 2, "{pool}");
     }
+}
+
+/// Whoever made the Job died, or was refused, before the operation said so; the pod has begun meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_was_not_written_down_is_followed_all_the_same() {
+    let world = World::new(1, 1).await;
+    world.executor.held.store(true, Ordering::SeqCst);
+    let (first, running) = world.start("one");
+    let state = async || world.operations().await.first().and_then(|o| o.status.clone()?.state);
+    world.until("there is a Job", async || state().await == Some(OperationState::Running)).await;
+    first.cancel();
+    running.await.expect("it ends");
+    let operations: Api<Operation> = world.api();
+    let name = world.operations().await.remove(0).name_any();
+    let before = json!({ "status": { "state": "Pending", "jobName": null, "startedAt": null, "progress": null } });
+    operations.patch_status(&name, &PatchParams::default(), &Patch::Merge(before)).await.expect("patched");
+    world.executor.held.store(false, Ordering::SeqCst);
+    let begun = |m: &Machine| m.status.as_ref().is_some_and(|s| !s.phases.is_empty());
+    world.until("its pod works", async || world.machines().await.iter().any(begun)).await;
+    world.start("two");
+    world.settled(1).await;
+    assert_eq!(world.operations().await.len(), 1, "it is the same operation");
 }

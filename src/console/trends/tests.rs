@@ -1,5 +1,5 @@
 use super::*;
-use crate::fleet::testing;
+use crate::fleet::{Part, merge, testing};
 use jiff::SignedDuration;
 
 /// Fleets with the minute in which each was seen, and what is drawn of the pool `a-w` (or of the fleet) at the last minute:
@@ -85,6 +85,30 @@ fn the_fleet_is_known_in_minutes_in_which_all_of_it_was_seen() {
     story
         .check(Of::Context(ContextId::FIRST), "2 2 2 2 2 2 | 0 0 0 0 0 0 | 0 0 0 0 0 0")
         .check(Of::Fleet, "3 3 3 · 3 3 | 1 1 1 · 1 1 | 0 0 0 · 0 0");
+}
+
+#[test]
+fn what_was_never_listed_is_a_gap_and_no_fall_to_zero() {
+    let prod = format!("cluster a\n{TWO}");
+    let fleet = |lab: &str| testing::several(&[("prod", &prod), ("lab", lab)]);
+    let unknown = {
+        let fleet = fleet("offline");
+        let mut parts: Vec<Part> = fleet.contexts().filter_map(|context| fleet.part(context).cloned()).collect();
+        Arc::make_mut(&mut parts[1].snapshot).complete = false;
+        Arc::new(merge(parts.into(), &Snapshot::default()))
+    };
+    assert!(unknown.complete, "there is nothing to wait for");
+    let known = fleet(&format!("cluster a\n{ONE}"));
+    let mut story = Story::new();
+    let mut before = Arc::<Snapshot>::default();
+    for (minute, after) in [(0, &unknown), (1, &known), (2, &known), (3, &known)] {
+        story.now = testing::NOW + SignedDuration::from_mins(minute);
+        story.trends.pass(&before, story.now, false);
+        story.trends.take(&before, after, story.now);
+        before.clone_from(after);
+    }
+    let trend = story.trends.of(Of::Fleet, story.now).expect("there is one");
+    assert_eq!(trend.ready.range(), Some((3, 3)), "{trend:?}");
 }
 
 #[test]

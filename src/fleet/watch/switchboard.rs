@@ -17,6 +17,9 @@ use crate::fleet::{
     uid::ContextId,
 };
 
+/// So many attempts failed in what is called an outage, and no hiccup of one watch.
+const OUTAGE_ATTEMPTS: u32 = 2;
+
 /// Who talks to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
@@ -75,13 +78,21 @@ impl Switchboard {
     }
 
     /// `source` got an answer. Costs a lock when that is no news.
+    ///
+    /// What is shown is as old as the oldest part of it: while another source is broken, this answer makes nothing fresh. The
+    /// end of an outage that one has found is one that the others need not wait out.
     pub(super) async fn up(&self, source: Source) {
-        self.contact.touch(now());
-        let news = {
+        let (news, is_whole, was_out) = {
             let mut state = self.lock();
-            let healed = state.failures.remove(&source).is_some();
-            state.up.insert(source) || healed
+            let healed = state.failures.remove(&source);
+            let was_out = healed.as_ref().is_some_and(|failure| failure.attempt >= OUTAGE_ATTEMPTS);
+            (state.up.insert(source) || healed.is_some(), state.broken().next().is_none(), was_out)
         };
+        if is_whole {
+            self.contact.touch(now());
+        } else if was_out {
+            self.retry_now();
+        }
         if news {
             self.report().await;
         }
@@ -134,8 +145,12 @@ impl Switchboard {
 
 impl State {
     /// Kinds that we may not see do not make the line a bad one.
+    fn broken(&self) -> impl Iterator<Item = &Failure> {
+        self.failures.values().filter(|f| !matches!(f.fault, Fault::Forbidden { .. }))
+    }
+
     fn line(&self) -> Line {
-        let broken = || self.failures.values().filter(|f| !matches!(f.fault, Fault::Forbidden { .. }));
+        let broken = || self.broken();
         let refused = self.failures.len() - broken().count();
         let Some(worst) = broken().max_by_key(|f| f.attempt) else {
             let answered = self.up.iter().filter(|s| matches!(s, Source::Kind(_))).count();
@@ -189,6 +204,23 @@ mod tests {
             let told = inbox.take().await;
             assert!(matches!(told.as_slice(), [Change::Connection(last)] if last.line.is_live()), "{told:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_makes_nothing_fresh_while_another_watch_is_broken_and_ends_its_waiting() {
+        let board = Switchboard::new(Arc::new(Inbox::default()), ContextId::FIRST, "fleet");
+        let down = |source| board.down(source, Fault::Unreachable { detail: "refused".to_owned() }, 4, Duration::ZERO);
+        let machines = Source::Kind(Kind::Machine);
+        down(machines).await;
+        down(Source::Probe).await;
+        let (begun, hour) = (tokio::time::Instant::now(), Duration::from_hours(1));
+        tokio::join!(board.wait(hour), async {
+            tokio::task::yield_now().await;
+            board.up(Source::Probe).await;
+        });
+        assert!(begun.elapsed() < hour && board.contact.last().is_none());
+        board.up(machines).await;
+        assert!(board.contact.last().is_some());
     }
 
     #[test]
