@@ -134,7 +134,7 @@ impl Decision {
                 .map_or(scale::DEFAULT_PARALLELISM, |n| n.unsigned_abs() as usize),
             ..demand
         };
-        scale::plan(&demand, &self.scene.machines, &self.scene.operations)
+        scale::plan(&demand, &self.scene.machines, &self.scene.operations).foretold(&self.pool)
     }
 }
 

@@ -82,7 +82,7 @@ impl ScaleDialog {
 
     fn replan(&mut self) {
         let demand = Demand::of(&self.pool).with_replicas(self.replicas);
-        self.plan = plan(&demand, &self.machines, self.operations.iter().map(AsRef::as_ref));
+        self.plan = plan(&demand, &self.machines, self.operations.iter().map(AsRef::as_ref)).foretold(&self.pool);
         self.form.complaint = None;
     }
 

@@ -9,7 +9,7 @@ mod machines;
 mod quarantine;
 mod waiting;
 
-use crate::api::{Machine, MachineReference, Operation, OperationType, Role, StrategyType};
+use crate::api::{Machine, MachineReference, NodePool, Operation, OperationType, Role, StrategyType};
 
 use super::{
     budget::Budget,
@@ -55,6 +55,8 @@ pub struct Plan {
     pub shortfall: i32,
     /// Members to drain and reset; carried out only without a `halt`.
     pub victims: Vec<Victim>,
+    /// So many leave, and a rollout that is under way decides which.
+    pub left_to_rollout: i32,
     /// Claimed and untouched members that simply go back.
     pub releases: Vec<MachineReference>,
     /// Members that will leave as soon as the operation that works on them is over, or others have been given back.
@@ -147,6 +149,7 @@ impl Plan {
         self.claims.is_empty()
             && self.joins.is_empty()
             && self.victims.is_empty()
+            && self.left_to_rollout == 0
             && self.releases.is_empty()
             && self.waiting.is_empty()
             && self.upgrades.is_empty()
@@ -156,7 +159,22 @@ impl Plan {
 
     /// It takes nodes away that serve, or served.
     pub fn is_destructive(&self) -> bool {
-        !self.victims.is_empty()
+        !self.victims.is_empty() || self.left_to_rollout > 0
+    }
+
+    /// The same as it can be told of before somebody changes the replicas of this pool. While a rollout is under way it chooses
+    /// who leaves, old machines first and a few at a time: only how many is known, and more replicas take nobody away.
+    pub fn foretold(self, pool: &NodePool) -> Self {
+        let rollout = pool.status.as_ref().and_then(|status| status.rollout.as_ref());
+        if !rollout.is_some_and(|rollout| rollout.outdated > rollout.kept || rollout.in_flight > 0) {
+            return self;
+        }
+        let left_to_rollout = (pool.spec.replicas - self.to).max(0);
+        // It keeps to the budget by itself, and asks nobody.
+        let halt = self.halt.filter(|halt| !matches!(halt, Halt::DeletionBudgetExceeded(_)));
+        let (victims, releases, waiting) = (Vec::new(), Vec::new(), Vec::new());
+        let estimate = self.estimate.filter(|_| left_to_rollout == 0);
+        Self { left_to_rollout, victims, releases, waiting, estimate, halt, ..self }
     }
 
     /// A person has to confirm this very number before it happens.

@@ -46,6 +46,10 @@ fn sentences(plan: &Plan) -> Vec<String> {
             plan.budget.allowed
         ));
     }
+    if plan.left_to_rollout > 0 {
+        let leave = machines(usize::try_from(plan.left_to_rollout).unwrap_or(0));
+        lines.push(format!("drain and release {leave}: which, decides the rollout that is under way, old ones first"));
+    }
     if !plan.releases.is_empty() {
         lines.push(format!(
             "give back {} on which nothing was done: {}",

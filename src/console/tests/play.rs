@@ -372,3 +372,25 @@ fn what_was_not_seen_yet_is_not_confirmed_however_long_the_line() {
     far.lag = jiff::SignedDuration::from_millis(300);
     assert_eq!([confirms(&mut far), confirms(&mut far), confirms(&mut far)], [false, false, true]);
 }
+
+#[test]
+fn while_a_rollout_is_under_way_it_is_not_said_which_machines_leave() {
+    let machines = ["m1 Ready", "m2 Ready", "m3 Ready", "m4 Ready"].map(|m| format!("machine {m}")).join("\n");
+    let check = |pool: &str, keys: &str, expected: &str, not: &str| {
+        let mut state = state(&format!("cluster a\npool w replicas=3 {pool}\n{machines}"), (120, 40));
+        press(&mut state, &format!(": 'pool a/w' enter W s {keys}"));
+        let shown = super::screen(&state);
+        assert!(shown.contains(expected) && !shown.contains(not), "{pool} {keys}: {shown}");
+    };
+    // One more than is wanted has joined, for another to leave.
+    let rolling = "from=1.33.6 to=1.34.2 updated=1 outdated=3";
+    check(rolling, "", "nothing to do", "drains");
+    check(
+        rolling,
+        "2",
+        "drains        1  old machines first: the rollout that is under way decides",
+        "confirming approves it",
+    );
+    check(rolling, "5", "[ 5 ]", "confirming approves it");
+    check("", "2", "drains        2  m", "old machines first");
+}

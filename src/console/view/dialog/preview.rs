@@ -93,7 +93,7 @@ fn plan(dialog: &ScaleDialog, width: usize) -> Vec<Strip> {
         ("then", machines(&plan.waiting), Role::Text),
     ];
     let room = width.saturating_sub(LABEL + 6);
-    let lines: Vec<Strip> = rows
+    let mut lines: Vec<Strip> = rows
         .into_iter()
         .filter(|(_, names, _)| !names.is_empty())
         .map(|(what, names, role)| {
@@ -101,6 +101,11 @@ fn plan(dialog: &ScaleDialog, width: usize) -> Vec<Strip> {
             label(what).add(count, role).add(text::cut(&listed(&names, room), room), Role::Text)
         })
         .collect();
+    if plan.left_to_rollout > 0 {
+        let count = format!("{:>4}  ", plan.left_to_rollout);
+        let which = text::cut("old machines first: the rollout that is under way decides", room);
+        lines.push(label("drains").add(count, Role::Warning).add(which, Role::Text));
+    }
     if lines.is_empty() { vec![label("plan").add("nothing to do", Role::Muted)] } else { lines }
 }
 
