@@ -113,13 +113,16 @@ pub struct Options {
     pub access: Option<Access>,
     /// The time, or that of a recording.
     pub clock: Clock,
+    /// A recording is played: no host is asked, no program run, nothing written or copied.
+    pub replayed: bool,
 }
 
 impl Options {
     /// On these meta clusters, from the terminal of this process, now.
     pub fn of_process(clients: Clients, contexts: Vec<Context>, config: Config, session: Option<PathBuf>) -> Self {
         let environment = Environment::of_process();
-        Self { clients, contexts, config, environment, session, tour: None, access: None, clock: Clock::default() }
+        let clock = Clock::default();
+        Self { clients, contexts, config, environment, session, tour: None, access: None, clock, replayed: false }
     }
 }
 
@@ -219,7 +222,7 @@ pub async fn run_with<I: Keys>(mut options: Options, data: impl Data, input: imp
 
 /// The loop with everything that it works with, on any screen.
 pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u16)) -> Loop<W> {
-    let Options { clients, contexts, config, environment, session, tour, access, clock } = options;
+    let Options { clients, contexts, config, environment, session, tour, access, clock, replayed } = options;
     let settings = &config.settings;
     let access = access.unwrap_or_else(|| Access::of(&settings.ssh, environment.ssh_program.as_deref()));
     let mut screen = screen;
@@ -260,6 +263,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         tour,
         panic_key: environment.panic_key,
         clock,
+        replayed,
         in_tmux: environment.in_tmux,
         visit: None,
         looks: Looks::default(),

@@ -20,6 +20,8 @@ mod pty;
 mod rollout;
 #[path = "commands/scale.rs"]
 mod scale;
+#[path = "commands/tape.rs"]
+mod tape;
 #[path = "controllers/world.rs"]
 #[expect(dead_code, reason = "the tests of controllers use more of it")]
 mod world;

@@ -117,6 +117,7 @@ pub fn assemble(counter: &Counter, snapshot: &Arc<Snapshot>) -> Loop<Counter> {
         tour: None,
         session: None,
         clock: console::clock::Clock::default(),
+        replayed: false,
     };
     let screen = terminal::screen(counter.clone(), SIZE.0, SIZE.1).expect("a screen of a stated size");
     let mut console = console::assemble(options, screen, SIZE);

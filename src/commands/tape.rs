@@ -104,7 +104,7 @@ async fn record_one(
     let feed = fleet::watch(&client, &place.namespace);
     let session = session::path(paths.state(), &place.context, &place.namespace);
     let contexts = vec![Context::new(place, chosen, &paths.settings())];
-    let options = options(Clients::of_one(client), contexts, config, Some(session), Clock::default());
+    let options = Options::of_process(Clients::of_one(client), contexts, config, Some(session));
     let tapped = move || Tapped { keyboard: Keyboard::new(), recorder };
     Ok((writer, console::run_with(options, feed, tapped).await))
 }
@@ -138,7 +138,7 @@ async fn record_several(
         ..Place::default()
     };
     let contexts = chosen.iter().map(|settings| Context::new(place(settings), settings, &paths.settings())).collect();
-    let options = options(feeds.clients(), contexts, config, Some(session), Clock::default());
+    let options = Options::of_process(feeds.clients(), contexts, config, Some(session));
     let tapped = move || Tapped { keyboard: Keyboard::new(), recorder };
     Ok((writer, console::run_with(options, feeds, tapped).await))
 }
@@ -203,7 +203,7 @@ pub async fn replay(args: Replay) -> color_eyre::Result<ExitCode> {
             (marked.context.clone(), played(&entries, at, pace, only_look.clone()))
         };
         let feeds = Feeds::open(head.contexts.iter().enumerate().map(open).collect());
-        let options = options(feeds.clients(), contexts, config, None, clock);
+        let options = looking(feeds.clients(), contexts, config, clock);
         return opened::ended(console::run_with(options, feeds, keys(&args, entries, pace)).await);
     }
     let client = Player::new(&entries, 0, pace).client(&head.namespace);
@@ -212,7 +212,7 @@ pub async fn replay(args: Replay) -> color_eyre::Result<ExitCode> {
     let place = Place { context: name, namespace: head.namespace, user: head.user, only_look, kubeconfig: None };
     let feed = fleet::watch(&client, &place.namespace);
     let contexts = vec![context(place, &marked)];
-    let options = options(Clients::of_one(client), contexts, config, None, clock);
+    let options = looking(Clients::of_one(client), contexts, config, clock);
     opened::ended(console::run_with(options, feed, keys(&args, entries, pace)).await)
 }
 
@@ -243,14 +243,9 @@ fn keys(args: &Replay, entries: Vec<Entry>, pace: Pace) -> impl FnOnce() -> Play
     move || Played { keyboard: Keyboard::new(), recorded: play(typed, pace).boxed() }
 }
 
-fn options(
-    clients: Clients,
-    contexts: Vec<Context>,
-    config: Config,
-    session: Option<PathBuf>,
-    clock: Clock,
-) -> Options {
-    Options { clock, ..Options::of_process(clients, contexts, config, session) }
+/// For a recording: nothing is kept, and nothing is done beside what the recording answers.
+fn looking(clients: Clients, contexts: Vec<Context>, config: Config, clock: Clock) -> Options {
+    Options { clock, replayed: true, ..Options::of_process(clients, contexts, config, None) }
 }
 
 /// The keyboard, and what is typed is noted.

@@ -5,6 +5,7 @@
 
 mod guest;
 mod reload;
+mod replayed;
 mod sources;
 
 use super::{
@@ -67,6 +68,8 @@ pub struct Loop<W: Write> {
     pub tour: Option<PathBuf>,
     pub panic_key: Option<Chord>,
     pub clock: Clock,
+    /// A recording is played: nothing is done that would leave it.
+    pub replayed: bool,
     /// There is a tmux between us and the terminal.
     pub in_tmux: bool,
     /// Whom the terminal is to be given to, when what is under way is done.
@@ -207,7 +210,7 @@ impl<W: Write> Loop<W> {
         let mut effects = update(&mut self.state, Msg { now: self.clock.now(), event });
         while !effects.is_empty() {
             let mut more = Vec::new();
-            for effect in effects {
+            for effect in self.allowed(effects) {
                 match effect {
                     Effect::Quit => return Ok(true),
                     Effect::Suspend => self.suspend()?,

@@ -41,6 +41,7 @@ fn console(lab: &Lab, trusted: &[&Sshd]) -> Loop<Vec<u8>> {
         tour: None,
         access: Some(Access::of(&config::Ssh::default(), None).with_only(key, keys)),
         clock: quarterdeck::console::clock::Clock::default(),
+        replayed: false,
     };
     let screen = terminal::screen(Vec::new(), 80, 24).expect("a screen of a stated size");
     console::assemble(options, screen, (80, 24))

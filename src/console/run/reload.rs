@@ -63,6 +63,6 @@ impl<W: Write> Loop<W> {
 
     fn say(&mut self, event: Event) {
         let more = update(&mut self.state, Msg { now: self.clock.now(), event });
-        more.into_iter().for_each(|effect| self.hands.begin(effect));
+        self.allowed(more).into_iter().for_each(|effect| self.hands.begin(effect));
     }
 }

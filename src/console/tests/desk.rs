@@ -235,6 +235,7 @@ impl Desk {
             },
             session: None,
             clock: Clock::played(Timestamp::now(), 1.0),
+            replayed: false,
         };
         let (paper, folder) = (Paper::default(), tempfile::tempdir().expect("a folder"));
         let screen = terminal::screen(paper.clone(), size.0, size.1).expect("a screen of a stated size");

@@ -71,6 +71,12 @@ impl Console {
         console
     }
 
+    /// From here on as where a recording is played.
+    pub fn replayed(mut self) -> Self {
+        self.desk.console.replayed = true;
+        self
+    }
+
     pub fn state(&self) -> &State {
         self.desk.state()
     }
@@ -339,6 +345,11 @@ impl Console {
     pub fn saved(&self, name: &str) -> String {
         std::fs::read_to_string(self.desk.folder.path().join(name))
             .unwrap_or_else(|e| self.fail(&format!("{name}: {e}")))
+    }
+
+    /// Whatever files the console has written.
+    pub fn files(&self) -> usize {
+        self.desk.folder.path().read_dir().map_or(0, Iterator::count)
     }
 
     /// What the terminal was told since the last time.

@@ -4,6 +4,7 @@
 mod apart;
 mod looking;
 mod machines;
+mod replayed;
 mod rollout;
 mod scale;
 mod settings;

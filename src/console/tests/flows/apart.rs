@@ -108,7 +108,7 @@ fn a_dangerous_command_of_the_users_waits_for_arming() {
     assert!(console.spec::<Machine>("w-1")["maintenance"].is_null());
 }
 
-fn parsed(text: &str) -> Vec<crate::config::commands::Command> {
+pub fn parsed(text: &str) -> Vec<crate::config::commands::Command> {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("commands.yaml"), text).expect("a file");
     let paths = crate::config::Paths::below(folder.path());
