@@ -8,6 +8,8 @@ mod demo;
 mod door;
 #[path = "commands/get.rs"]
 mod get;
+#[path = "commands/install.rs"]
+mod install;
 #[path = "commands/logs.rs"]
 mod logs;
 #[path = "commands/maintain.rs"]

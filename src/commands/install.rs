@@ -16,7 +16,9 @@ use serde_json::Value;
 use crate::install::{self, Options};
 
 use super::{
-    Globals, connect, crds,
+    Globals,
+    change::stakes::Stakes,
+    connect, crds,
     exit::{Ended, Exit},
     lines,
 };
@@ -47,6 +49,10 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
     if args.export {
         lines::out(&export(&options)?)?;
         return Ok(Exit::Success.into());
+    }
+    if !args.dry_run {
+        // A context that is locked is left alone; what is at stake besides raises no question here, for none is asked.
+        Stakes::of(globals)?;
     }
     let (client, _) = connect::writer_without_kinds(globals).await?;
     let cluster = Cluster { client, dry_run: args.dry_run, force: args.force_conflicts };

@@ -6,18 +6,19 @@
 
 mod data;
 
-use std::{
-    io::{BufRead, IsTerminal, Write},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{process::ExitCode, time::Duration};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::ListParams};
 use serde_json::Value;
 
 use super::{
-    Globals, connect,
+    Globals,
+    change::{
+        ask,
+        stakes::{HARDEST, Stakes},
+    },
+    connect,
     exit::{Ended, Exit},
     install::cluster::{self, Changed, Cluster},
     lines,
@@ -44,15 +45,19 @@ pub struct Args {
     /// Go on although operations are under way; hosts stay as they are at that moment.
     #[arg(long)]
     pub interrupt: bool,
-    /// Do not ask.
+    /// Do not ask. With --delete-data in production, by a tag or a label, say --reason as well.
     #[arg(short, long)]
     pub yes: bool,
+    /// Why the data are deleted: what `--yes` alone does not say in production.
+    #[arg(long, value_name = "TEXT", requires = "delete_data")]
+    pub reason: Option<String>,
     /// Say what would be removed; change nothing.
     #[arg(long)]
     pub dry_run: bool,
 }
 
 pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> {
+    let stakes = if args.dry_run { None } else { Stakes::of(globals)? };
     let (client, _) = connect::writer_without_kinds(globals).await?;
     let cluster = Cluster { client, dry_run: args.dry_run, force: false };
     let parts = cluster.ours(&PARTS).await?;
@@ -64,7 +69,7 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
     }
     data.refuse(&args)?;
     if args.delete_data && !args.dry_run {
-        confirm(&args, &data)?;
+        confirm(&args, &data.doomed(), stakes.or_else(|| data.stakes()).as_ref())?;
     }
     let homes: Vec<String> = parts
         .iter()
@@ -126,17 +131,49 @@ async fn stopped(cluster: &Cluster, namespace: &str) -> Result<(), Ended> {
     }
 }
 
-fn confirm(args: &Args, data: &Data) -> Result<(), Ended> {
-    if args.yes {
-        return Ok(());
+/// In production the words end with what it is that is production; where nobody types, it is said why.
+fn confirm(args: &Args, doomed: &str, stakes: Option<&Stakes>) -> Result<(), Ended> {
+    if let Some(stakes) = stakes.filter(|_| args.yes) {
+        stakes.demand(HARDEST, args.reason.as_deref())?;
     }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
-        let why = "nobody can be asked here: confirm with --yes, or look first with --dry-run; nothing was changed";
-        return Err(Ended::new(Exit::Declined, why));
+    let (warning, words) = match stakes {
+        Some(stakes) => (stakes.warning() + ".\n", format!("{WORD} of {}", stakes.word())),
+        None => (String::new(), WORD.to_owned()),
+    };
+    ask::agreed(args.yes, &format!("{doomed}{warning}Type  {words}  to go on: "), Some(&words)).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{NodePool, labels};
+    use kube::ResourceExt as _;
+
+    /// Without a question, as in a script.
+    fn check(production: bool, reason: Option<&str>, expected: Result<(), &str>) {
+        let mut pool = NodePool::new("blue-gpu", Default::default());
+        if production {
+            pool.labels_mut().insert(labels::ENVIRONMENT.to_owned(), "production".to_owned());
+        }
+        let stakes = Data::of(vec![pool]).stakes();
+        let args = Args {
+            delete_data: true,
+            abandon: true,
+            interrupt: false,
+            yes: true,
+            reason: reason.map(ToOwned::to_owned),
+            dry_run: false,
+        };
+        let said = confirm(&args, "", stakes.as_ref()).map_err(|ended| ended.message);
+        assert_eq!(said, expected.map_err(ToOwned::to_owned), "{production} {reason:?}");
     }
-    let mut screen = std::io::stderr();
-    let _ = write!(screen, "{}Type  {WORD}  to go on: ", data.doomed()).and_then(|()| screen.flush());
-    let mut answer = String::new();
-    let _ = std::io::stdin().lock().read_line(&mut answer);
-    if answer.trim() == WORD { Ok(()) } else { Err(Ended::new(Exit::Declined, "nothing was changed")) }
+
+    #[test]
+    fn in_production_a_yes_alone_deletes_no_data() {
+        let why = "pool blue-gpu is labelled production: say why with --reason TEXT; nothing was changed";
+        check(false, None, Ok(()));
+        check(true, None, Err(why));
+        check(true, Some(" "), Err(why));
+        check(true, Some("CHG-1"), Ok(()));
+    }
 }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The hardest confirmation: words are typed, and it is said why.
-const HARDEST: u8 = 3;
+pub const HARDEST: u8 = 3;
 
 /// Why more is asked for here than elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,11 @@ impl Stakes {
         if preview.confirm.is_empty() {
             preview.confirm.clone_from(&self.word);
         }
+    }
+
+    /// What is production, by its name.
+    pub fn word(&self) -> &str {
+        &self.word
     }
 
     pub fn warning(&self) -> String {

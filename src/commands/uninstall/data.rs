@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use crate::{
     api::{ClusterDeployment, Machine, MachineSet, NodePool, Operation, OperationState, labels::RELEASE_FINALIZER},
     commands::{
+        change::stakes::Stakes,
         connect,
         exit::{Ended, Exit},
         install::cluster::Cluster,
@@ -67,6 +68,19 @@ impl Data {
             operations: operations.len(),
             running: operations.iter().filter(|o| works(state(o))).count(),
         })
+    }
+
+    /// Of these pools alone.
+    #[cfg(test)]
+    pub fn of(pools: Vec<NodePool>) -> Self {
+        Self { pools, ..Self::default() }
+    }
+
+    /// What of it is production by its label, if anything is.
+    pub fn stakes(&self) -> Option<Stakes> {
+        let mut pools = self.pools.iter().map(|pool| Stakes::labelled(Some(pool), None));
+        let mut clusters = self.deployments.iter().map(|deployment| Stakes::labelled(None, Some(deployment)));
+        pools.find_map(|stakes| stakes).or_else(|| clusters.find_map(|stakes| stakes))
     }
 
     /// Neither kinds nor a namespace of ours.
