@@ -1,19 +1,12 @@
 //! A client for the meta cluster, or one sentence that says why there is none and what to do.
 
+mod kubeconfig;
 mod version;
 
-use std::{
-    net::IpAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{
-    Api, Client, Config,
-    api::ListParams,
-    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
-};
+use kube::{Api, Client, Config, api::ListParams};
 use tokio::time::timeout;
 
 use super::{
@@ -23,6 +16,8 @@ use super::{
 };
 use crate::{api::NodePool, config::plain, fleet::Fault};
 
+use kubeconfig::config;
+pub use kubeconfig::current_context;
 pub use version::{OLDEST, TooOld};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -207,70 +202,6 @@ async fn look(client: &Client, namespace: &str, named: bool) -> Result<(), Found
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     host == "localhost" || address.is_ok_and(|a| a.is_loopback())
-}
-
-async fn config(globals: &Globals) -> Result<Config, ConnectError> {
-    let context = match globals.contexts.as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        several => return Err(ConnectError::SeveralContexts { names: several.join(", ") }),
-    };
-    let named = globals.kubeconfig.clone();
-    let listed = std::env::var_os("KUBECONFIG").filter(|v| !v.is_empty());
-    let (kubeconfig, path) = match (named, listed) {
-        (Some(path), _) => (read(&path)?, path),
-        (None, Some(list)) => (merged(&list)?, PathBuf::from(list)),
-        (None, None) => {
-            let path = home_kubeconfig();
-            if !path.exists() {
-                return Config::incluster().map_err(|_| ConnectError::NoKubeconfig { path });
-            }
-            (read(&path)?, path)
-        }
-    };
-    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    let known = kubeconfig.contexts.iter().map(|c| c.name.as_str()).collect::<Vec<_>>().join(", ");
-    let known = if known.is_empty() { "none at all".to_owned() } else { known };
-    Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|error| explain(error, &path, known))
-}
-
-fn home_kubeconfig() -> PathBuf {
-    etcetera::home_dir().unwrap_or_default().join(".kube/config")
-}
-
-fn read(path: &Path) -> Result<Kubeconfig, ConnectError> {
-    if !path.exists() {
-        return Err(ConnectError::MissingFile { path: path.to_owned() });
-    }
-    Kubeconfig::read_from(path).map_err(|error| explain(error, path, String::new()))
-}
-
-/// `KUBECONFIG` may list several files; those that do not exist are passed over, as kubectl does.
-fn merged(list: &std::ffi::OsStr) -> Result<Kubeconfig, ConnectError> {
-    let paths: Vec<_> = std::env::split_paths(list).filter(|p| !p.as_os_str().is_empty()).collect();
-    let mut merged: Option<Kubeconfig> = None;
-    for path in paths.iter().filter(|p| p.exists()) {
-        let next = read(path)?;
-        merged = Some(match merged {
-            None => next,
-            Some(first) => first.merge(next).map_err(|e| explain(e, path, String::new()))?,
-        });
-    }
-    merged.ok_or_else(|| ConnectError::MissingFile { path: paths.into_iter().next().unwrap_or_default() })
-}
-
-fn explain(error: KubeconfigError, path: &Path, known: String) -> ConnectError {
-    match error {
-        KubeconfigError::CurrentContextNotSet => ConnectError::NoCurrentContext { known },
-        KubeconfigError::LoadContext(name) if name.is_empty() => ConnectError::NoCurrentContext { known },
-        KubeconfigError::LoadContext(name) => ConnectError::NoContext { name, known },
-        KubeconfigError::ReadConfig(error, path) => ConnectError::UnreadableFile { path, reason: error.to_string() },
-        KubeconfigError::Parse(error) => {
-            let first = error.to_string().lines().next().unwrap_or_default().to_owned();
-            ConnectError::UnreadableFile { path: path.to_owned(), reason: first }
-        }
-        other => ConnectError::BadKubeconfig { reason: other.to_string() },
-    }
 }
 
 #[cfg(test)]

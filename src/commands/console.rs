@@ -142,7 +142,7 @@ pub(super) fn chosen(globals: &Globals, configured: &[ContextSettings]) -> Resul
     Ok(match (named.is_empty(), globals.kubeconfig.is_some() || configured.is_empty()) {
         (false, _) => named.iter().map(|name| known(name)).collect(),
         (true, false) => configured.to_vec(),
-        (true, true) => vec![known(&current(globals))],
+        (true, true) => vec![known(&connect::current_context(globals)?)],
     })
 }
 
@@ -188,28 +188,16 @@ pub(super) fn opener(globals: &Globals, context: &ContextSettings) -> fleet::Ope
     })
 }
 
-/// The one context that is typed, or the kubeconfig's current one.
-pub fn context(globals: &Globals) -> String {
-    globals.contexts.first().cloned().unwrap_or_else(|| current(globals))
-}
-
-/// The kubeconfig's current context.
-fn current(globals: &Globals) -> String {
-    let config = match &globals.kubeconfig {
-        Some(path) => kube::config::Kubeconfig::read_from(path),
-        None => kube::config::Kubeconfig::read(),
-    };
-    let of_file = config.ok().and_then(|config| config.current_context);
-    of_file.unwrap_or_else(|| "in-cluster".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(flags: &[&str], kubeconfig: bool, configured: &[&str], expected: Result<&[&str], &str>) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("config");
+        std::fs::write(&file, "apiVersion: v1\nkind: Config\ncurrent-context: here\n").expect("a file");
         let globals = Globals {
-            kubeconfig: kubeconfig.then(|| PathBuf::from("/nonexistent/kubeconfig")),
+            kubeconfig: kubeconfig.then(|| file.clone()),
             contexts: flags.iter().map(ToString::to_string).collect(),
             namespace: None,
         };
@@ -231,7 +219,7 @@ mod tests {
         check(&["a", "b"], false, &["b", "c"], Ok(&["a", "b"]));
         check(&["c"], false, &["b", "c"], Ok(&["c"]));
         check(&[], false, &["b", "c"], Ok(&["b", "c"]));
-        check(&[], true, &["b", "c"], Ok(&["in-cluster"]));
+        check(&[], true, &["b", "c"], Ok(&["here"]));
         check(&["a", "b", "a"], false, &[], Err("names `a` twice"));
         let many: Vec<String> = (0..40).map(|n| n.to_string()).collect();
         check(&many.iter().map(String::as_str).collect::<Vec<_>>(), false, &[], Err("at most 32"));

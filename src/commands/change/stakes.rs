@@ -6,7 +6,7 @@ use kube::ResourceExt;
 use crate::{
     api::{ClusterDeployment, NodePool, labels},
     commands::{
-        Globals, console,
+        Globals, connect,
         exit::{Ended, Exit},
     },
     config::{Config, Paths},
@@ -29,11 +29,14 @@ impl Stakes {
     /// contexts and cannot be read is taken at its worst.
     ///
     /// # Errors
-    /// The user has said that nothing is changed in this context.
+    /// The user has said that nothing is changed in this context, or there is no telling which one it is.
     pub fn of(globals: &Globals) -> Result<Option<Self>, Ended> {
         let paths = Paths::of_user();
         let config = crate::console::configure(&paths);
-        let context = console::context(globals);
+        let context = match globals.contexts.first() {
+            Some(named) => named.clone(),
+            None => connect::current_context(globals)?,
+        };
         Self::unlocked(&context, &config, &paths)?;
         Ok(Self::in_context(context, &config))
     }
