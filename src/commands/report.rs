@@ -1,15 +1,12 @@
 //! `quarterdeck report OPERATION`: what happened, as one file for whoever was not there.
 
+mod log;
 mod timeline;
 
 use std::process::ExitCode;
 
-use futures::{AsyncBufReadExt, TryStreamExt};
-use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::{
-    Api, ResourceExt,
-    api::{ListParams, LogParams},
-};
+use k8s_openapi::api::core::v1::Event;
+use kube::{Api, ResourceExt, api::ListParams};
 use minijinja::{AutoEscape, Environment, syntax::SyntaxConfig, value::Serde};
 
 use super::{
@@ -21,10 +18,9 @@ use crate::{
     api::Operation,
     fleet::{EventRow, Interner},
 };
+use log::Log;
 use timeline::{Report, report};
 
-/// Lines of the executor that are read; a run of a thousand machines writes fewer.
-const MOST_LINES: usize = 200_000;
 /// Events that are looked through at once.
 const PAGE: u32 = 500;
 const MARKDOWN: &str = include_str!("report/report.md.j2");
@@ -59,9 +55,8 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
     };
     let events = Api::<Event>::namespaced(client.clone(), &namespace);
     let events = events_of(&events, &operation).await.map_err(|e| failed(&e, "list", "events"))?;
-    let log = log_of(&Api::namespaced(client, &namespace), &operation).await;
-    let log = log.map_err(|e| failed(&e, "get", "pods/log"))?;
-    let report = report(&operation, &events, (!log.is_empty()).then_some(log.as_slice()));
+    let log = Log::of(&Api::namespaced(client, &namespace), &namespace, &operation).await;
+    let report = report(&operation, &events, &log);
     lines::out(&written(&report, args.output)?)?;
     Ok(Exit::Success.into())
 }
@@ -98,25 +93,6 @@ fn concerns(operation: &Operation, event: &EventRow) -> bool {
     is_about
         && begun.is_none_or(|begun| event.at >= begun)
         && ended.is_none_or(|ended| event.first_at <= ended.saturating_add(after).unwrap_or(ended))
-}
-
-/// The lines of the executor of all runs; empty where their pods are gone.
-async fn log_of(pods: &Api<Pod>, operation: &Operation) -> Result<Vec<String>, kube::Error> {
-    let mut all = Vec::new();
-    for pod in super::logs::pods(pods, operation).await? {
-        let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref()).unwrap_or_default();
-        if matches!(phase, "" | "Pending") {
-            continue;
-        }
-        let mut lines = pods.log_stream(&pod.name_any(), &LogParams::default()).await?.lines();
-        while let Some(line) = lines.try_next().await.map_err(kube::Error::ReadEvents)? {
-            if all.len() == MOST_LINES {
-                return Ok(all);
-            }
-            all.push(line);
-        }
-    }
-    Ok(all)
 }
 
 fn written(report: &Report, output: Output) -> Result<String, minijinja::Error> {

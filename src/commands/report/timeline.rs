@@ -6,6 +6,7 @@ use jiff::{Timestamp, Unit};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::log::Log;
 use crate::{
     api::{Operation, OperationState},
     console::text::{clean, duration},
@@ -74,11 +75,11 @@ pub struct Phase {
     ended: Option<Timestamp>,
 }
 
-/// All that is known. `log` are the lines of the executor, the oldest first; `None` if they are gone.
-pub fn report(operation: &Operation, events: &[EventRow], log: Option<&[String]>) -> Report {
+/// All that is known.
+pub fn report(operation: &Operation, events: &[EventRow], log: &Log) -> Report {
     let status = operation.status.clone().unwrap_or_default();
     let state = status.state.unwrap_or_default();
-    let lines: Vec<Value> = log.unwrap_or_default().iter().filter_map(|l| serde_json::from_str(l).ok()).collect();
+    let lines: Vec<Value> = log.lines.iter().filter_map(|l| serde_json::from_str(l).ok()).collect();
     let mut report = Report {
         title: title(operation),
         outcome: format!("{}: {}", state.as_str(), clean(status.message.as_deref().unwrap_or_default())),
@@ -98,7 +99,14 @@ pub fn report(operation: &Operation, events: &[EventRow], log: Option<&[String]>
         moments.truncate(MOST_MOMENTS);
     }
     report.moments = moments;
-    if log.is_none() {
+    report.gaps.extend(log.gaps.iter().map(|gap| clean(gap)));
+    if log.left_out > 0 {
+        let (more, name) = (log.left_out, name(operation));
+        report.gaps.push(format!(
+            "{more} older lines of the executor are left out: quarterdeck logs {name} has them; phases that begin in them are not shown"
+        ));
+    }
+    if log.is_gone() {
         report.gaps.push("the log of the executor is gone: it is kept for six hours after the end".to_owned());
     }
     if events.is_empty() {
@@ -227,7 +235,7 @@ fn courses(lines: &[Value]) -> Vec<Course> {
                 // The last one of that name: an operation that is tried again goes through it once more.
                 let Some(mine) = phases.iter_mut().rev().find(|p| p.name == clean(phase)) else { continue };
                 mine.ended = at;
-                line["state"].as_str().unwrap_or_default().clone_into(&mut mine.state);
+                mine.state = clean(line["state"].as_str().unwrap_or_default());
                 mine.took = line["milliseconds"].as_i64().map(|ms| duration((ms + 500) / 1000)).unwrap_or_default();
             }
             _ => {}
@@ -267,8 +275,9 @@ mod tests {
         .expect("an operation")
     }
 
-    fn lines(text: &str) -> Vec<String> {
-        text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+    fn lines(text: &str) -> Log {
+        let lines = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+        Log { lines, ..Log::default() }
     }
 
     #[test]
@@ -284,7 +293,7 @@ mod tests {
             {"at":"2026-11-21T12:01:30.100Z","event":"machine-finished","machine":"m-1","outcome":"failed","message":"exit 1"}
             not a line of ours"#,
         );
-        let report = report(&operation(&failed), &[], Some(&log));
+        let report = report(&operation(&failed), &[], &log);
         assert!(report.is_bad);
         assert_eq!(report.failures[0].output, ["no route"]);
         let said: Vec<_> = report.moments.iter().map(|m| format!("{} {}", m.what, m.text)).collect();
@@ -298,7 +307,26 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said() {
-        let report = report(&operation(&json!({"state": "Running", "run": 1})), &[], None);
-        assert_eq!(report.gaps.len(), 3, "{:?}", report.gaps);
+        let running = operation(&json!({"state": "Running", "run": 1}));
+        let gone = report(&running, &[], &Log::default());
+        assert_eq!(gone.gaps.len(), 3, "{:?}", gone.gaps);
+        let log = Log { left_out: 7, gaps: vec!["the log of the pod a\u{1b}[2J".to_owned()], ..Log::default() };
+        let said = report(&running, &[], &log).gaps;
+        assert_eq!(said[0], "the log of the pod a·[2J");
+        assert!(
+            said[1].starts_with("7 older lines of the executor are left out: quarterdeck logs up-1 has them"),
+            "{said:?}"
+        );
+        assert_eq!(said.len(), 4, "that it is gone is not said of what could not be read: {said:?}");
+    }
+
+    #[test]
+    fn whatever_a_log_calls_a_state_is_text() {
+        let log = lines(
+            r#"{"at":"2026-11-21T12:00:02.000Z","event":"phase-started","machine":"m-1","phase":"Join"}
+            {"at":"2026-11-21T12:00:03.000Z","event":"phase-finished","machine":"m-1","phase":"Join","state":"Do\u001b[2Jne"}"#,
+        );
+        let report = report(&operation(&json!({"state": "Running", "run": 1})), &[], &log);
+        assert_eq!(report.machines[0].phases[0].state, "Do·[2Jne");
     }
 }
