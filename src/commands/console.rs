@@ -42,7 +42,7 @@ async fn on_one(
     let globals = of_only(globals, chosen);
     let Connected { client, namespace, too_old } = connect::open(&globals).await?;
     let only_look = too_old.map(|why| why.to_string());
-    let place = Place { only_look, ..place(chosen, namespace, kubeconfig(&globals)) };
+    let place = Place { only_look, ..place(&globals, chosen, namespace) };
     let session = session::path(paths.state(), &place.context, &place.namespace);
     let feed = fleet::watch(&client, &place.namespace);
     let contexts = vec![Context::new(place, chosen, &paths.settings())];
@@ -60,7 +60,7 @@ async fn on_several(
     let session = session::path(paths.state(), &names.join("+"), globals.namespace.as_deref().unwrap_or_default());
     let of = |settings: &ContextSettings| {
         let namespace = globals.namespace.clone().or_else(|| settings.namespace.clone()).unwrap_or_default();
-        Context::new(place(settings, namespace, kubeconfig(&of_one(globals, settings))), settings, &paths.settings())
+        Context::new(place(&of_one(globals, settings), settings, namespace), settings, &paths.settings())
     };
     let contexts = chosen.iter().map(of).collect();
     let feeds = Feeds::open(chosen.iter().map(|context| (context.name.clone(), opener(globals, context))).collect());
@@ -112,8 +112,10 @@ pub fn user() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-fn place(settings: &ContextSettings, namespace: String, kubeconfig: Option<String>) -> Place {
-    Place { context: settings.name.clone(), namespace, user: user(), only_look: None, kubeconfig }
+/// Where a context is, for whoever looks at it; `globals` are what is typed for that one.
+pub(super) fn place(globals: &Globals, settings: &ContextSettings, namespace: String) -> Place {
+    let (context, kubeconfig) = (settings.name.clone(), kubeconfig(globals));
+    Place { context, namespace, user: user(), only_look: None, kubeconfig }
 }
 
 /// The file that a client is made from, for programs that are told where it is.
@@ -156,7 +158,7 @@ pub(super) fn of_only(globals: &Globals, chosen: &ContextSettings) -> Globals {
 }
 
 /// What is typed for one of them.
-fn of_one(globals: &Globals, context: &ContextSettings) -> Globals {
+pub(super) fn of_one(globals: &Globals, context: &ContextSettings) -> Globals {
     let kubeconfig = globals.kubeconfig.clone().or_else(|| context.kubeconfig.as_deref().map(at_home));
     let namespace = globals.namespace.clone().or_else(|| context.namespace.clone());
     Globals { kubeconfig, contexts: vec![context.name.clone()], namespace }

@@ -94,9 +94,10 @@ async fn record_one(
     config: Config,
     paths: &Paths,
 ) -> Result<Recorded, Ended> {
-    let Connected { client, namespace, too_old } = connect::open(&opened::of_only(globals, chosen)).await?;
+    let globals = opened::of_only(globals, chosen);
+    let Connected { client, namespace, too_old } = connect::open(&globals).await?;
     let only_look = too_old.map(|why| why.to_string());
-    let place = Place { context: chosen.name.clone(), namespace, user: user(), only_look, kubeconfig: None };
+    let place = Place { only_look, ..opened::place(&globals, chosen, namespace) };
     let head = Head::new(&place.context, &place.namespace, &place.user, Timestamp::now());
     let head = Head { contexts: vec![marked(chosen, &place.namespace)], ..head };
     let (recorder, writer) = Recorder::begin(&args.file, &head)?;
@@ -131,12 +132,8 @@ async fn record_several(
     });
     let feeds = Feeds::open(opens.collect());
     let session = session::path(paths.state(), &names.join("+"), globals.namespace.as_deref().unwrap_or_default());
-    let place = |settings: &ContextSettings| Place {
-        context: settings.name.clone(),
-        namespace: namespace(settings),
-        user: user(),
-        ..Place::default()
-    };
+    let place =
+        |settings: &ContextSettings| opened::place(&opened::of_one(globals, settings), settings, namespace(settings));
     let contexts = chosen.iter().map(|settings| Context::new(place(settings), settings, &paths.settings())).collect();
     let options = Options::of_process(feeds.clients(), contexts, config, Some(session));
     let tapped = move || Tapped { keyboard: Keyboard::new(), recorder };
@@ -196,6 +193,7 @@ pub async fn replay(args: Replay) -> color_eyre::Result<ExitCode> {
             context: marked.context.clone(),
             namespace: marked.namespace.clone(),
             user: user.clone(),
+            kubeconfig: kubeconfig_of_then(),
             ..Place::default()
         };
         let contexts = head.contexts.iter().map(|marked| context(place(marked), marked)).collect();
@@ -209,7 +207,8 @@ pub async fn replay(args: Replay) -> color_eyre::Result<ExitCode> {
     let client = Player::new(&entries, 0, pace).client(&head.namespace);
     let marked = head.contexts.first().cloned().unwrap_or_default();
     let name = format!("REPLAY {}", head.context);
-    let place = Place { context: name, namespace: head.namespace, user: head.user, only_look, kubeconfig: None };
+    let kubeconfig = kubeconfig_of_then();
+    let place = Place { context: name, namespace: head.namespace, user: head.user, only_look, kubeconfig };
     let feed = fleet::watch(&client, &place.namespace);
     let contexts = vec![context(place, &marked)];
     let options = looking(Clients::of_one(client), contexts, config, clock);
@@ -241,6 +240,12 @@ fn played(entries: &[Entry], context: usize, pace: Pace, only_look: Option<Strin
 fn keys(args: &Replay, entries: Vec<Entry>, pace: Pace) -> impl FnOnce() -> Played + use<> {
     let typed: Vec<(u64, Input)> = if args.free { Vec::new() } else { typed(entries) };
     move || Played { keyboard: Keyboard::new(), recorded: play(typed, pace).boxed() }
+}
+
+/// It is not in the recording, and nothing is run with it. A command that was given one then is to come as far as it did:
+/// what was typed next was typed there.
+fn kubeconfig_of_then() -> Option<String> {
+    Some("KUBECONFIG".to_owned())
 }
 
 /// For a recording: nothing is kept, and nothing is done beside what the recording answers.
