@@ -11,7 +11,7 @@ mod player;
 mod recorder;
 
 pub use player::{Pace, Player};
-pub use recorder::{Recorder, Writer};
+pub use recorder::{Extent, Recorder, Writer};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

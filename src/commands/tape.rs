@@ -32,7 +32,7 @@ use crate::{
         state::Place,
     },
     fleet::{self, Clients, Feeds, Welcome},
-    tape::{self, Entry, Head, Pace, Player, Recorder, What, Writer},
+    tape::{self, Entry, Extent, Head, Pace, Player, Recorder, What, Writer},
 };
 
 /// Opens the console, and records what the API server answers and what is typed.
@@ -74,8 +74,12 @@ pub async fn record(args: Record, globals: &Globals) -> color_eyre::Result<ExitC
         [one] => record_one(&args, globals, one, config, &paths).await?,
         several => record_several(&args, globals, several, config, &paths).await?,
     };
-    let is_full = writer.finish().map_err(|source| tape::Error::Unwritable { path: args.file.clone(), source });
-    let rest = if is_full.map_err(Ended::from)? { ", as far as it fitted into 2 GiB" } else { "" };
+    let extent = writer.finish().map_err(|source| tape::Error::Unwritable { path: args.file.clone(), source });
+    let rest = match extent.map_err(Ended::from)? {
+        Extent::Whole => "",
+        Extent::Full => ", as far as it fitted into 2 GiB",
+        Extent::Slow => ", until the disk was too slow for it",
+    };
     lines::out(&format!(
         "recorded in {}{rest}; see it with  quarterdeck replay {}\n",
         args.file.display(),

@@ -10,11 +10,11 @@ use http_body_util::{BodyExt, BodyStream, StreamBody, combinators::UnsyncBoxBody
 use kube::client::Body;
 use std::{
     fs::OpenOptions,
-    io::{BufWriter, Write as _},
+    io::{BufWriter, Write},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
@@ -25,6 +25,10 @@ use tower::BoxError;
 
 /// More than this is not written: somebody has forgotten that it runs.
 const LARGEST_BYTES: u64 = 2 << 30;
+/// More than this does not wait in memory for a disk that takes nothing: the recording ends there.
+pub(super) const MOST_WAITING_BYTES: usize = 64 << 20;
+/// What an entry takes besides its texts, roughly.
+const ENTRY_BYTES: usize = 128;
 /// How long entries may wait in memory.
 const FLUSH_AFTER: Duration = Duration::from_secs(1);
 
@@ -32,23 +36,69 @@ const FLUSH_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Recorder {
     sender: mpsc::Sender<Option<Entry>>,
+    backlog: Arc<Backlog>,
     began: Instant,
     ids: Arc<AtomicU64>,
+}
+
+/// What was noted and is not written yet.
+#[derive(Debug)]
+struct Backlog {
+    most_bytes: usize,
+    /// `None`: it was too much. Nothing is noted any more, for a recording has no holes.
+    bytes: Mutex<Option<usize>>,
+}
+
+impl Backlog {
+    /// Does it if there is room, which it takes.
+    fn take(&self, bytes: usize, note: impl FnOnce()) {
+        let mut waiting = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = waiting.map(|waiting| waiting + bytes).filter(|waiting| *waiting <= self.most_bytes);
+        if waiting.is_some() {
+            note();
+        }
+    }
+
+    fn give(&self, bytes: usize) {
+        let mut waiting = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        *waiting = waiting.map(|waiting| waiting.saturating_sub(bytes));
+    }
+
+    fn was_too_much(&self) -> bool {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}
+
+/// How far a recording goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    Whole,
+    /// Up to the largest size of a file.
+    Full,
+    /// Up to where the disk was too slow.
+    Slow,
 }
 
 /// The thread that writes.
 #[derive(Debug)]
 pub struct Writer {
     thread: JoinHandle<std::io::Result<bool>>,
+    backlog: Arc<Backlog>,
     /// `None` ends it: clients keep recorders for longer than anybody waits.
     sender: mpsc::Sender<Option<Entry>>,
 }
 
 impl Writer {
-    /// Waits until everything that was noted so far is written; true if it did not fit. Nothing is noted afterwards.
-    pub fn finish(self) -> std::io::Result<bool> {
+    /// Waits until everything that was noted so far is written; how much that is. Nothing is noted afterwards.
+    pub fn finish(self) -> std::io::Result<Extent> {
         let _ = self.sender.send(None);
-        self.thread.join().unwrap_or_else(|_| Err(std::io::Error::other("the thread that writes it broke")))
+        let is_full = self.thread.join();
+        let is_full = is_full.unwrap_or_else(|_| Err(std::io::Error::other("the thread that writes it broke")))?;
+        Ok(match (is_full, self.backlog.was_too_much()) {
+            (true, _) => Extent::Full,
+            (false, true) => Extent::Slow,
+            (false, false) => Extent::Whole,
+        })
     }
 }
 
@@ -63,18 +113,27 @@ impl Recorder {
         let unwritable = |source| Error::Unwritable { path: path.to_owned(), source };
         let first = serde_json::to_vec(head).expect("a head has nothing that JSON lacks");
         file.write_all(&first).and_then(|()| file.write_all(b"\n")).map_err(unwritable)?;
+        Self::into(file, MOST_WAITING_BYTES).map_err(|source| Error::Unwritable { path: path.to_owned(), source })
+    }
+
+    /// Into whatever takes it, while no more than so many bytes wait for that.
+    pub(super) fn into(file: impl Write + Send + 'static, most_bytes: usize) -> std::io::Result<(Self, Writer)> {
+        let backlog = Arc::new(Backlog { most_bytes, bytes: Mutex::new(Some(0)) });
         let (sender, entries) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("recorder".into()).spawn(move || write(file, &entries));
-        let thread = thread.map_err(|source| Error::Unwritable { path: path.to_owned(), source })?;
-        let writer = Writer { thread, sender: sender.clone() };
-        Ok((Self { sender, began: Instant::now(), ids: Arc::default() }, writer))
+        let waiting = backlog.clone();
+        let thread = std::thread::Builder::new().name("recorder".into());
+        let thread = thread.spawn(move || write(file, &entries, &waiting))?;
+        let writer = Writer { thread, backlog: backlog.clone(), sender: sender.clone() };
+        Ok((Self { sender, backlog, began: Instant::now(), ids: Arc::default() }, writer))
     }
 
     /// Notes something that happened now.
     pub fn note(&self, what: What) {
         let at = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // The thread ends early only where nothing more can be written.
-        let _ = self.sender.send(Some(Entry { at, what }));
+        self.backlog.take(bytes_of(&what), || {
+            // The thread ends early only where nothing more can be written.
+            let _ = self.sender.send(Some(Entry { at, what }));
+        });
     }
 
     /// The same client, and what it is answered is noted; `context` is its place in the head.
@@ -139,8 +198,22 @@ fn chunk(id: u64, bytes: &Bytes) -> What {
     }
 }
 
+/// What an entry takes in memory, roughly.
+fn bytes_of(what: &What) -> usize {
+    let texts = match what {
+        What::Key(text) | What::Paste(text) | What::Chunk { text, .. } | What::Bytes { base64: text, .. } => text.len(),
+        What::Answer { method, path, content, .. } => {
+            method.len() + path.len() + content.as_ref().map_or(0, String::len)
+        }
+        What::Lost { method, path, why, .. } => method.len() + path.len() + why.len(),
+        What::Joined { namespace, only_look, .. } => namespace.len() + only_look.as_ref().map_or(0, String::len),
+        What::Focus(_) | What::End { .. } => 0,
+    };
+    ENTRY_BYTES + texts
+}
+
 /// Until it is told to end, or there is no more room; then true.
-fn write(mut file: BufWriter<std::fs::File>, entries: &mpsc::Receiver<Option<Entry>>) -> std::io::Result<bool> {
+fn write(mut file: impl Write, entries: &mpsc::Receiver<Option<Entry>>, backlog: &Backlog) -> std::io::Result<bool> {
     let mut written = 0;
     loop {
         let next = match entries.recv_timeout(FLUSH_AFTER) {
@@ -163,5 +236,6 @@ fn write(mut file: BufWriter<std::fs::File>, entries: &mpsc::Receiver<Option<Ent
             return Ok(true);
         }
         file.write_all(&line)?;
+        backlog.give(bytes_of(&entry.what));
     }
 }

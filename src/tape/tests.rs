@@ -45,7 +45,7 @@ async fn what_was_recorded_is_answered_again_and_nothing_else() {
     assert_eq!(watched(&client, 2).await, ["one", "two"]);
     assert!(maps.get("none").await.is_err());
     recorder.note(What::Key("j".into()));
-    assert!(!writer.finish().expect("it was written"));
+    assert_eq!(writer.finish().expect("it was written"), Extent::Whole);
 
     let (read_head, entries) = read(&path).expect("it can be read");
     assert_eq!((read_head, entries.iter().filter(|e| e.what == What::Key("j".into())).count()), (head(), 1));
@@ -127,6 +127,49 @@ fn a_recording_is_never_written_over_anything_and_a_torn_end_is_left_out() {
     let text = std::fs::read_to_string(&path).expect("text");
     std::fs::write(&path, format!("{text}{{\"at\":5,\"ke")).expect("it can be written");
     assert_eq!(read(&path).expect("it can be read").1.len(), 1);
+}
+
+/// A disk that takes nothing until it is told to, and what it has taken.
+struct Stalled {
+    go: std::sync::mpsc::Receiver<()>,
+    goes: bool,
+    taken: std::sync::Arc<std::sync::Mutex<Vec<u8>>>,
+}
+
+impl io::Write for Stalled {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if !self.goes {
+            self.go.recv().expect("the test says so");
+            self.goes = true;
+        }
+        self.taken.lock().expect("no panic while it is held").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_disk_that_stalls_ends_the_recording_and_not_the_memory() {
+    let check = |pastes: &[usize], kept: usize, extent: Extent| {
+        let (go, wait) = std::sync::mpsc::channel();
+        let taken = std::sync::Arc::<std::sync::Mutex<Vec<u8>>>::default();
+        let disk = Stalled { go: wait, goes: false, taken: taken.clone() };
+        let (recorder, writer) = Recorder::into(disk, 10_000).expect("it begins");
+        for bytes in pastes {
+            recorder.note(What::Paste("x".repeat(*bytes)));
+        }
+        go.send(()).expect("it waits");
+        assert_eq!(writer.finish().expect("it was written"), extent, "{pastes:?}");
+        let text = String::from_utf8(taken.lock().expect("no panic while it is held").clone()).expect("text");
+        assert_eq!(text.lines().count(), kept, "{pastes:?}");
+    };
+    check(&[4_000, 4_000], 2, Extent::Whole);
+    // Nothing comes after what is missing, though there would be room for it.
+    check(&[4_000, 4_000, 4_000, 1, 1], 2, Extent::Slow);
+    check(&[20_000, 1], 0, Extent::Slow);
 }
 
 #[test]
