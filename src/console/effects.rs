@@ -15,6 +15,7 @@ mod record;
 mod save;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 use super::{
     follow,
@@ -34,6 +35,7 @@ use tokio::{
     sync::{mpsc, oneshot},
     task::{AbortHandle, JoinSet},
 };
+use writing::Writing;
 
 /// How long the server may take to answer one request before we say so.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -44,6 +46,8 @@ pub struct Hands {
     /// Who is at the keyboard: recorded with what was changed.
     pub user: String,
     pub tasks: JoinSet<Option<Event>>,
+    /// Changes are apart from them: what else is under way ends with the console.
+    pub writing: Writing,
     following: Option<AbortHandle>,
     /// What ends the program that runs.
     running: Option<(u64, oneshot::Sender<()>)>,
@@ -64,6 +68,7 @@ impl Hands {
             clients,
             user,
             tasks,
+            writing: Writing::default(),
             following: None,
             running: None,
             lines,
@@ -86,12 +91,7 @@ impl Hands {
                 });
             }
             Effect::Apply { ticket, order } => {
-                let user = self.user.clone();
-                self.tasks.spawn(async move {
-                    let (made, outcome) = apply::apply(&clients, &order).await;
-                    record::record(&clients, &order, made, &user).await;
-                    Some(Event::Applied { ticket, outcome })
-                });
+                self.writing.begin(clients, self.user.clone(), ticket, order);
             }
             Effect::Count { context, namespace, cluster, at } => {
                 let Some(client) = clients.of(context) else { return };
@@ -197,6 +197,24 @@ impl Hands {
             | Effect::Copy(_)
             | Effect::Theme(_)
             | Effect::Visit(_) => {}
+        }
+    }
+
+    /// Something is under way.
+    pub fn is_busy(&self) -> bool {
+        !self.tasks.is_empty() || !self.writing.is_empty()
+    }
+
+    /// The next thing that came of what is under way, if it is worth an event. Cancel safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        tokio::select! {
+            Some(event) = self.writing.next() => event,
+            Some(done) = self.tasks.join_next() => match done {
+                Ok(event) => event,
+                Err(error) if error.is_panic() => Some(Event::Notice(format!("a task of the console broke: {error}"))),
+                Err(_) => None,
+            },
+            else => None,
         }
     }
 

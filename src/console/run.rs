@@ -4,6 +4,7 @@
 //! many times a second. At rest nothing is written and nothing wakes up but the clock.
 
 mod guest;
+mod leaving;
 mod reload;
 mod replayed;
 mod sources;
@@ -85,12 +86,14 @@ pub struct Loop<W: Write> {
 }
 
 impl<W: Write> Loop<W> {
-    /// Runs until the user leaves, a signal comes, or the terminal is gone; then keeps where the user was.
+    /// Runs until the user leaves, a signal comes, or the terminal is gone; then keeps where the user was, and waits a little
+    /// for changes that are on their way.
     pub async fn run(&mut self, input: impl Keys, data: impl Data) -> io::Result<()> {
         let ended = self.turn(input, data).await;
         if let Err(error) = self.remember() {
             tracing::warn!(%error, "what the console remembers could not be written");
         }
+        self.wait_for_changes().await;
         ended
     }
 
@@ -129,11 +132,9 @@ impl<W: Write> Loop<W> {
                     next_frame = Instant::now() + self.interval();
                     continue;
                 }
-                Some(done) = self.hands.tasks.join_next(), if !self.hands.tasks.is_empty() => match done {
-                    Ok(Some(event)) => (event, true),
-                    Ok(None) => continue,
-                    Err(error) if error.is_panic() => (Event::Notice(format!("a task of the console broke: {error}")), true),
-                    Err(_) => continue,
+                done = self.hands.next(), if self.hands.is_busy() => match done {
+                    Some(event) => (event, true),
+                    None => continue,
                 },
                 Some(event) = self.lines.recv() => (event, false),
                 () = tokio::time::sleep(tick) => (Event::Tick, true),
@@ -212,7 +213,10 @@ impl<W: Write> Loop<W> {
             let mut more = Vec::new();
             for effect in self.allowed(effects) {
                 match effect {
-                    Effect::Quit => return Ok(true),
+                    Effect::Quit => match self.object() {
+                        Some(said) => more.extend(said),
+                        None => return Ok(true),
+                    },
                     Effect::Suspend => self.suspend()?,
                     Effect::Redraw => self.redraw()?,
                     Effect::Copy(text) => self.copy(&text)?,

@@ -108,6 +108,15 @@ impl Order {
         Self { changes: vec![change], done }
     }
 
+    /// What they are about, as a person says it.
+    pub fn what(&self) -> String {
+        match self.changes.as_slice() {
+            [] => "nothing".to_owned(),
+            [one] => one.what(),
+            [first, rest @ ..] => format!("{} and {} more", first.what(), rest.len()),
+        }
+    }
+
     /// What making them takes, each need once.
     pub fn needs(&self) -> Vec<Need> {
         let mut needs: Vec<Need> = Vec::new();

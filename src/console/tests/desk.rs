@@ -271,6 +271,12 @@ impl Desk {
         self.input(keys).await;
     }
 
+    /// Keys, and what they bring about in so much time.
+    pub async fn press_for(&mut self, keys: impl IntoIterator<Item = KeyEvent>, time: Duration) {
+        let keys: Vec<io::Result<Input>> = keys.into_iter().map(|key| Ok(Input::Key(key))).collect();
+        self.input_for(keys, time).await;
+    }
+
     pub async fn resize(&mut self, size: (u16, u16)) {
         self.input(vec![Ok(Input::Resize(size.0, size.1))]).await;
     }

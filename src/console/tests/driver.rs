@@ -275,6 +275,21 @@ impl Console {
         self.wait(Duration::from_secs(40))
     }
 
+    /// Changes take so long from now on.
+    pub fn work(&mut self, time: Duration) -> &mut Self {
+        self.desk.sites[0].wire.work(time);
+        self
+    }
+
+    /// Leaves, and waits for the end of it.
+    #[track_caller]
+    pub fn leave(&mut self) {
+        let key = self.state().keymap.keys(Action::Quit)[0];
+        let Self { runtime, desk } = self;
+        runtime.block_on(desk.press_for([key.into()], Duration::from_secs(60)));
+        self.expect(self.desk.is_over, "the console is still there");
+    }
+
     /// The server refuses some of what it is asked from now on.
     pub fn refuse(&mut self, refuse: Refuse) -> &mut Self {
         self.desk.sites[0].wire.refuse(refuse);

@@ -52,6 +52,8 @@ struct Inner {
     refuse: Option<Refuse>,
     /// How long a dry run takes.
     thinks: Duration,
+    /// How long a change takes.
+    works: Duration,
     cut: CancellationToken,
 }
 
@@ -84,7 +86,8 @@ impl Wire {
             body: serde_json::from_slice(&bytes).unwrap_or_default(),
             status: 0,
         };
-        let (cut, refuse, thinks) = self.with(|inner| (inner.cut.clone(), inner.refuse, inner.thinks));
+        let (cut, refuse, thinks, works) =
+            self.with(|inner| (inner.cut.clone(), inner.refuse, inner.thinks, inner.works));
         if cut.is_cancelled() {
             self.with(|inner| inner.sent.push(sent));
             return Err("connection refused".into());
@@ -96,6 +99,9 @@ impl Wire {
         }
         if sent.dry_run && !thinks.is_zero() {
             tokio::time::sleep(thinks).await;
+        }
+        if sent.verb == Method::PATCH && !sent.dry_run {
+            tokio::time::sleep(works).await;
         }
         let answer = client.send(Request::from_parts(parts, Body::from(bytes))).await?;
         sent.status = answer.status().as_u16();
@@ -127,6 +133,11 @@ impl Wire {
     /// Dry runs take so long from now on.
     pub fn think(&self, time: Duration) {
         self.with(|inner| inner.thinks = time);
+    }
+
+    /// Changes take so long from now on.
+    pub fn work(&self, time: Duration) {
+        self.with(|inner| inner.works = time);
     }
 
     pub fn refuse(&self, refuse: Refuse) {

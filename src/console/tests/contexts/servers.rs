@@ -31,7 +31,8 @@ async fn replicas(client: &Client) -> (i32, bool) {
 /// Carries effects out, and what comes of them, until there is nothing more to do.
 async fn carry_out(state: &mut State, hands: &mut Hands, effects: Vec<Effect>) {
     effects.into_iter().for_each(|effect| hands.begin(effect));
-    while let Some(Ok(event)) = hands.tasks.join_next().await {
+    while hands.is_busy() {
+        let event = hands.next().await;
         let more = event.map(|event| send(state, event)).unwrap_or_default();
         more.into_iter().for_each(|effect| hands.begin(effect));
     }

@@ -76,6 +76,27 @@ fn what_is_done_without_a_line_is_refused_and_not_kept_for_later() {
 }
 
 #[test]
+fn who_leaves_is_told_of_a_change_that_is_on_its_way_and_it_is_written() {
+    let mut console = Console::on(FLEET);
+    console.work(Duration::from_secs(3));
+    console.pool("eu-1/gpu").press(Action::Pause);
+    console.press(Action::Quit).expect_said("NodePool eu-1-gpu is being written: once more leaves");
+    console.leave();
+    assert_eq!(console.changes(), ["PATCH nodepools/eu-1-gpu"]);
+    assert_eq!(console.spec::<NodePool>("eu-1-gpu")["paused"], true);
+}
+
+#[test]
+fn who_leaves_does_not_wait_for_ever() {
+    let mut console = Console::on(FLEET);
+    console.work(Duration::from_secs(15));
+    console.pool("eu-1/gpu").press(Action::Pause);
+    console.press(Action::Quit).expect_said("is being written");
+    console.leave();
+    assert_eq!(console.changes(), [""; 0]);
+}
+
+#[test]
 fn a_dangerous_command_of_the_users_waits_for_arming() {
     let folder = tempfile::tempdir().expect("a folder");
     let witness = folder.path().join("ran");
