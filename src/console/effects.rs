@@ -236,7 +236,7 @@ fn stop(task: &mut Option<AbortHandle>) {
 async fn within<T>(answer: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     tokio::time::timeout(ANSWER_WITHIN, answer)
         .await
-        .unwrap_or_else(|_| Err(Refusal { message: no_answer(), why: Why::Other }))
+        .unwrap_or_else(|_| Err(Refusal { message: no_answer(), why: Why::Unknown }))
 }
 
 fn no_answer() -> String {

@@ -157,6 +157,8 @@ pub enum Why {
     Conflict,
     /// We lack the permission: what we believed to be allowed is not.
     Forbidden,
+    /// Nobody refused it: the answer did not come, or the server was in trouble. It may have been carried out.
+    Unknown,
 }
 
 /// How a program came to its end.

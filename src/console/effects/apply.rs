@@ -15,7 +15,7 @@ use kube::{
 };
 
 pub async fn try_out(api: &Api<DynamicObject>, change: &Change) -> Result<DynamicObject, Refusal> {
-    patch(api, change, &PatchParams { dry_run: true, ..parameters() }).await
+    patch(api, change, &PatchParams { dry_run: true, ..parameters() }).await.map_err(certain)
 }
 
 /// Makes the changes, one after another, and says how many are made. Several are tried out first, all of them, so that what one of them would be
@@ -41,7 +41,7 @@ async fn apply_all(clients: &Clients, order: &Order, made: &mut usize) -> Result
     Ok(order.done.clone())
 }
 
-/// The refusal of one change out of several, with what is written and what is not.
+/// The refusal of one change out of several, with what is written, what is not, and what nobody knows of.
 fn midway(order: &Order, made: usize, refusal: Refusal) -> Refusal {
     if order.changes.len() == 1 {
         return refusal;
@@ -54,9 +54,23 @@ fn midway(order: &Order, made: usize, refusal: Refusal) -> Refusal {
         names.join(", ")
     };
     let (written, open) = order.changes.split_at(made);
-    let written =
-        if written.is_empty() { "nothing is written".to_owned() } else { format!("written: {}", names(written)) };
-    Refusal { message: format!("{}. {written}; not written: {}", refusal.message, names(open)), ..refusal }
+    let is_unknown = refusal.why == Why::Unknown;
+    let (unknown, open) = open.split_at(usize::from(is_unknown).min(open.len()));
+    let part = |word: &str, changes: &[Change]| (!changes.is_empty()).then(|| format!("{word}: {}", names(changes)));
+    let nothing = || (!is_unknown).then(|| "nothing is written".to_owned());
+    let parts = [
+        part("written", written).or_else(nothing),
+        part("not known, look at it", unknown),
+        part(if is_unknown { "not sent" } else { "not written" }, open),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    Refusal { message: format!("{}. {}", refusal.message, parts.join("; ")), ..refusal }
+}
+
+/// The refusal of something that cannot have changed anything.
+fn certain(refusal: Refusal) -> Refusal {
+    let why = if refusal.why == Why::Unknown { Why::Other } else { refusal.why };
+    Refusal { why, ..refusal }
 }
 
 /// Sends the patch under the version that the user was looking at.
@@ -68,7 +82,9 @@ async fn patch(api: &Api<DynamicObject>, change: &Change, parameters: &PatchPara
     for _ in 0..CONFLICTS {
         match api.patch(&change.target.name, parameters, &Patch::Merge(change.body())).await {
             Err(kube::Error::Api(status)) if status.code == 409 => {
-                let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?.metadata;
+                let live = api.get(&change.target.name).await;
+                // The patch itself was refused.
+                let live = live.map_err(|e| certain(refusal(&e, &change.target)))?.metadata;
                 let same =
                     live.uid.as_deref() == Some(&change.target.uid) && live.generation == change.target.generation;
                 let moved = live.resource_version.filter(|version| *version != change.target.resource_version);
@@ -121,11 +137,23 @@ pub fn refusal(error: &kube::Error, target: &Target) -> Refusal {
                 "the API server no longer accepts your credentials: log in again, the console stays open".into(),
                 Why::Other,
             ),
+            // It may have been carried out before that.
+            500.. => (status.message.clone(), Why::Unknown),
             _ => (status.message.clone(), Why::Other),
         },
-        other => (format!("cannot reach the API server: {}", root_cause(other)), Why::Other),
+        other => {
+            let why = if was_sent(other) { Why::Unknown } else { Why::Other };
+            (format!("cannot reach the API server: {}", root_cause(other)), why)
+        }
     };
     Refusal { message, why }
+}
+
+/// The server may have heard of it: only where nobody answered the door is it certain that it has not.
+fn was_sent(error: &kube::Error) -> bool {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    let mut kinds = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    !kinds.any(|kind| kind == std::io::ErrorKind::ConnectionRefused)
 }
 
 /// How often a change is sent again because status was written in between.
@@ -133,3 +161,60 @@ const CONFLICTS: u32 = 5;
 
 /// Changes of one order that are shown or named one by one.
 pub const DIFFS: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::ContextId;
+    use kube::core::Status;
+    use serde_json::json;
+
+    fn order(names: &str) -> Order {
+        let target = |name: &str| Target {
+            context: ContextId::FIRST,
+            kind: Kind::Machine,
+            namespace: "fleet".into(),
+            name: name.into(),
+            uid: String::new(),
+            resource_version: String::new(),
+            generation: None,
+        };
+        let changes = names.split(' ').map(|name| Change { target: target(name), patch: json!({}) }).collect();
+        Order { changes, done: String::new() }
+    }
+
+    /// What is said when the change after so many was not answered with a yes.
+    fn check(names: &str, made: usize, why: Why, expected: &str) {
+        let refusal = Refusal { message: "no".into(), why };
+        assert_eq!(midway(&order(names), made, refusal).message.replace("Machine ", ""), expected, "{names} {made}");
+    }
+
+    #[test]
+    fn midway_it_is_said_what_is_written_what_is_not_and_what_is_not_known() {
+        check("a", 0, Why::Unknown, "no");
+        check("a b", 0, Why::Other, "no. nothing is written; not written: a, b");
+        check("a b c", 2, Why::Forbidden, "no. written: a, b; not written: c");
+        check("a b", 0, Why::Unknown, "no. not known, look at it: a; not sent: b");
+        check("a b c d e", 2, Why::Unknown, "no. written: a, b; not known, look at it: c; not sent: d, e");
+        check("a b", 1, Why::Unknown, "no. written: a; not known, look at it: b");
+    }
+
+    #[test]
+    fn only_an_answer_that_is_a_refusal_says_that_nothing_was_done() {
+        let target = &order("a").changes[0].target;
+        for (code, expected) in
+            [(409, Why::Conflict), (404, Why::Other), (422, Why::Other), (429, Why::Other), (500, Why::Unknown)]
+        {
+            let status = Status { code, message: "no".into(), ..Status::default() };
+            assert_eq!(refusal(&kube::Error::Api(Box::new(status)), target).why, expected, "{code}");
+        }
+        for (kind, expected) in [
+            (std::io::ErrorKind::ConnectionRefused, Why::Other),
+            (std::io::ErrorKind::ConnectionReset, Why::Unknown),
+            (std::io::ErrorKind::BrokenPipe, Why::Unknown),
+        ] {
+            let error = kube::Error::Service(std::io::Error::from(kind).into());
+            assert_eq!(refusal(&error, target).why, expected, "{kind}");
+        }
+    }
+}
