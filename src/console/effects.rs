@@ -86,7 +86,7 @@ impl Hands {
         match effect {
             Effect::DryRun { ticket, order } => {
                 self.tasks.spawn(async move {
-                    let outcome = within(preview::dry_run(&clients, &order)).await;
+                    let outcome = preview::dry_run(&clients, &order).await;
                     Some(Event::DryRun { ticket, outcome })
                 });
             }
@@ -233,6 +233,7 @@ fn stop(task: &mut Option<AbortHandle>) {
     }
 }
 
+/// One request, as long as it may take.
 async fn within<T>(answer: impl Future<Output = Result<T, Refusal>>) -> Result<T, Refusal> {
     tokio::time::timeout(ANSWER_WITHIN, answer)
         .await

@@ -90,9 +90,12 @@ impl Ask for TypedDialog {
         }
     }
 
-    /// There is nothing to plan anew: whoever wants it still asks again.
+    /// There is nothing to plan anew. The server is asked again, unless what is to be changed is another one by now.
     fn reload(&mut self, snapshot: &Snapshot, now: Timestamp) {
         self.refresh(snapshot, now);
+        if self.form.changed.is_none() {
+            self.form.begin_again();
+        }
     }
 
     fn press_value(&mut self, _: KeyEvent) -> Pressed {

@@ -8,6 +8,7 @@ use crate::{
     api::{ClusterDeployment, Machine, NodePool, Operation, labels},
     fleet::{Clients, Fault},
 };
+use futures::{StreamExt as _, TryStreamExt as _, future::ready, stream};
 use kube::{
     Api,
     api::{DynamicObject, Patch, PatchParams},
@@ -28,9 +29,8 @@ pub async fn apply(clients: &Clients, order: &Order) -> (usize, Result<String, R
 
 async fn apply_all(clients: &Clients, order: &Order, made: &mut usize) -> Result<String, Refusal> {
     if order.changes.len() > 1 {
-        for change in &order.changes {
-            within(try_out(&api(clients, &change.target)?, change)).await?;
-        }
+        let all: Vec<_> = order.changes.iter().map(|change| try_in_time(clients, change)).collect();
+        stream::iter(all).buffered(AT_ONCE).try_for_each(|()| ready(Ok(()))).await?;
     }
     for change in &order.changes {
         let api = api(clients, &change.target).map_err(|refusal| midway(order, *made, refusal))?;
@@ -39,6 +39,11 @@ async fn apply_all(clients: &Clients, order: &Order, made: &mut usize) -> Result
         *made += 1;
     }
     Ok(order.done.clone())
+}
+
+async fn try_in_time(clients: &Clients, change: &Change) -> Result<(), Refusal> {
+    let api = api(clients, &change.target)?;
+    within(try_out(&api, change)).await.map(|_| ()).map_err(certain)
 }
 
 /// The refusal of one change out of several, with what is written, what is not, and what nobody knows of.
@@ -158,6 +163,9 @@ fn was_sent(error: &kube::Error) -> bool {
 
 /// How often a change is sent again because status was written in between.
 const CONFLICTS: u32 = 5;
+
+/// Changes of one order that are tried out at once.
+pub const AT_ONCE: usize = 8;
 
 /// Changes of one order that are shown or named one by one.
 pub const DIFFS: usize = 5;

@@ -2,26 +2,32 @@
 
 use super::{
     super::message::{DiffLine, DryRun, Order, Refusal},
-    apply::{DIFFS, api, refusal, try_out},
+    apply::{AT_ONCE, DIFFS, api, refusal, try_out},
+    within,
 };
 use crate::fleet::Clients;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::api::DynamicObject;
 use serde_json::Value;
 use similar::{ChangeTag, TextDiff};
 
-/// What all of it would do. Beyond the first few changes the diff only counts: they are alike.
+/// What all of it would do, several asked about at once. Beyond the first few changes the diff only counts: they are alike.
 pub async fn dry_run(clients: &Clients, order: &Order) -> Result<DryRun, Refusal> {
-    let mut lines = Vec::new();
-    for (i, change) in order.changes.iter().enumerate() {
-        let api = api(clients, &change.target)?;
-        let live = api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target))?;
-        let after = try_out(&api, change).await?;
-        lines.extend(headline(order, i));
-        if i < DIFFS {
-            lines.extend(diff(&shown(live), &shown(after)));
-        }
-    }
-    Ok(DryRun { diff: lines })
+    let all: Vec<_> = (0..order.changes.len()).map(|at| one(clients, order, at)).collect();
+    let lines: Vec<Vec<DiffLine>> = stream::iter(all).buffered(AT_ONCE).try_collect().await?;
+    Ok(DryRun { diff: lines.concat() })
+}
+
+/// What one of its changes would do. What is there now is read for those whose diff is shown.
+async fn one(clients: &Clients, order: &Order, at: usize) -> Result<Vec<DiffLine>, Refusal> {
+    let change = &order.changes[at];
+    let api = api(clients, &change.target)?;
+    let live = async { api.get(&change.target.name).await.map_err(|e| refusal(&e, &change.target)) };
+    let live = if at < DIFFS { Some(within(live).await?) } else { None };
+    let after = within(try_out(&api, change)).await?;
+    let mut lines: Vec<DiffLine> = headline(order, at).into_iter().collect();
+    lines.extend(live.map(|live| diff(&shown(live), &shown(after))).unwrap_or_default());
+    Ok(lines)
 }
 
 /// What stands above the diff of a change, where there are several.

@@ -1,5 +1,7 @@
 //! What is asked of an API server when somebody reads an object, and what never is.
 
+mod orders;
+
 use super::{discover::discover, read::read};
 use crate::{
     api::definitions,

@@ -40,6 +40,18 @@ fn a_range_is_marked_and_drained_with_its_number() {
 }
 
 #[test]
+fn a_dry_run_that_failed_is_asked_for_again() {
+    let mut console = Console::on(FLEET);
+    console.refuse(|sent| sent.dry_run.then_some((500, "etcdserver: request timed out")));
+    let dialog = console.machine("w-5").press(Mark).press(Down).press(Mark).press(Drain).expect_dialog();
+    let dialog = dialog.confirm_with("2").expect_refused("request timed out");
+    let dialog = dialog.while_open(|console| {
+        console.refuse(|_| None);
+    });
+    dialog.reload().confirm_with("2").expect_done("2 machines are to be emptied");
+}
+
+#[test]
 fn a_blocked_drain_waits_is_skipped_or_forced() {
     let mut console = Console::on(TROUBLE);
     let choice = |console: &Console| console.note::<Machine>("g-3", labels::DRAIN_CHOICE);
