@@ -1,16 +1,21 @@
 //! Writes down who changed what and why: an Event about each object that the console has changed.
 //!
 //! An object says in its annotations who wanted the last change of it; its Events say who wanted each, for as long as the
-//! cluster keeps them. Whoever may not write Events is not kept from the change: then only the annotation says it.
+//! cluster keeps them. Whoever may not write Events is not kept from the change: then only the annotation says it, and the console
+//! says so.
 
-use super::super::{
-    message::{Change, Order},
-    text,
+use super::{
+    super::{
+        message::{Change, Order},
+        text,
+    },
+    root_cause,
 };
 use crate::{
     api::{GROUP, labels},
     fleet::Clients,
 };
+use futures::{StreamExt as _, future::ready, stream};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Event, EventSource, ObjectReference},
@@ -19,28 +24,40 @@ use k8s_openapi::{
 use kube::{Api, api::PostParams};
 use std::{collections::BTreeMap, time::Duration};
 
-/// For all of them: nobody who has just changed something waits for its record.
-const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
+/// For each of them.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
+/// Events that are written at once.
+const AT_ONCE: usize = 16;
 /// The reason of such an Event.
 const REASON: &str = "Changed";
 /// The API takes at most 1 kB.
 const MESSAGE: usize = 900;
 
-/// Records the changes that were made, the first of the order.
-pub async fn record(clients: &Clients, order: &Order, made: usize, user: &str) {
-    let writing = async {
-        for change in &order.changes[..made] {
-            let Some(client) = clients.of(change.target.context) else { continue };
-            let events: Api<Event> = Api::namespaced(client, &change.target.namespace);
-            let event = event(change, &order.done, user, Timestamp::now());
-            if let Err(error) = events.create(&PostParams::default(), &event).await {
-                tracing::debug!(%error, "a change is not recorded as an event");
-                return;
-            }
-        }
-    };
-    if tokio::time::timeout(WRITTEN_WITHIN, writing).await.is_err() {
-        tracing::debug!("changes are not recorded as events in time");
+/// Records the changes that were made, the first of the order. A sentence if some are not recorded: one that fails does not
+/// keep the others from it.
+pub async fn record(clients: &Clients, order: &Order, made: usize, user: &str) -> Option<String> {
+    let all: Vec<_> = order.changes[..made].iter().map(|change| one(clients, change, &order.done, user)).collect();
+    let failed = stream::iter(all).buffer_unordered(AT_ONCE).filter_map(|written| ready(written.err()));
+    let failed: Vec<String> = failed.collect().await;
+    let why = failed.first()?;
+    let all_made = made == order.changes.len();
+    let news = if all_made { format!("{}; ", order.done) } else { String::new() };
+    Some(format!("{news}{} of {} {} not in the audit: {why}", failed.len(), made, are(made)))
+}
+
+fn are(changes: usize) -> &'static str {
+    if changes == 1 { "change is" } else { "changes are" }
+}
+
+async fn one(clients: &Clients, change: &Change, done: &str, user: &str) -> Result<(), String> {
+    let client = clients.of(change.target.context).ok_or("the meta cluster has not answered yet")?;
+    let events: Api<Event> = Api::namespaced(client, &change.target.namespace);
+    let (parameters, event) = (PostParams::default(), event(change, done, user, Timestamp::now()));
+    match tokio::time::timeout(WRITTEN_WITHIN, events.create(&parameters, &event)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(kube::Error::Api(status))) => Err(status.message),
+        Ok(Err(error)) => Err(root_cause(&error)),
+        Err(_) => Err(format!("the API server did not take it within {} s", WRITTEN_WITHIN.as_secs())),
     }
 }
 

@@ -26,8 +26,16 @@ struct Open {
 }
 
 enum Step {
-    Applied { clients: Clients, user: String, ticket: u64, order: Order, made: usize, outcome: Result<String, Refusal> },
-    Recorded,
+    Applied {
+        clients: Clients,
+        user: String,
+        ticket: u64,
+        order: Order,
+        made: usize,
+        outcome: Result<String, Refusal>,
+    },
+    /// What is missing in the audit, if anything.
+    Recorded(Option<String>),
 }
 
 impl Writing {
@@ -69,15 +77,14 @@ impl Writing {
         Some(match step {
             Step::Applied { clients, user, ticket, order, made, outcome } => {
                 if made > 0 {
-                    let task = self.tasks.spawn(async move {
-                        record::record(&clients, &order, made, &user).await;
-                        Step::Recorded
-                    });
+                    let task = self
+                        .tasks
+                        .spawn(async move { Step::Recorded(record::record(&clients, &order, made, &user).await) });
                     self.open.extend(open.map(|open| (task.id(), Open { made: true, ..open })));
                 }
                 Some(Event::Applied { ticket, outcome })
             }
-            Step::Recorded => None,
+            Step::Recorded(missing) => missing.map(Event::Notice),
         })
     }
 
