@@ -4,30 +4,24 @@
 //! never taken.
 
 mod gates;
+mod reach;
 
-use super::{
-    super::{
-        hosts::{
-            Access, Answer, Way,
-            journal::{self, Entry, Reader},
-            probe::{self, Reading},
-        },
-        message::Event,
+use super::super::{
+    hosts::{
+        Access, Answer, Way,
+        journal::{self, Entry, Reader},
+        probe::{self, Reading},
     },
-    ANSWER_WITHIN,
+    message::Event,
 };
-use crate::{
-    api::Machine,
-    fleet::Clients,
-    ssh::{self, Connection, Connector, Credentials, Error, HostKeyRule, HostKeys, Output, Target},
-};
+use crate::ssh::{Connection, Output};
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use gates::Gates;
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::Api;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+pub use reach::Reach;
+use reach::{Opened, with_sources};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::mpsc, task::AbortHandle, time::Instant};
 
 /// Hosts that are asked at once.
@@ -38,119 +32,8 @@ const BATCHES: usize = 128;
 const IDLE: Duration = Duration::from_secs(30);
 /// How long one host may take, its connection included.
 const HOST_WITHIN: Duration = Duration::from_secs(10);
-/// The key under which a ConfigMap has the file, and the fact under which a machine has its key.
-const KNOWN_HOSTS: &str = "known_hosts";
-const HOST_KEY: &str = "hostKey";
-/// Host keys that OpenSSH trusts for every user.
-const OF_ALL_USERS: &str = "/etc/ssh/ssh_known_hosts";
-/// A file of host keys that is larger is not read.
-const MOST_KEY_BYTES: u64 = 8 << 20;
 /// A line of a journal that does not end is given up here.
 const MOST_LINE_BYTES: usize = 64 * 1024;
-
-/// What it takes to reach hosts.
-#[derive(Clone)]
-pub struct Reach {
-    clients: Clients,
-    access: Arc<Access>,
-    /// Key files that only a passphrase opens: the agent may have them.
-    locked: Arc<Vec<PathBuf>>,
-    options: ssh::Options,
-}
-
-impl Reach {
-    /// Reads the user's files.
-    pub async fn open(clients: Clients, access: Arc<Access>) -> Self {
-        let of = access.clone();
-        let read = move || {
-            let (locked, keys): (Vec<_>, Vec<_>) =
-                of.key_files.iter().cloned().partition(|file| ssh::needs_passphrase(file));
-            let mut trusted = vec![of.known_hosts.clone()];
-            trusted.extend((!of.only_this).then(|| PathBuf::from(OF_ALL_USERS)));
-            (locked, keys, trusted.iter().map(key_lines).collect::<String>())
-        };
-        let (locked, key_files, known_hosts) = tokio::task::spawn_blocking(read).await.unwrap_or_default();
-        let options = ssh::Options {
-            credentials: Credentials { agent: !access.only_this, key_files, ..Credentials::default() },
-            host_keys: HostKeys { policy: HostKeyRule::Strict, known_hosts },
-            connect_timeout: access.connect_timeout,
-            ..ssh::Options::default()
-        };
-        Self { clients, access, locked: Arc::new(locked), options }
-    }
-
-    /// A client that also trusts the keys in this ConfigMap, as far as it can be read.
-    async fn connector(&self, way: &Way) -> Connector {
-        let mut options = self.options.clone();
-        if let Some((name, client)) = way.known_hosts.as_deref().zip(self.clients.of(way.uid.context)) {
-            let maps: Api<ConfigMap> = Api::namespaced(client, &way.namespace);
-            match tokio::time::timeout(ANSWER_WITHIN, maps.get(name)).await {
-                Ok(Ok(map)) => {
-                    options.host_keys.known_hosts +=
-                        &map.data.and_then(|mut data| data.remove(KNOWN_HOSTS)).unwrap_or_default()
-                }
-                // Whoever may not read it has the keys in a file of their own, or hears that they are not known.
-                Ok(Err(error)) => tracing::debug!(name, %error, "host keys are not read"),
-                Err(_) => tracing::debug!(name, "host keys are not read in time"),
-            }
-        }
-        Connector::new(options)
-    }
-
-    /// The key that the executor has written down for this machine, where its cluster takes what is new.
-    async fn pinned_key(&self, way: &Way) -> Option<String> {
-        if !way.pins {
-            return None;
-        }
-        let machines: Api<Machine> = Api::namespaced(self.clients.of(way.uid.context)?, &way.namespace);
-        machines.get(&way.name).await.ok()?.status?.facts.remove(HOST_KEY)
-    }
-
-    async fn connect(&self, connector: &Connector, way: &Way) -> Result<Connection, String> {
-        let target = self.access.target(way, self.pinned_key(way).await);
-        connector.connect_alone(&target).await.map_err(|error| self.sentence(&error, &target))
-    }
-
-    /// Why a host is not reached, and what would help.
-    fn sentence(&self, error: &Error, target: &Target) -> String {
-        let said = with_sources(error);
-        match error {
-            Error::UnknownHostKey { .. } => {
-                let hop =
-                    target.jumps.iter().find(|jump| said.starts_with(&jump.to_string())).unwrap_or(&target.endpoint);
-                format!(
-                    "{said}: compare it with the host's own, then `ssh -p {} {}@{}` adds it to {}",
-                    hop.port,
-                    hop.user,
-                    hop.host,
-                    self.access.known_hosts.display()
-                )
-            }
-            Error::Authentication { .. } => {
-                let locked =
-                    self.locked.first().map(|file| format!("; {} has a passphrase: `ssh-add` it", file.display()));
-                format!(
-                    "{said}{}; `ssh.user` and `ssh.identityFiles` of config.yaml say who",
-                    locked.unwrap_or_default()
-                )
-            }
-            _ => said,
-        }
-    }
-}
-
-/// The lines of a file of host keys, with a break at the end; none if there is none.
-fn key_lines(file: &PathBuf) -> String {
-    let small = std::fs::metadata(file).is_ok_and(|data| data.is_file() && data.len() <= MOST_KEY_BYTES);
-    let text = if small { std::fs::read(file).unwrap_or_default() } else { Vec::new() };
-    String::from_utf8_lossy(&text).into_owned() + "\n"
-}
-
-/// The whole chain in one sentence.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(error.source(), |source| source.source());
-    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
-}
 
 /// A round of questions that is under way.
 pub struct Asking {
@@ -216,8 +99,8 @@ async fn ask_all(
     let one = |way: Way| {
         let (reach, answers, gates) = (&reach, &answers, &gates);
         async move {
-            let connector = gates.connector(reach, &way).await;
-            let looked = tokio::time::timeout(HOST_WITHIN, look(reach, &connector, &way)).await;
+            let looked = async { look(reach, &gates.open(reach, &way).await, &way).await };
+            let looked = tokio::time::timeout(HOST_WITHIN, looked).await;
             let late = || Err(format!("{} did not answer within {} s", way.name, HOST_WITHIN.as_secs()));
             let answer = looked.unwrap_or_else(|_| late()).map_or_else(Answer::Failed, Answer::Read);
             let _ = answers.send(Event::Host { round, uid: way.uid, answer }).await;
@@ -233,8 +116,8 @@ async fn ask_all(
 }
 
 /// One host: one connection, one answer. Who pages through thousands of hosts holds no more connections than are needed at once.
-async fn look(reach: &Reach, connector: &Connector, way: &Way) -> Result<Reading, String> {
-    let connection = reach.connect(connector, way).await?;
+async fn look(reach: &Reach, opened: &Opened, way: &Way) -> Result<Reading, String> {
+    let connection = reach.connect(opened, way).await?;
     let reading = question(&connection, way).await;
     connection.close().await;
     reading
@@ -273,8 +156,8 @@ pub async fn follow(
     news: mpsc::Sender<Event>,
 ) {
     let reach = reach.await;
-    let connector = reach.connector(&way).await;
-    let connected = tokio::time::timeout(HOST_WITHIN, reach.connect(&connector, &way)).await;
+    let opened = reach.open_for(&way).await;
+    let connected = tokio::time::timeout(HOST_WITHIN, reach.connect(&opened, &way)).await;
     let late = || Err(format!("{} did not answer within {} s", way.name, HOST_WITHIN.as_secs()));
     let why = match connected.unwrap_or_else(|_| late()) {
         Err(why) => why,
@@ -285,7 +168,7 @@ pub async fn follow(
         }
     };
     let _ = news.send(Event::JournalsEnded { ticket, why }).await;
-    connector.close().await;
+    opened.connector.close().await;
 }
 
 /// Follows one journal to its end; why it ended, if that says anything.

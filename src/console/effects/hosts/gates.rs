@@ -1,10 +1,10 @@
 //! The SSH clients of a round: one for each way in, so that hosts behind the same jump hosts share the connections to these.
 
-use super::{super::super::hosts::Way, Reach};
-use crate::{
-    fleet::ContextId,
-    ssh::{Connector, Endpoint},
+use super::{
+    super::super::hosts::Way,
+    reach::{Opened, Reach},
 };
+use crate::{fleet::ContextId, ssh::Endpoint};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Most ways in that are kept open, each with the connections to its jump hosts. More than are asked at once, or the one that
@@ -22,7 +22,7 @@ struct Gate {
 }
 
 /// Those that are open; the one that was used last is the last one.
-pub struct Gates<C = Connector>(Mutex<Vec<(Gate, C)>>);
+pub struct Gates<C = Opened>(Mutex<Vec<(Gate, C)>>);
 
 impl<C> Default for Gates<C> {
     fn default() -> Self {
@@ -31,8 +31,8 @@ impl<C> Default for Gates<C> {
 }
 
 impl Gates {
-    /// The client for this host.
-    pub async fn connector(&self, reach: &Reach, way: &Way) -> Connector {
+    /// The client for this host. One whose keys could not be read just now is not kept: the next host asks for them again.
+    pub async fn open(&self, reach: &Reach, way: &Way) -> Opened {
         let jumps = reach.access.target(way, None).jumps;
         let gate = Gate {
             context: way.uid.context,
@@ -41,24 +41,27 @@ impl Gates {
             jumps,
         };
         match self.known(&gate) {
-            Some(connector) => connector,
+            Some(opened) => opened,
             // Two at once may read the same map of keys: the second one is the same.
-            None => self.keep(gate, reach.connector(way).await),
+            None => {
+                let opened = reach.open_for(way).await;
+                if opened.lasts() { self.keep(gate, opened) } else { opened }
+            }
         }
     }
 
     /// Says goodbye everywhere.
     pub async fn close(self) {
-        let open = std::mem::take(&mut *self.open());
-        for (_, connector) in open {
-            connector.close().await;
+        let open = std::mem::take(&mut *self.all());
+        for (_, opened) in open {
+            opened.connector.close().await;
         }
     }
 }
 
 impl<C: Clone> Gates<C> {
     fn known(&self, gate: &Gate) -> Option<C> {
-        let mut open = self.open();
+        let mut open = self.all();
         let at = open.iter().position(|(known, _)| known == gate)?;
         // It was used last.
         open[at..].rotate_left(1);
@@ -71,7 +74,7 @@ impl<C: Clone> Gates<C> {
         if let Some(known) = self.known(&gate) {
             return known;
         }
-        let mut open = self.open();
+        let mut open = self.all();
         if open.len() >= MOST_OPEN {
             open.remove(0);
         }
@@ -81,7 +84,7 @@ impl<C: Clone> Gates<C> {
 }
 
 impl<C> Gates<C> {
-    fn open(&self) -> MutexGuard<'_, Vec<(Gate, C)>> {
+    fn all(&self) -> MutexGuard<'_, Vec<(Gate, C)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -102,7 +105,7 @@ mod tests {
             assert_eq!(gates.keep(gate(n), n), n);
             assert_eq!(gates.known(&gate(0)), Some(0), "after {n}: it is used all the time");
         }
-        assert_eq!(gates.open().len(), MOST_OPEN);
+        assert_eq!(gates.all().len(), MOST_OPEN);
         assert_eq!(gates.keep(gate(0), 7), 0, "the first one that was made counts");
         assert_eq!((gates.known(&gate(1)), gates.known(&gate(999))), (None, Some(999)));
     }
