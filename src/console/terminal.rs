@@ -9,6 +9,7 @@ use crossterm::{
     terminal::{self, EnterAlternateScreen, LeaveAlternateScreen},
 };
 use ratatui::{Terminal, TerminalOptions, Viewport, layout::Rect};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::{
     io::{self, BufWriter, IsTerminal, Write},
     sync::{
@@ -51,19 +52,32 @@ pub fn is_terminal() -> bool {
 
 /// Holds the terminal; dropping it gives the terminal back.
 #[derive(Debug)]
-pub struct Guard(());
+pub struct Guard {
+    /// The modes that the terminal had before: what others leave behind is set back to them.
+    before: Option<Termios>,
+}
 
 impl Guard {
     /// Takes the terminal over: raw mode, the other screen, pastes as one event, news of focus.
     pub fn take() -> io::Result<Self> {
         install_hook();
+        let before = tcgetattr(io::stdin()).ok();
         enter()?;
-        Ok(Self(()))
+        Ok(Self { before })
     }
 
     /// Gives the terminal back to another program, until [`Guard::resume`].
     pub fn release(&self) {
         restore();
+    }
+
+    /// After another program, which may have ended without setting right what it had changed: its modes must not be taken for
+    /// those that were there before us.
+    pub fn regain(&self) {
+        if let Some(before) = &self.before {
+            // Nothing more can be done if the terminal is gone.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
+        }
     }
 
     /// Gives the terminal back and stops the process as Ctrl-Z does; returns when it is resumed.

@@ -1,8 +1,15 @@
 //! A session on a host, or a program of the user's: another one has the terminal until it ends.
 
 use super::run::{Said, Signals};
-use std::io::{self, Write};
-use tokio::process::Command;
+use rustix::process::{Pid, Signal};
+use std::{
+    io::{self, Write},
+    time::Duration,
+};
+use tokio::process::{Child, Command};
+
+/// How long a program may take to end when we are to end ourselves.
+const END_WITHIN: Duration = Duration::from_secs(2);
 
 /// Runs the program on our terminal. Its exit code, or why there is none; nothing if we are to end ourselves, and then it
 /// has ended as well.
@@ -25,11 +32,24 @@ pub(super) async fn run(
                 return Some(status.map(code).map_err(|error| format!("nobody knows how `{program}` ended: {error}")));
             }
             said = signals.next() => match said {
-                Said::End => return None,
+                Said::End => {
+                    end(&mut child).await;
+                    return None;
+                }
                 // A key that was pressed for the session, and a stop that was for both of us.
                 Said::Interrupt | Said::Continue | Said::Resized => {}
             }
         }
+    }
+}
+
+/// Ends the program as it is asked to, so that it leaves the terminal in order; else at once.
+async fn end(child: &mut Child) {
+    let id = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
+    // It may be over already.
+    let asked = id.is_some_and(|id| rustix::process::kill_process(id, Signal::TERM).is_ok());
+    if !asked || tokio::time::timeout(END_WITHIN, child.wait()).await.is_err() {
+        let _ = child.kill().await;
     }
 }
 

@@ -70,6 +70,48 @@ fn a_session_has_the_terminal_for_itself_and_gives_it_back() {
     assert!(terminal.is_restored());
 }
 
+/// A demo whose `S` is this script.
+fn demo_with(folder: &Path, script: &str) -> Terminal {
+    let program = folder.join("stand-in");
+    fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("a file");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("ours");
+    let mut terminal = demo(&program);
+    on_a_host(&mut terminal);
+    terminal.press("S");
+    terminal
+}
+
+#[test]
+fn what_a_session_leaves_behind_is_set_right() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut terminal = demo_with(folder.path(), "stty raw -echo; exit 3");
+    terminal.sees("ended with status 3");
+    std::thread::sleep(BEFORE_A_DIALOG);
+    terminal.press(CTRL_C);
+    assert_eq!(terminal.ends(), 0);
+    assert!(terminal.is_restored());
+}
+
+#[test]
+fn a_signal_during_a_session_ends_both_and_gives_the_terminal_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script =
+        "trap 'echo it > \"${0%/*}/asked\"; exit' TERM; stty raw -echo; printf 'here> '; while :; do sleep 0.1; done";
+    let mut terminal = demo_with(folder.path(), script);
+    terminal.sees("here>");
+    terminal.signal("-TERM");
+    assert_eq!(terminal.ends(), 0);
+    assert!(terminal.is_restored());
+    assert!(folder.path().join("asked").exists(), "it is asked to end before it is made to");
+    // One that does not want to is ended all the same.
+    let script = "trap '' TERM; stty raw -echo; printf 'here> '; while :; do sleep 0.1; done";
+    let mut terminal = demo_with(folder.path(), script);
+    terminal.sees("here>");
+    terminal.signal("-TERM");
+    assert_eq!(terminal.ends(), 0);
+    assert!(terminal.is_restored());
+}
+
 #[test]
 fn a_program_that_is_not_there_is_one_sentence() {
     let mut terminal = demo(Path::new("/nowhere/ssh"));

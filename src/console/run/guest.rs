@@ -57,6 +57,9 @@ impl<W: Write> Loop<W> {
                     guard.release();
                 }
                 let outcome = visit::run(&words, subject, advice, signals).await;
+                if let Some(guard) = &self.guard {
+                    guard.regain();
+                }
                 ended = outcome.is_none();
                 signals.session_is_over();
                 if !ended {
