@@ -131,10 +131,16 @@ impl Hands {
                 self.tasks.spawn_blocking(move || Some(Event::Sifted(question.answer())));
             }
             Effect::Read { ticket, about, form } => {
-                let Some(client) = clients.of(about.context) else { return };
                 self.tasks.spawn(async move {
-                    let answer = tokio::time::timeout(ANSWER_WITHIN, read::read(&client, &about, form)).await;
-                    let outcome = answer.unwrap_or_else(|_| Err(no_answer())).map(Box::new);
+                    let outcome = match clients.of(about.context) {
+                        Some(client) => {
+                            let answer = tokio::time::timeout(ANSWER_WITHIN, read::read(&client, &about, form)).await;
+                            answer.unwrap_or_else(|_| Err(no_answer())).map(Box::new)
+                        }
+                        None => {
+                            Err(format!("the meta cluster of {} has not answered yet: nothing is read", about.name))
+                        }
+                    };
                     Some(Event::Read { ticket, outcome })
                 });
             }

@@ -1,6 +1,7 @@
 //! A change goes to the server of its row, and where that one is not there, nowhere.
 
 use super::*;
+use crate::console::sheet::{About, Form, Kind};
 
 async fn server() -> Client {
     let server = ApiServer::open(embedded::Options::default()).expect("it opens");
@@ -98,4 +99,15 @@ async fn what_has_no_server_is_refused() {
     carry_out(&mut state, &mut hands, effects).await;
     assert_eq!(said(&state), "the meta cluster of eu-1-gpu has not answered yet: nothing is sent");
     assert_eq!(replicas(&only).await, (1, false));
+}
+
+/// Whoever reads an object there does not wait for ever either.
+#[tokio::test]
+async fn what_has_no_server_is_not_waited_for() {
+    let (sender, _lines) = mpsc::channel(4);
+    let mut hands = Hands::new(Clients::of_one(server().await), access(), sender);
+    let about = About { context: at(1), kind: Kind::named("pod"), namespace: "fleet".into(), name: "web-0".into() };
+    hands.begin(Effect::Read { ticket: 7, about, form: Form::Yaml });
+    let Some(Event::Read { ticket: 7, outcome: Err(why) }) = hands.next().await else { panic!("it is not read") };
+    assert_eq!(why, "the meta cluster of web-0 has not answered yet: nothing is read");
 }
