@@ -261,6 +261,7 @@ pub fn assemble<W: io::Write>(options: Options, screen: Screen<W>, size: (u16, u
         guard: None,
         session,
         tour,
+        remembering: run::Remembering::default(),
         panic_key: environment.panic_key,
         clock,
         replayed,

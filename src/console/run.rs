@@ -6,6 +6,7 @@
 mod guest;
 mod leaving;
 mod reload;
+mod remembering;
 mod replayed;
 mod sources;
 
@@ -15,10 +16,9 @@ use super::{
     effects::Hands,
     keys::Chord,
     message::{Effect, Event, Msg},
-    session::{self, Session},
+    session::Session,
     state::State,
     terminal::{self, Guard, Screen},
-    tour::seen,
     update::update,
     view::view,
 };
@@ -29,6 +29,7 @@ use futures::StreamExt;
 pub use guest::Guest;
 use ratatui::layout::Rect;
 pub use reload::Looks;
+pub use remembering::Remembering;
 pub use sources::{Data, Keyboard, Keys};
 pub(super) use sources::{Said, Signals};
 use std::{
@@ -67,6 +68,8 @@ pub struct Loop<W: Write> {
     pub session: Option<PathBuf>,
     /// Where it is written down that the tour was seen, if it was not yet.
     pub tour: Option<PathBuf>,
+    /// What of both waits to be written.
+    pub remembering: Remembering,
     pub panic_key: Option<Chord>,
     pub clock: Clock,
     /// A recording is played: nothing is done that would leave it.
@@ -90,8 +93,9 @@ impl<W: Write> Loop<W> {
     /// for changes that are on their way.
     pub async fn run(&mut self, input: impl Keys, data: impl Data) -> io::Result<()> {
         let ended = self.turn(input, data).await;
-        if let Err(error) = self.remember() {
-            tracing::warn!(%error, "what the console remembers could not be written");
+        self.remember();
+        if let Some(why) = self.remembering.write() {
+            tracing::warn!(why, "what the console remembers could not be written");
         }
         self.wait_for_changes().await;
         ended
@@ -221,18 +225,13 @@ impl<W: Write> Loop<W> {
                     Effect::Redraw => self.redraw()?,
                     Effect::Copy(text) => self.copy(&text)?,
                     Effect::Remember => {
-                        if let Err(error) = self.remember() {
-                            let event = Event::Notice(format!("it is not kept for the next time: {error}"));
-                            more.extend(update(&mut self.state, Msg { now: self.clock.now(), event }));
-                        }
+                        self.remember();
+                        self.write_beside();
                     }
                     Effect::Mouse(_) => self.listen_to_mouse()?,
                     Effect::TourSeen => {
-                        if let Some(Err(error)) = self.tour.take().map(|path| seen::write(&path)) {
-                            let event =
-                                Event::Notice(format!("the tour will be shown again, for this is not kept: {error}"));
-                            more.extend(update(&mut self.state, Msg { now: self.clock.now(), event }));
-                        }
+                        self.tour.take().into_iter().for_each(|path| self.remembering.keep_tour(path));
+                        self.write_beside();
                     }
                     Effect::Visit(way) => self.visit = Some(Guest::Host(way)),
                     Effect::Run(run) if run.output == Output::Terminal => self.visit = Some(Guest::Program(run)),
@@ -248,12 +247,16 @@ impl<W: Write> Loop<W> {
         Ok(false)
     }
 
-    /// Writes what is worth remembering, if anything ever was there to be remembered.
-    fn remember(&self) -> io::Result<()> {
-        match &self.session {
-            Some(path) if self.state.snapshot.complete => session::save(path, Session::of(&self.state)),
-            _ => Ok(()),
+    /// Has what is worth remembering written, if anything ever was there to be remembered.
+    fn remember(&self) {
+        if let Some(path) = self.session.as_deref().filter(|_| self.state.snapshot.complete) {
+            self.remembering.keep(path, Session::of(&self.state));
         }
+    }
+
+    fn write_beside(&mut self) {
+        let remembering = self.remembering.clone();
+        self.hands.tasks.spawn_blocking(move || remembering.write().map(Event::Notice));
     }
 
     fn translate(&self, event: Input) -> Option<Event> {
