@@ -37,7 +37,7 @@ pub fn run(state: &mut State, name: &str) -> Vec<Effect> {
         return Vec::new();
     }
     let in_production = run.context.is_some_and(|context| state.stakes_in(context).production.is_some());
-    if !command.confirm && !(command.dangerous && in_production) {
+    if !(command.confirm || command.dangerous && in_production) {
         return begin(state, run);
     }
     let about = if run.subject.is_empty() { String::new() } else { format!(" for {}", run.subject) };
