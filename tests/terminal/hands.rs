@@ -6,6 +6,8 @@ use crate::screen::{BEFORE_A_DIALOG, Terminal};
 
 pub const ENTER: &str = "\r";
 pub const ESCAPE: &str = "\x1b";
+/// The same key as terminals of newer protocols say it: whatever is read together with it stays a key of its own.
+pub const ESCAPE_ALONE: &str = "\x1b[27u";
 pub const RIGHT: &str = "\x1b[C";
 pub const SIZE: (u16, u16) = (120, 40);
 const CTRL_O: &str = "\x0f";
