@@ -5,6 +5,7 @@ use std::{
     num::NonZeroU16,
     path::Path,
     sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -13,12 +14,15 @@ use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
 use crate::door::BINARY;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// For what was said last to arrive, where something that goes on keeps the terminal open.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(10);
 
 pub struct Pty {
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
     screen: Arc<Mutex<vt100::Parser>>,
     raw: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Pty {
@@ -38,18 +42,18 @@ impl Pty {
         let size = |n| NonZeroU16::new(n).expect("a size");
         let screen = Arc::new(Mutex::new(vt100::Parser::new(size(24), size(80), 0)));
         let raw = Arc::new(Mutex::new(Vec::new()));
-        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let mut output = pair.master.try_clone_reader().expect("a reader");
         let keys = pair.master.take_writer().expect("a writer");
         let (shown, kept) = (screen.clone(), raw.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let _master = pair.master;
             let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+            while let Ok(count @ 1..) = output.read(&mut buffer) {
                 shown.lock().expect("no panic while it is held").process(&buffer[..count]);
                 kept.lock().expect("no panic while it is held").extend_from_slice(&buffer[..count]);
             }
         });
-        Self { child, keys, screen, raw }
+        Self { child, keys, screen, raw, reader }
     }
 
     pub fn text(&self) -> String {
@@ -81,11 +85,17 @@ impl Pty {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
-                // What it wrote last is on its way.
-                std::thread::sleep(Duration::from_millis(100));
+                self.hears_the_rest();
                 return status.exit_code();
             }
             assert!(start.elapsed() < PATIENCE, "it does not end; the screen is\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn hears_the_rest(&self) {
+        let ended = Instant::now();
+        while !self.reader.is_finished() && ended.elapsed() < LAST_WORDS_WITHIN {
             std::thread::sleep(Duration::from_millis(20));
         }
     }

@@ -7,6 +7,7 @@ use std::{
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
@@ -14,6 +15,8 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(90);
 /// How long the end may take: whoever closes a terminal does not wait for controllers to finish their lists.
 const END_WITHIN: Duration = Duration::from_secs(20);
+/// For what was said last to arrive, where something that goes on keeps the terminal open.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(10);
 /// Longer than the guard against keys that were typed ahead.
 pub const BEFORE_A_DIALOG: Duration = Duration::from_millis(400);
 
@@ -30,6 +33,7 @@ pub struct Terminal {
     master: Box<dyn MasterPty + Send>,
     keys: Keys,
     screen: Arc<Mutex<vt100::Parser>>,
+    reader: JoinHandle<()>,
     pub home: tempfile::TempDir,
 }
 
@@ -83,20 +87,20 @@ impl Terminal {
         let child = pair.slave.spawn_command(command).expect("the binary starts");
         drop(pair.slave);
         let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(size.1), cells(size.0), 0)));
-        let mut reader = pair.master.try_clone_reader().expect("a reader");
+        let mut output = pair.master.try_clone_reader().expect("a reader");
         let shown = screen.clone();
         let keys: Keys = Arc::new(Mutex::new(pair.master.take_writer().expect("a writer")));
         let answers = keys.clone();
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut buffer = [0; 16 * 1024];
-            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+            while let Ok(count @ 1..) = output.read(&mut buffer) {
                 if buffer[..count].windows(QUESTION.len()).any(|bytes| bytes == QUESTION) {
                     let _ = answers.lock().expect("no panic while it is held").write_all(ANSWER);
                 }
                 shown.lock().expect("no panic while it is held").process(&buffer[..count]);
             }
         });
-        Self { child, master: pair.master, keys, screen, home }
+        Self { child, master: pair.master, keys, screen, reader, home }
     }
 
     pub fn text(&self) -> String {
@@ -156,10 +160,17 @@ impl Terminal {
         let start = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("it can be waited for") {
-                std::thread::sleep(Duration::from_millis(100));
+                self.hears_the_rest();
                 return status.exit_code();
             }
             assert!(start.elapsed() < END_WITHIN, "it does not end; the screen is\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn hears_the_rest(&self) {
+        let ended = Instant::now();
+        while !self.reader.is_finished() && ended.elapsed() < LAST_WORDS_WITHIN {
             std::thread::sleep(Duration::from_millis(20));
         }
     }
