@@ -118,13 +118,13 @@ impl World {
     }
 
     async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-        for _ in 0..1500 {
+        for _ in 0..3000 {
             if holds().await {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("not within 30 s: {what}");
+        panic!("not within 60 s: {what}");
     }
 
     async fn phases(&self, machine: &str) -> Vec<PhaseState> {
@@ -208,7 +208,8 @@ async fn input_that_cannot_be_used_is_said_and_touches_no_host() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_ends_in_the_middle_of_a_step_is_followed_by_one_that_takes_it_up() {
-    let world = World::new(1, 8.0).await;
+    // Joining takes more than five seconds: the process ends in the middle of it, however slow this machine is.
+    let world = World::new(1, 2.0).await;
     let (stop, running) = world.start();
     world.order("op-1", &text(&world.input), "executor").await;
     world
