@@ -172,7 +172,7 @@ async fn needs_sshd_console_follows_journals_until_it_is_told_to_stop() {
     // It says the unit that it was asked for, and goes on until nobody hears it.
     let trace = programs.join("running");
     let script = format!(
-        "echo x >> {0}\nfor unit; do :; done\nn=0\nwhile echo \"179526240$n.000000 h $unit[1]: E1121 line $n of $unit\"; do \
+        "trap '' PIPE\necho x >> {0}\nfor unit; do :; done\nn=0\nwhile echo \"179526240$n.000000 h $unit[1]: E1121 line $n of $unit\"; do \
          n=$(( (n + 1) % 10 )); sleep 0.1; done 2>/dev/null\necho y >> {0}",
         trace.display()
     );
@@ -197,9 +197,12 @@ async fn needs_sshd_console_follows_journals_until_it_is_told_to_stop() {
         }
     };
     tokio::time::timeout(Duration::from_secs(30), listen).await.expect("it hears all three");
-    console.hands.begin(Effect::StopJournals);
     let count = |what: &str| fs::read_to_string(&trace).unwrap_or_default().matches(what).count();
-    let gone = || host.log().matches("Disconnected from").count() + host.log().matches("Connection closed").count() > 0;
-    wait_for("the connection to be closed", gone, || host.log());
-    assert_eq!(count("x"), 3);
+    let gone = || host.log().matches("Disconnected from").count() + host.log().matches("Connection closed").count();
+    wait_for("the connection that asked to be closed", || gone() == 1, || host.log());
+    assert_eq!((host.logins(), count("x"), count("y")), (2, 3, 0), "one connection carries all three, to the end");
+    console.hands.begin(Effect::StopJournals);
+    wait_for("the connection to be closed", || gone() == 2, || host.log());
+    wait_for("what ran there to end", || count("y") == 3, || fs::read_to_string(&trace).unwrap_or_default());
+    assert_eq!((host.logins(), count("x")), (2, 3));
 }
