@@ -32,6 +32,7 @@ fn on_a_host(terminal: &mut Terminal) {
     command(terminal, "machine m-0001");
     terminal.until("the machine", |text| text.contains("m-0001") && !text.contains("tab completes"));
     terminal.press("5");
+    terminal.sees("─ Hosts");
     terminal.until("the hosts to have answered", |text| text.contains("m-0001") && !text.contains("asking"));
 }
 
