@@ -297,6 +297,10 @@ async fn needs_kubectl_reads_the_log_of_a_job() {
     });
     let running = tokio::spawn(jobs::run(cluster.server.clone(), pod, stop.clone()));
     cluster.feed("create -f -", JOB).await;
+    let begun = tokio::time::Instant::now();
+    while cluster.ask("get pods -l job-name=work -o name").await.is_empty() {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(30), "the Job has no pod");
+    }
     let mut log = cluster.follow("logs -f -l job-name=work --pod-running-timeout=20s");
     cluster.says("wait --for=condition=Complete job/work --timeout=30s", &["condition met"]).await;
     cluster.says("get jobs", &["Complete", "1/1"]).await;
