@@ -21,7 +21,7 @@ use tempfile::TempDir;
 /// Where Debian and others keep what is not for people to start.
 const REMOTE: &str = "/usr/lib/systemd/systemd-journal-remote";
 /// For what is there to be read.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 /// After which nothing more is expected.
 const QUIET: Duration = Duration::from_millis(700);
 /// 2026-11-21T12:00:00Z, in microseconds.
@@ -167,9 +167,9 @@ impl Host {
         Following { shell, received, reader: Reader::default(), unit: unit.to_owned() }
     }
 
-    /// What there is of a unit's journal, and nothing more comes.
-    fn reads(&self, unit: &str, lines: usize) -> Vec<String> {
-        self.follow(unit, lines).all()
+    /// What there is of a unit's journal: so many lines, and nothing more comes.
+    fn reads(&self, unit: &str, lines: usize, count: usize) -> Vec<String> {
+        self.follow(unit, lines).all(count)
     }
 }
 
@@ -182,12 +182,12 @@ struct Following {
 }
 
 impl Following {
-    /// `MICROSECONDS TEXT` of each line until it is quiet; the first one may take its time.
-    fn all(&mut self) -> Vec<String> {
+    /// `MICROSECONDS TEXT` of so many lines, and of those that come after them, of which there should be none.
+    fn all(&mut self, count: usize) -> Vec<String> {
         let mut all = Vec::new();
         let began = Instant::now();
         loop {
-            let wait = if all.is_empty() { PATIENCE } else { QUIET };
+            let wait = if all.len() < count { PATIENCE.saturating_sub(began.elapsed()) } else { QUIET };
             match self.received.recv_timeout(wait) {
                 Ok(raw) => all.extend(self.reader.read(&self.unit, &raw).map(shown)),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return all,
@@ -227,7 +227,7 @@ fn needs_journalctl_each_unit_has_its_lines_in_their_order_to_the_microsecond() 
         host.hears(&[Said { elsewhere: true, ..of(NOON + 2_000_001, "kubelet", "this host only keeps it") }]);
     }
     assert_eq!(
-        host.reads("kubelet", 100),
+        host.reads("kubelet", 100, 4),
         [
             "1 I1121 12:00:00.000001     812 server.go:1] \"Started kubelet\" a: b",
             "2 of the same microsecond",
@@ -235,8 +235,8 @@ fn needs_journalctl_each_unit_has_its_lines_in_their_order_to_the_microsecond() 
             "1000000 systemd[1]: kubelet.service: Failed with result 'exit-code'.",
         ]
     );
-    assert_eq!(host.reads("containerd", 100), ["2 time=\"2026-11-21T12:00:00Z\" level=warning msg=\"slow: very\""]);
-    assert_eq!(host.reads("etcd", 100), [r#"250000 {"level":"warn","msg":"slow fdatasync"}"#]);
+    assert_eq!(host.reads("containerd", 100, 1), ["2 time=\"2026-11-21T12:00:00Z\" level=warning msg=\"slow: very\""]);
+    assert_eq!(host.reads("etcd", 100, 1), [r#"250000 {"level":"warn","msg":"slow fdatasync"}"#]);
     assert_eq!(UNITS.len(), 3, "each is read above");
 }
 
@@ -255,7 +255,7 @@ fn needs_journalctl_messages_of_several_lines_and_of_bytes() {
         of(NOON + 3, "kubelet", &long),
         of(NOON + 4, "kubelet", "after it"),
     ]);
-    let read = host.reads("kubelet", 100);
+    let read = host.reads("kubelet", 100, 9);
     assert_eq!(
         read[..5],
         [
@@ -282,9 +282,9 @@ fn needs_journalctl_a_boot_in_between_is_no_line() {
         Said { boot: 'b', by: "systemd", ..of(NOON + 61_000_000, "kubelet", "Started kubelet.service.") },
     ]);
     let all = ["0 before", "60000000 after", "61000000 systemd[1]: Started kubelet.service."];
-    assert_eq!(host.reads("kubelet", 100), all);
+    assert_eq!(host.reads("kubelet", 100, 3), all);
     // The last ones only, across the boot as well.
-    assert_eq!(host.reads("kubelet", 2), all[1..]);
+    assert_eq!(host.reads("kubelet", 2, 2), all[1..]);
 }
 
 #[test]
@@ -292,11 +292,11 @@ fn needs_journalctl_what_comes_is_followed() {
     let host = host!("needs_journalctl_what_comes_is_followed");
     host.hears(&[of(NOON, "kubelet", "one"), of(NOON + 1, "kubelet", "two")]);
     let mut following = host.follow("kubelet", 1);
-    assert_eq!(following.all(), ["1 two"]);
+    assert_eq!(following.all(1), ["1 two"]);
     host.hears(&[
         of(NOON + 2, "kubelet", "three"),
         of(NOON + 3, "containerd", "not this"),
         of(NOON + 4, "kubelet", "four"),
     ]);
-    assert_eq!(following.all(), ["2 three", "4 four"]);
+    assert_eq!(following.all(2), ["2 three", "4 four"]);
 }
