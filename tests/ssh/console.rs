@@ -136,9 +136,10 @@ async fn needs_sshd_console_trusts_what_was_added_since_when_it_asks_with_other_
     needs_sshd!("needs_sshd_console_trusts_what_was_added_since_when_it_asks_with_other_settings");
     let lab = Lab::new();
     let (host, slow) = (lab.start(&[]), lab.start(&["ForceCommand sleep 2; sh -s"]));
-    let mut console = console(&lab, &[&slow]);
+    let slower = lab.start(&["ForceCommand sleep 20; sh -s"]);
+    let mut console = console(&lab, &[&slow, &slower]);
     ask(&mut console, way(&host, &[])).await.expect_err("it is not trusted");
-    fs::write(lab.folder.path().join("known_hosts"), known_hosts(&[&host, &slow])).expect("a file");
+    fs::write(lab.folder.path().join("known_hosts"), known_hosts(&[&host, &slow, &slower])).expect("a file");
     ask(&mut console, way(&host, &[])).await.expect_err("those that are asked together are asked with the same keys");
     // One that is being asked is asked to its end, the next one as the settings are now.
     console.hands.begin(Effect::AskHosts { round: 1, ways: vec![way(&slow, &[])] });
@@ -147,8 +148,8 @@ async fn needs_sshd_console_trusts_what_was_added_since_when_it_asks_with_other_
     ask(&mut console, way(&host, &[])).await.expect("its key is known now");
     answer(&mut console).await.expect("it was not given up");
     // A round of its own gives up what was asked before.
-    console.hands.begin(Effect::AskHosts { round: 1, ways: vec![way(&slow, &[])] });
-    wait_for("the slow one to be asked", || slow.logins() == 2, || slow.log());
+    console.hands.begin(Effect::AskHosts { round: 1, ways: vec![way(&slower, &[])] });
+    wait_for("the slower one to be asked", || slower.logins() == 1, || slower.log());
     console.hands.begin(Effect::AskHosts { round: 2, ways: Vec::new() });
     let quiet = tokio::time::timeout(Duration::from_secs(3), console.lines.recv()).await;
     assert!(quiet.is_err(), "{quiet:?}");
