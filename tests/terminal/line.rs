@@ -8,10 +8,11 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const LOOK_EVERY: Duration = Duration::from_millis(5);
+const BIND_WITHIN: Duration = Duration::from_secs(10);
 
 /// Ends with the test, as its threads do.
 pub struct Line {
@@ -52,7 +53,7 @@ fn serve(listener: TcpListener, (port, server): (u16, u16), cut: &AtomicBool, en
             listener = None;
             continue;
         }
-        let here = listener.get_or_insert_with(|| TcpListener::bind(("127.0.0.1", port)).expect("our port"));
+        let here = listener.get_or_insert_with(|| bound_again(port));
         here.set_nonblocking(true).expect("it can be");
         while let Ok((near, _)) = here.accept() {
             let far = TcpStream::connect(("127.0.0.1", server)).expect("the server is there");
@@ -64,6 +65,18 @@ fn serve(listener: TcpListener, (port, server): (u16, u16), cut: &AtomicBool, en
                 thread::spawn(move || copy(from, to));
             }
         }
+    }
+}
+
+/// The port that was ours before: somebody else's connection may have it for a moment.
+fn bound_again(port: u16) -> TcpListener {
+    let began = Instant::now();
+    loop {
+        match TcpListener::bind(("127.0.0.1", port)) {
+            Ok(listener) => return listener,
+            Err(error) => assert!(began.elapsed() < BIND_WITHIN, "our port: {error}"),
+        }
+        thread::sleep(LOOK_EVERY);
     }
 }
 

@@ -12,7 +12,7 @@ use std::{
 };
 
 /// How long anything may take on a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How long the end may take: whoever closes a terminal does not wait for controllers to finish their lists.
 const END_WITHIN: Duration = Duration::from_secs(20);
 /// For what was said last to arrive, where something that goes on keeps the terminal open.
