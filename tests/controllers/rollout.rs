@@ -169,7 +169,7 @@ async fn blue_green_keeps_the_old_pool_until_the_new_one_has_soaked() {
     world.start("one");
     world.settled(3).await;
     let strategy =
-        json!({ "type": "BlueGreen", "blueGreen": { "batchSize": 2, "batchSoakSeconds": 1, "poolSoakSeconds": 3 } });
+        json!({ "type": "BlueGreen", "blueGreen": { "batchSize": 2, "batchSoakSeconds": 1, "poolSoakSeconds": 600 } });
     world.patch_pool(json!({ "version": "1.34.3", "rollout": { "strategy": strategy } })).await;
     let drained = async || {
         let machines = world.machines().await;
@@ -185,6 +185,8 @@ async fn blue_green_keeps_the_old_pool_until_the_new_one_has_soaked() {
         })
         .await;
     assert_eq!(world.node_count().await, 6, "twice side by side");
+    // Long enough for whoever looks on, and now it is over.
+    world.patch_pool(json!({ "rollout": { "strategy": { "blueGreen": { "poolSoakSeconds": 1 } } } })).await;
     rolled(&world, 3).await;
     assert_eq!(world.executor.resets.lock().unwrap().len(), 3);
 }
