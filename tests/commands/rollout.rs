@@ -7,6 +7,7 @@ use kube::{
 use quarterdeck::api::{ClusterDeployment, Machine, NodePool, OperationType};
 use regex::Regex;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::{door::Door, pty::Pty, world::World};
 
@@ -148,6 +149,12 @@ async fn a_closed_window_is_waited_for_unless_somebody_does_not() {
     assert!(err.contains(&format!("{opens}, not waited for\n")), "{err}");
     assert!(err.contains("+    quarterdeck.dev/outside-window: "), "{err}");
 
+    door.check("upgrade blue/pool 1.34.3 --yes", 0, "quarterdeck get pools -w").await;
+    let says_why = async || {
+        let status = world.pool().await.status.unwrap_or_default();
+        status.rollout.is_some_and(|r| r.reason.as_deref() == Some("WindowClosed"))
+    };
+    world.until("the controllers say what they wait for", says_why).await;
     let (code, out, err) = door.run("upgrade blue/pool 1.34.3 --yes --wait --timeout 3s").await;
     let waits = format!("why not faster: outside of the maintenance window: goes on {opens}");
     assert!(code != 0 && err.contains(&waits), "{code} {out}{err}");
@@ -241,14 +248,22 @@ async fn whoever_waits_hears_what_failed_and_retries() {
 async fn an_interrupted_wait_says_what_goes_on() {
     let (world, door) = stage().await;
     world.executor.held.store(true, std::sync::atomic::Ordering::SeqCst);
-    let child = door.start("upgrade blue/pool 1.34.3 --yes --wait");
+    let mut child = door.start("upgrade blue/pool 1.34.3 --yes --wait");
     world.until("it has begun", async || world.condition("RollingOut").await.0 == "True").await;
+    // It waits once it says how far that is.
+    let mut said = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let mut lines = Vec::new();
+    while !lines.last().is_some_and(|line: &String| line.contains("blue-pool: ")) {
+        lines.push(said.next_line().await.expect("it can be read").expect("it goes on"));
+    }
     // Not INT: who starts tests in the background has it ignored, and what they start inherits that.
     let pid = child.id().expect("it runs").to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
-    let ended = child.wait_with_output().await.expect("it ends");
-    let said = String::from_utf8_lossy(&ended.stderr);
-    assert_eq!(ended.status.code(), Some(130), "{said}");
+    while let Some(line) = said.next_line().await.expect("it can be read") {
+        lines.push(line);
+    }
+    let (ended, said) = (child.wait().await.expect("it ends"), lines.join("\n"));
+    assert_eq!(ended.code(), Some(130), "{said}");
     assert!(said.contains("blue-pool goes on without us") && said.contains("quarterdeck pause blue/pool"), "{said}");
 }
 

@@ -2,6 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
+use kube::ResourceExt;
 use quarterdeck::api::{MachineState, labels};
 
 use crate::{door::Door, pty::Pty, world::World};
@@ -69,6 +70,11 @@ async fn scale_waits_no_longer_than_it_was_told_and_says_what_goes_on() {
     world.settled(1).await;
     world.executor.held.store(true, Ordering::SeqCst);
     let door = Door::open(world.meta.server()).await;
+    door.check("scale blue/pool 3 --yes", 0, "is asked for 3 replicas").await;
+    let is_begun = async || {
+        world.operations().await.iter().any(|o| o.name_any().starts_with("blue-pool-up-") && o.spec.machines.len() == 2)
+    };
+    world.until("two machines are being made ready", is_begun).await;
     let (code, out, err) = door.run("scale blue/pool 3 --yes --wait --timeout 2s").await;
     assert_eq!(code, 124, "{out}{err}");
     let last = err.lines().last().unwrap_or_default();
