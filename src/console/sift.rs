@@ -12,6 +12,8 @@ const AT_ONCE: usize = 5_000;
 #[derive(Clone, Debug, Default)]
 pub struct Sifter {
     text: String,
+    /// The last of what was typed that could be read.
+    readable: String,
     found: Found,
     mistake: Option<String>,
     /// A filter that is to be applied beside the screen.
@@ -70,6 +72,11 @@ impl Sifter {
         self.mistake.as_deref()
     }
 
+    /// The filter that is in force, or will be as soon as it is applied: the last one that could be read.
+    pub fn readable(&self) -> &str {
+        &self.readable
+    }
+
     /// What is on screen is still that of the filter before.
     pub fn is_looking(&self) -> bool {
         self.wanted.is_some()
@@ -81,7 +88,10 @@ impl Sifter {
             return self.apply(text, snapshot);
         }
         match Filter::parse(text) {
-            Ok(filter) => (self.wanted, self.mistake) = (Some((text.to_owned(), filter)), None),
+            Ok(filter) => {
+                text.clone_into(&mut self.readable);
+                (self.wanted, self.mistake) = (Some((text.to_owned(), filter)), None);
+            }
             Err(mistake) => (self.wanted, self.mistake) = (None, Some(mistake.to_string())),
         }
     }
@@ -94,11 +104,15 @@ impl Sifter {
             text.clone_into(&mut self.text);
             self.found.seen.clear();
             match Filter::parse(text) {
-                Ok(filter) => (self.found.filter, self.mistake) = (filter, None),
+                Ok(filter) => {
+                    text.clone_into(&mut self.readable);
+                    (self.found.filter, self.mistake) = (filter, None);
+                }
                 Err(mistake) => self.mistake = Some(mistake.to_string()),
             }
         }
         if text.trim().is_empty() {
+            self.readable.clear();
             self.found = Found::default();
         }
         self.found.refresh(snapshot);

@@ -62,7 +62,7 @@ impl Question {
         let table = &state.table;
         Self {
             snapshot: state.snapshot.clone(),
-            filter: state.filter.value().to_owned(),
+            filter: state.sifter.readable().to_owned(),
             problems_only: state.problems_only,
             key: table.key.clone(),
             reversed: table.reversed,
@@ -78,7 +78,6 @@ impl Question {
 
     /// Looks through all machines: work for another thread if they are many.
     pub fn answer(&self) -> Answer {
-        // A filter that cannot be read (yet) takes everything: it says so where it is typed.
         let filter = Filter::parse(&self.filter).unwrap_or_default();
         let mut rows = filter.machines(&self.snapshot);
         if self.problems_only {

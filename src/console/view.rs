@@ -10,6 +10,7 @@ mod header;
 pub mod help;
 mod hosts;
 mod list;
+mod nothing;
 pub mod overlay;
 mod pager;
 mod pen;

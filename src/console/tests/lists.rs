@@ -83,6 +83,33 @@ fn each_list_has_a_filter_of_its_own() {
     assert_eq!((state.view, state.line().value()), (View::Fleet, "gpu"));
 }
 
+/// One that cannot be read is never in force, in no view, and the line stays open until it is mended.
+#[test]
+fn a_filter_with_a_mistake_is_not_kept() {
+    for view in ["1", "2", "3", "4"] {
+        let mut state = opened(&format!("{view} / 'state=failed' ctrl-u 'rack=r12 state=bogus' enter"), (80, 24));
+        let shown = screen(&state);
+        assert!(matches!(state.overlay, Overlay::Filter), "{view}: {:?}", state.overlay);
+        assert!(state.notice.as_ref().is_some_and(|notice| notice.complaint), "{view}");
+        assert!(shown.lines().last().unwrap_or_default().contains("/ rack=r12 state=bogus"), "{view}: {shown}");
+        press(&mut state, "esc");
+        assert!(state.line().is_empty() && state.mistake().is_none(), "{view}");
+        press(&mut state, &format!("{view} : 'filter state=bogus ==' enter"));
+        assert!(matches!(state.overlay, Overlay::Palette(_)) && state.line().is_empty(), "{view}: {}", screen(&state));
+    }
+}
+
+#[test]
+fn the_table_and_the_tree_go_by_the_same_filter_while_it_is_typed() {
+    let mut state = opened("3 / 'us-2'", (120, 40));
+    assert_eq!(state.table.len(), 5);
+    press(&mut state, "' state='");
+    assert_eq!((state.table.len(), state.mistake().is_some()), (5, true), "{}", screen(&state));
+    press(&mut state, "ctrl-u 'nosuch' ' state=bogus'");
+    let shown = screen(&state);
+    assert!(shown.contains("The filter cannot be read") && !shown.contains("Nothing matches"), "{shown}");
+}
+
 #[test]
 fn what_is_no_column_is_said_in_a_sentence() {
     for (keys, columns) in [

@@ -23,20 +23,20 @@ pub fn open_filter(state: &mut State) {
     state.overlay = Overlay::Filter;
 }
 
-/// The list follows each key; Esc takes it back, Enter keeps it.
+/// The list follows each key; Esc takes it back, Enter keeps it. One that cannot be read is not kept: it is mended first.
 pub fn filter(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     match key.code {
         KeyCode::Esc => {
             state.overlay = Overlay::None;
             set_filter(state, &state.filter_before.clone());
         }
-        KeyCode::Enter => {
-            state.overlay = Overlay::None;
-            lists::keep(state);
-            if let Some(mistake) = state.mistake().map(ToOwned::to_owned) {
-                state.complain(mistake);
+        KeyCode::Enter => match state.mistake().map(ToOwned::to_owned) {
+            Some(mistake) => state.complain(mistake),
+            None => {
+                state.overlay = Overlay::None;
+                lists::keep(state);
             }
-        }
+        },
         KeyCode::Down | KeyCode::Up => {
             navigate::travel(state, if key.code == KeyCode::Down { Action::Down } else { Action::Up });
         }
@@ -155,11 +155,13 @@ fn run(state: &mut State, command: Command) -> Result<Vec<Effect>, String> {
             return Ok(Vec::new());
         }
         Command::Filter(text) => {
+            let before = state.line().value().to_owned();
             set_filter(state, &text);
-            lists::keep(state);
-            if let Some(mistake) = state.mistake() {
-                return Err(mistake.to_owned());
+            if let Some(mistake) = state.mistake().map(ToOwned::to_owned) {
+                set_filter(state, &before);
+                return Err(mistake);
             }
+            lists::keep(state);
             Vec::new()
         }
         Command::Show { form, kind, name } => {

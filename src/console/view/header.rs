@@ -197,7 +197,9 @@ fn breadcrumb(state: &State) -> String {
 /// What can be done here; or, while there is something to say, that.
 pub fn hints(pen: &mut Pen, state: &State, area: Rect) {
     if let Some(notice) = &state.notice {
-        return say(pen, notice, area);
+        // A filter is typed below it: what is wrong there is read in whole above.
+        let typed = u16::from(matches!(state.overlay, Overlay::Filter));
+        return say(pen, notice, Rect { y: area.y.saturating_sub(typed), ..area });
     }
     let mut strip = Strip::of(" ", Role::Text);
     let of_hint = |hint: Hint| {

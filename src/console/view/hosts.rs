@@ -44,7 +44,7 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
         pen.strip(row_of(inner, inner.height.min(3) - 1), &Strip::of(nothing, Role::Muted));
     }
     if hosts.is_empty() && !hosts.rows.is_empty() {
-        super::list::empty(pen, state, true, "", inner);
+        super::nothing::draw(pen, state, inner, 2, "");
     }
     let rows = state.layout().list_height();
     for (offset, host) in hosts.from(hosts.list.top).take(rows).enumerate() {

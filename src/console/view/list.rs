@@ -6,7 +6,7 @@ use super::{
         state::{Pane, State},
         text,
     },
-    contexts,
+    contexts, nothing,
     pen::{Pen, Strip, row_of},
     tree::role,
 };
@@ -37,8 +37,8 @@ pub fn operations(pen: &mut Pen, state: &State, area: Rect) {
     );
     pen.strip(row_of(inner, 0), &Strip::of(head, Role::Muted));
     if operations.len() == 0 {
-        let nothing = "Nothing has been done yet: scale a pool, and the operation is here.";
-        empty(pen, state, operations.is_on(), nothing, inner);
+        let none = "Nothing has been done yet: scale a pool, and the operation is here.";
+        nothing::draw(pen, state, inner, 2, none);
     }
     let rows = state.layout().list_height();
     for (offset, operation) in operations.from(state.operations.top).take(rows).enumerate() {
@@ -55,16 +55,6 @@ pub fn operations(pen: &mut Pen, state: &State, area: Rect) {
 fn of_all<T>(sieve: &Sieve<T>) -> Option<Strip> {
     let said = || format!("{} of {} match", text::number(sieve.len()), text::number(sieve.of_all()));
     sieve.is_on().then(|| Strip::of(said(), Role::Accent))
-}
-
-/// Why there are no rows.
-pub fn empty(pen: &mut Pen, state: &State, is_filtered: bool, nothing: &str, inner: Rect) {
-    let line = match (is_filtered, state.line().is_empty()) {
-        (false, _) => nothing,
-        (true, true) => "Nothing here has a problem.",
-        (true, false) => "Nothing matches; esc clears the filter.",
-    };
-    pen.strip(row_of(inner, inner.height.min(3) - 1), &Strip::of(format!("   {line}"), Role::Muted));
 }
 
 /// `name` and `word` are the columns of the name and of the state, `all` those of the row.
@@ -114,7 +104,7 @@ pub fn events(pen: &mut Pen, state: &State, area: Rect) {
         ),
     );
     if events.len() == 0 {
-        empty(pen, state, events.is_on(), "Nothing has happened yet.", inner);
+        nothing::draw(pen, state, inner, 2, "Nothing has happened yet.");
     }
     let rows = state.layout().list_height();
     for (offset, event) in events.from(state.events.top).take(rows).enumerate() {

@@ -65,16 +65,10 @@ fn widths(state: &State) -> Vec<usize> {
 }
 
 fn nothing(pen: &mut Pen, state: &State, inner: Rect) {
-    let line = if state.table.is_behind(&state.snapshot) {
-        "Looking through the machines …"
-    } else if !state.filter.is_empty() {
-        "Nothing matches: `=` is exact, `:` begins so, `~` contains. Esc clears the filter."
-    } else if state.problems_only {
-        "No machine has a problem. The same key shows everything again."
-    } else {
-        "There are no machines in this namespace yet."
-    };
-    pen.strip(row_of(inner, inner.height.min(3) - 1), &Strip::of(format!("    {line}"), Role::Muted));
+    if state.table.is_behind(&state.snapshot) {
+        return pen.strip(row_of(inner, 2), &Strip::of("   Looking through the machines …", Role::Muted));
+    }
+    super::nothing::draw(pen, state, inner, 2, "There are no machines in this namespace yet.");
 }
 
 fn right_title(state: &State, hidden: usize, ascii: bool) -> Strip {

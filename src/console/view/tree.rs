@@ -87,19 +87,8 @@ fn right_title(state: &State) -> Strip {
 }
 
 fn empty(pen: &mut Pen, state: &State, inner: Rect) {
-    let snapshot = &state.snapshot;
-    let lines: [&str; 2] = if state.sifter.matches().is_some() {
-        ["Nothing matches: `=` is exact, `:` begins so, `~` contains.", "Esc clears the filter."]
-    } else if state.problems_only {
-        ["Nothing has a problem.", "The same key shows everything again."]
-    } else if !snapshot.complete {
-        ["Reading the fleet …", ""]
-    } else {
-        ["There are no clusters in this namespace yet.", "Create a ClusterDeployment, or try `quarterdeck demo`."]
-    };
-    for (row, line) in (3..inner.height).zip(lines) {
-        pen.strip(row_of(inner, row), &Strip::of(format!("   {line}"), Role::Muted));
-    }
+    let none = "There are no clusters in this namespace yet. Create a ClusterDeployment, or try `quarterdeck demo`.";
+    super::nothing::draw(pen, state, inner, 3, if state.snapshot.complete { none } else { "Reading the fleet …" });
 }
 
 /// What can be seen of a row: two rows of one digest look the same.
