@@ -7,11 +7,13 @@
 use super::{
     permissions::Permissions,
     state::{Place, State, Subject},
+    text,
 };
 use crate::{
     config::{Accent, ContextSettings},
-    fleet::{ContextId, Snapshot},
+    fleet::{ContextId, Line, Snapshot},
 };
+use jiff::Timestamp;
 use std::path::Path;
 
 /// One meta cluster.
@@ -101,4 +103,27 @@ pub fn learn(state: &mut State) {
 /// How the line to a context is, if there is any sign of it.
 pub fn is_live(snapshot: &Snapshot, context: ContextId) -> bool {
     snapshot.connection_of(context).is_some_and(|connection| connection.line.is_live())
+}
+
+/// The line to a context broke: what is shown of it is what was last seen.
+pub fn is_stale(snapshot: &Snapshot, context: ContextId) -> bool {
+    let line = snapshot.connection_of(context).map(|connection| &connection.line);
+    matches!(line, Some(Line::Reconnecting { .. } | Line::Offline { .. }))
+}
+
+/// The moment that what is shown of a context is of: nothing is known to have gone on since.
+pub fn as_of(state: &State, context: ContextId) -> Timestamp {
+    let connection = state.snapshot.connection_of(context).filter(|_| is_stale(&state.snapshot, context));
+    connection.and_then(|connection| connection.contact.last()).unwrap_or(state.now)
+}
+
+/// That what is shown of a context is old, where it is.
+pub fn staleness(state: &State, context: ContextId) -> Option<String> {
+    let connection = state.snapshot.connection_of(context).filter(|_| is_stale(&state.snapshot, context))?;
+    let name = &state.context(context).place.context;
+    let age = connection.contact.age(state.now).map(|age| text::duration(age.as_secs() as i64));
+    Some(match age {
+        Some(age) => format!("as of {age} ago: {name} is not reached"),
+        None => format!("{name} is not reached"),
+    })
 }

@@ -94,6 +94,29 @@ fn each_context_is_a_branch() {
     }
 }
 
+/// What a lost context has is drawn as what was, in the tree, in the table, on a page and in the answer to why.
+#[test]
+fn rows_of_a_lost_context_do_not_look_live() {
+    let lab = format!("{ONE}\noffline");
+    let mut state = state(fleet(&lab), (120, 40));
+    let row = |state: &State, of: &str| {
+        let shown = screen(state);
+        shown.lines().find(|line| line.contains(of)).map(ToOwned::to_owned).unwrap_or_else(|| panic!("{of}: {shown}"))
+    };
+    press(&mut state, "3 / 'context=lab state=ready' enter");
+    assert!(row(&state, "Ready ").contains('◍'), "{}", screen(&state));
+    press(&mut state, "esc 1 : 'machine lab/m-1' enter");
+    for _ in 0..30 {
+        send(&mut state, Event::Tick);
+    }
+    assert!(row(&state, "m-1  ").contains("◍ m-1"), "{}", screen(&state));
+    assert!(screen(&state).contains("ago: lab is not reached"), "{}", screen(&state));
+    press(&mut state, "i");
+    assert!(screen(&state).contains("ago: lab is not reached"), "{}", screen(&state));
+    press(&mut state, "esc : 'machine prod-eu/m-1' enter");
+    assert!(row(&state, "m-1  ").contains("✔ m-1") && !screen(&state).contains("is not reached"), "{}", screen(&state));
+}
+
 /// The accent of the header in a theme: whether it is turned round, and what it says.
 #[test]
 fn production_is_a_word_and_not_only_a_colour() {

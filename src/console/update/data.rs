@@ -42,6 +42,7 @@ fn fingerprint(state: &State) -> u64 {
     let mut hash = DefaultHasher::new();
     let snapshot = &*state.snapshot;
     (snapshot.complete, snapshot.clusters.len(), snapshot.connection.line.is_live()).hash(&mut hash);
+    snapshot.contexts().for_each(|context| contexts::is_stale(snapshot, context).hash(&mut hash));
     format!("{:?}", snapshot.counts).hash(&mut hash);
     let pointer = |hash: &mut DefaultHasher, p: *const ()| (p as usize).hash(hash);
     let height = state.layout().list_height();

@@ -11,9 +11,11 @@ mod spark;
 
 use super::{
     super::{
+        contexts::staleness,
         glyphs::Glyphs,
         layout::Class,
         state::{Pane, State, Subject, View},
+        text,
         tree::Row,
     },
     pen::{Pen, Strip},
@@ -121,7 +123,18 @@ fn panels(state: &State, glyphs: Glyphs, room: Room) -> Vec<Panel> {
         Subject::Machine(machine) => machine::panels(glyphs, state, machine, room),
         Subject::Operation(operation) => operation::panels(glyphs, state, operation, room),
     };
-    host.into_iter().chain(panels).filter(|panel| !panel.lines.is_empty() || panel.grows).collect()
+    host.into_iter().chain(aged(state, glyphs, panels)).filter(|panel| !panel.lines.is_empty() || panel.grows).collect()
+}
+
+/// The page of something whose context is not reached says so first.
+fn aged(state: &State, glyphs: Glyphs, mut panels: Vec<Panel>) -> Vec<Panel> {
+    let is_whole = matches!(state.subject(), Subject::Fleet | Subject::Clusters(_) | Subject::Context(_));
+    let said = state.context_here().filter(|_| !is_whole).and_then(|context| staleness(state, context));
+    if let Some((said, first)) = said.zip(panels.first_mut()) {
+        first.lines.insert(0, Strip::of(text::clean(&said), Role::Warning));
+        first.right = std::mem::take(&mut first.right).stale(glyphs);
+    }
+    panels
 }
 
 /// Lines that can be scrolled away: as many as are out of sight below.

@@ -1,7 +1,10 @@
 //! Paints lines and frames into the buffer by role.
 
 use super::super::{glyphs::Glyphs, text};
-use crate::config::{Role, Theme};
+use crate::{
+    config::{Role, Theme},
+    fleet::Health,
+};
 use ratatui::{
     buffer::Buffer,
     layout::Rect,
@@ -93,6 +96,26 @@ impl Strip {
 
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// As it looks when nobody knows whether it is still so: what is wrong keeps its colour, and a lost line is the shape of
+    /// what was well.
+    pub fn stale(mut self, glyphs: Glyphs) -> Self {
+        for (text, role) in &mut self.pieces {
+            let shape = match role {
+                Role::Good => Some(Health::Good),
+                Role::Moving => Some(Health::Moving),
+                Role::Idle => Some(Health::Idle),
+                Role::Text | Role::Title => None,
+                _ => continue,
+            };
+            let rest = shape.and_then(|health| text.strip_prefix(glyphs.health(health)));
+            if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with(' ')) {
+                *text = format!("{}{rest}", glyphs.connection(false));
+            }
+            *role = Role::Muted;
+        }
+        self
     }
 
     /// Some of it has that role.

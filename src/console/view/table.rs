@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        contexts::{as_of, is_stale},
         state::{Pane, State},
         table::shown,
         text,
@@ -141,12 +142,12 @@ fn row(pen: &Pen, state: &State, machine: &MachineRow, columns: &[(Key, usize)],
         strip.push(text::left(&cell(state, machine, key), *width), colour);
         strip.push(" ".repeat(GAP), Role::Muted);
     }
-    strip
+    if is_stale(&state.snapshot, machine.uid.context) { strip.stale(pen.glyphs) } else { strip }
 }
 
 fn cell(state: &State, machine: &MachineRow, key: &Key) -> String {
     match key.moment(machine) {
-        Some(at) => text::duration(text::seconds_between(at, state.now)),
+        Some(at) => text::duration(text::seconds_between(at, as_of(state, machine.uid.context))),
         None => shown(key, machine).unwrap_or_default().to_owned(),
     }
 }

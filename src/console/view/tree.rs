@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        contexts::{as_of, is_stale},
         standing,
         state::{Pane, State},
         text,
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     api::MachineState,
     config::Role,
-    fleet::{ClusterNode, Health, MachineRow, PoolNode, StateCounts},
+    fleet::{ClusterNode, ContextId, Health, MachineRow, PoolNode, StateCounts},
 };
 use ratatui::layout::Rect;
 use std::hash::{Hash, Hasher};
@@ -131,6 +132,7 @@ fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -
     let mut strip = Strip::of(if selected { glyphs.cursor() } else { " " }, Role::Accent);
     let branch = |open: bool| glyphs.branch(open);
     let deep = deep(state);
+    let stale = context_of(row).is_some_and(|context| is_stale(&state.snapshot, context));
     match row {
         Row::Meta { open } => {
             let counts = &state.snapshot.counts;
@@ -170,7 +172,19 @@ fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -
             self::machine(&mut strip, pen, state, machine, depth, columns);
         }
     }
-    strip
+    if stale { strip.stale(glyphs) } else { strip }
+}
+
+/// The context that a row is of; its own branch says how its line is.
+fn context_of(row: Row) -> Option<ContextId> {
+    match row {
+        Row::Meta { .. } | Row::Context { .. } => None,
+        Row::Cluster { node, .. } => Some(node.row.uid.context),
+        Row::Clusters { nodes, .. } => nodes.first().map(|node| node.row.uid.context),
+        Row::Pool { node, .. } | Row::Machines { node, .. } => Some(node.row.uid.context),
+        Row::Idle { context, .. } => Some(context),
+        Row::Machine { machine, .. } => Some(machine.uid.context),
+    }
 }
 
 /// Clusters stand one deeper where each context has a branch.
@@ -320,7 +334,8 @@ fn machine(strip: &mut Strip, pen: &Pen, state: &State, machine: &MachineRow, de
     strip.push(" ", Role::Text);
     let since = machine.phase_since.filter(|_| machine.state.is_moving()).or(machine.state_since);
     let moving = machine.state.is_moving() || machine.health.is_problem();
-    let elapsed = since.filter(|_| moving).map(|at| text::duration(text::seconds_between(at, state.now)));
+    let now = as_of(state, machine.uid.context);
+    let elapsed = since.filter(|_| moving).map(|at| text::duration(text::seconds_between(at, now)));
     numbers(strip, &elapsed.unwrap_or_default(), machine.version().unwrap_or_default(), columns);
     let mut word = match (&machine.phase, machine.state) {
         (Some(phase), s) if s.is_moving() => format!("{} {phase}", s.as_str()),

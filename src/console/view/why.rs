@@ -3,6 +3,7 @@
 use super::{
     super::{
         action::Action,
+        contexts::{is_stale, staleness},
         hosts::journal::UNITS,
         state::State,
         text,
@@ -53,6 +54,7 @@ fn summary(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
         || Strip::of("gone", Role::Muted),
         |m| Strip::of(format!("{} {}", pen.glyphs.health(m.health), m.state.as_str()), role(m.health)),
     );
+    let right = if is_stale(&state.snapshot, page.uid.context) { right.stale(pen.glyphs) } else { right };
     let inner = pen.frame(area, false, &title, &right);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
     pen.strips(inner, &lines(state, page, inner.width.into()));
@@ -63,7 +65,9 @@ fn lines(state: &State, page: &Why, width: usize) -> Vec<Strip> {
         return vec![Strip::of("the machine is not in the fleet any more", Role::Warning)];
     };
     let causes = why::causes(state, machine);
-    let mut lines = Vec::new();
+    let old = staleness(state, machine.uid.context);
+    let well = if old.is_some() { Role::Muted } else { Role::Good };
+    let mut lines: Vec<Strip> = old.into_iter().map(|said| Strip::of(text::cut(&said, width), Role::Warning)).collect();
     if let Some(group) = state.failures.of(&page.uid).filter(|group| group.machines.len() > 1) {
         let (list, mark) = (state.keymap.key(Action::Open), state.keymap.key(Action::Mark));
         let said = format!("{}: same step, same line ({list} lists, {mark} marks)", group.size());
@@ -71,7 +75,7 @@ fn lines(state: &State, page: &Why, width: usize) -> Vec<Strip> {
         lines.push(Strip::of(sign, Role::Warning).add(text::cut(&said, width.saturating_sub(2)), Role::Warning));
     }
     if causes.is_empty() {
-        lines.push(Strip::of("nothing that the fleet knows of is wrong with it", Role::Good));
+        lines.push(Strip::of("nothing that the fleet knows of is wrong with it", well));
     }
     for cause in causes {
         let mark = format!("{} ", state.glyphs.health(cause.health));

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::{DrainStatus, Machine, MachineState},
     config::Role,
-    console::{action::Action, glyphs::Glyphs, state::State, text},
+    console::{action::Action, contexts::as_of, glyphs::Glyphs, state::State, text},
     fleet::{Health, MachineRow},
 };
 
@@ -100,7 +100,8 @@ fn facts(glyphs: Glyphs, state: &State, machine: &MachineRow, resource: Option<&
         let mark = |row: usize| if row == 0 { glyphs.now() } else { " " };
         lines.extend(parts.map(|(row, part)| Strip::of(format!("{} {part}", mark(row)), Role::Accent)));
     }
-    let since = machine.state_since.map(|at| text::duration(text::seconds_between(at, state.now))).unwrap_or_default();
+    let now = as_of(state, machine.uid.context);
+    let since = machine.state_since.map(|at| text::duration(text::seconds_between(at, now))).unwrap_or_default();
     let mut panel = Panel::new(text::clean(&machine.name), lines).right(Strip::of(
         format!("{} {} {since}", glyphs.health(machine.health), machine.state.as_str()),
         role(machine.health),
