@@ -127,3 +127,48 @@ pub fn staleness(state: &State, context: ContextId) -> Option<String> {
         None => format!("{name} is not reached"),
     })
 }
+
+/// What is known of what a context has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Knowledge {
+    /// Everything was listed at least once: what is not shown is not there, or was not.
+    Listed,
+    Reading,
+    /// It was never reached, and why.
+    NotReached(String),
+}
+
+/// What is known of what a context has.
+pub fn knowledge(snapshot: &Snapshot, context: ContextId) -> Knowledge {
+    match snapshot.of(context) {
+        Some(here) if here.complete || here.connection.line.is_live() => Knowledge::Listed,
+        Some(here) => here
+            .connection
+            .line
+            .error()
+            .map_or(Knowledge::Reading, |error| Knowledge::NotReached(error.trim_end_matches('.').to_owned())),
+        None => Knowledge::Reading,
+    }
+}
+
+/// Of a context, or of all of them, nothing is known yet: there is no number of anything.
+pub fn is_unknown(snapshot: &Snapshot, context: Option<ContextId>) -> bool {
+    let of = |context: ContextId| {
+        let has_rows = snapshot.of(context).is_some_and(|here| !here.clusters.is_empty() || here.counts.total() > 0);
+        !has_rows && knowledge(snapshot, context) != Knowledge::Listed
+    };
+    context.map_or_else(|| snapshot.contexts().all(of), of)
+}
+
+/// Why more may be there than is shown, of a context or of all of them; nothing where all was listed.
+pub fn unread(state: &State, context: Option<ContextId>) -> Vec<String> {
+    let snapshot = &*state.snapshot;
+    let of = |here: &ContextId| context.is_none_or(|context| context == *here);
+    let known: Vec<_> = snapshot.contexts().filter(of).map(|here| (here, knowledge(snapshot, here))).collect();
+    let away = known.iter().filter_map(|(here, known)| match known {
+        Knowledge::NotReached(why) => Some(format!("{} is not reached: {why}.", state.context(*here).place.context)),
+        Knowledge::Listed | Knowledge::Reading => None,
+    });
+    let reading = known.iter().any(|(_, known)| *known == Knowledge::Reading);
+    away.chain(reading.then(|| "Reading the fleet …".to_owned())).collect()
+}

@@ -3,6 +3,7 @@
 use super::{
     super::{
         audit::{Audit, Entry, Scope},
+        contexts::unread,
         here,
         state::State,
         text,
@@ -40,7 +41,12 @@ pub fn draw(pen: &mut Pen, state: &State, audit: &Audit, area: Rect) -> Option<P
             (true, Scope::All) => "Nobody has changed anything, as far as events and operations are still there.",
             (true, _) => "Nobody has changed anything here, as far as is known; `a` shows the whole fleet.",
         };
-        pen.strip(row_of(inner, 2), &Strip::of(format!(" {said}"), Role::Muted));
+        let unread = unread(state, None).into_iter().next().filter(|_| audit.filter.is_empty());
+        let said = unread.unwrap_or_else(|| said.to_owned());
+        let parts = text::wrap(&said, usize::from(inner.width).saturating_sub(2));
+        for (row, part) in (2..inner.height).zip(parts) {
+            pen.strip(row_of(inner, row), &Strip::of(format!(" {part}"), Role::Muted));
+        }
     }
     let rows = usize::from(inner.height.saturating_sub(1));
     for (offset, entry) in audit.rows.iter().skip(audit.top).take(rows).enumerate() {

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        contexts::{Context, is_live},
+        contexts::{Context, is_live, is_unknown},
         message::Order,
         state::State,
         text,
@@ -121,8 +121,11 @@ pub fn row(strip: &mut Strip, pen: &Pen, state: &State, context: ContextId, open
     let Some(here) = state.snapshot.of(context) else { return };
     let desired: usize = here.clusters.iter().map(|c| c.desired).sum();
     // Nobody knows how many there are where nobody has answered.
-    let never = here.connection.contact.last().is_none() && here.clusters.is_empty();
-    let ready = if never { "?".to_owned() } else { tree::ratio(here.counts.of(MachineState::Ready), desired) };
+    let ready = if is_unknown(&state.snapshot, Some(context)) {
+        "?".to_owned()
+    } else {
+        tree::ratio(here.counts.of(MachineState::Ready), desired)
+    };
     tree::numbers(strip, &ready, "", columns);
     let mut words = line(glyphs, &here.connection, state.now);
     for piece in [rest(state, context), needs_attention(glyphs, &here.counts)] {

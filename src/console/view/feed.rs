@@ -3,6 +3,7 @@
 use super::{
     super::{
         action::Action,
+        contexts,
         log::{Line, Tone},
         state::{LogPane, Pane, State},
         text,
@@ -28,7 +29,10 @@ fn events(pen: &mut Pen, state: &State, area: Rect) {
     };
     let inner = pen.frame(area, state.pane == Pane::Feed, &Strip::of("Events", Role::Title), &right);
     if events.is_empty() {
-        pen.strip(row_of(inner, 0), &Strip::of(" Nothing has happened yet.", Role::Muted));
+        let unread = contexts::unread(state, None).into_iter().next();
+        let said = unread.unwrap_or_else(|| "Nothing has happened yet.".to_owned());
+        let said = text::cut(&said, usize::from(inner.width).saturating_sub(2));
+        pen.strip(row_of(inner, 0), &Strip::of(format!(" {said}"), Role::Muted));
     }
     for (row, event) in (0..inner.height).zip(events.iter().skip(state.feed_top)) {
         pen.strip(row_of(inner, row), &event_row(pen, state, Strip::of(" ", Role::Text), event, inner.width.into()));

@@ -4,6 +4,7 @@ use super::{
     super::{
         action::Action,
         confirm::Deed,
+        contexts::is_unknown,
         form::Field,
         here::{self, Hint},
         layout::Class,
@@ -42,12 +43,15 @@ pub fn header(pen: &mut Pen, state: &State, area: Rect) {
     let right = mode(pen, state, wide);
     let room = usize::from(area.width).saturating_sub(right.width() + 1);
     let bar = format!(" {} ", pen.glyphs.bar());
-    let sizes = format!(
-        "{} · {} · {}",
-        text::plural(snapshot.clusters.len(), "cluster"),
-        text::plural(snapshot.pools().count(), "pool"),
-        text::plural(snapshot.counts.total(), "machine")
-    );
+    let sizes = match is_unknown(snapshot, None) {
+        true => "nothing is known yet".to_owned(),
+        false => format!(
+            "{} · {} · {}",
+            text::plural(snapshot.clusters.len(), "cluster"),
+            text::plural(snapshot.pools().count(), "pool"),
+            text::plural(snapshot.counts.total(), "machine")
+        ),
+    };
     // How many there are goes before how they are.
     let states = Health::ALL.iter().map(|h| text::width(&count(pen, state, *h))).sum::<usize>();
     if left.width() + text::width(&sizes) + text::width(&bar) * 2 + states <= room {
@@ -60,9 +64,11 @@ pub fn header(pen: &mut Pen, state: &State, area: Rect) {
     pen.right(area, &right);
 }
 
-/// One state and how many have it.
+/// One state and how many have it; `?` while nobody knows.
 fn count(pen: &Pen, state: &State, health: Health) -> String {
-    format!("{} {}  ", pen.glyphs.health(health), text::number(state.snapshot.counts.health(health)))
+    let count = || text::number(state.snapshot.counts.health(health));
+    let count = if is_unknown(&state.snapshot, None) { "?".to_owned() } else { count() };
+    format!("{} {count}  ", pen.glyphs.health(health))
 }
 
 /// Machines by health; where there is no room for all, what is zero goes first, and then what is well.

@@ -37,11 +37,11 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
     pen.strip(row_of(inner, 0), &columns.head());
     if hosts.rows.is_empty() {
         let key = state.keymap.key(Action::AskAgain);
-        let nothing = match hosts.round {
-            0 => format!("   Nothing is asked by itself: `{key}` asks the hosts of what the cursor is on."),
-            _ => "   No machine is here: put the cursor of the fleet on a pool, or change the filter.".to_owned(),
+        let none = match hosts.round {
+            0 => format!("Nothing is asked by itself: `{key}` asks the hosts of what the cursor is on."),
+            _ => "No machine is here: put the cursor of the fleet on a pool, or change the filter.".to_owned(),
         };
-        pen.strip(row_of(inner, inner.height.min(3) - 1), &Strip::of(nothing, Role::Muted));
+        super::nothing::draw(pen, state, inner, 2, &none);
     }
     if hosts.is_empty() && !hosts.rows.is_empty() {
         super::nothing::draw(pen, state, inner, 2, "");

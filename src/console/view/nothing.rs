@@ -1,7 +1,7 @@
 //! Why a list has no rows, in a sentence or two: the same ones in every list.
 
 use super::{
-    super::{state::State, text},
+    super::{contexts, state::State, text},
     pen::{Pen, Strip, row_of},
 };
 use crate::config::Role;
@@ -29,14 +29,17 @@ fn why(state: &State, none: &str) -> Vec<Said> {
             said("What could be read before is in force still, and nothing matches that."),
         ];
     }
-    if !state.line().is_empty() {
-        return vec![
-            said("Nothing matches: `=` is exact, `:` begins so, `~` contains."),
-            said("Esc clears the filter."),
-        ];
+    let mut sentences = if !state.line().is_empty() {
+        vec![said("Nothing matches: `=` is exact, `:` begins so, `~` contains."), said("Esc clears the filter.")]
+    } else if state.problems_only {
+        vec![said("Nothing here has a problem."), said("The same key shows everything again.")]
+    } else {
+        Vec::new()
+    };
+    // Where not all was read, nothing is no answer.
+    sentences.extend(contexts::unread(state, None).into_iter().map(|why| (why, Role::Warning)));
+    if sentences.is_empty() {
+        sentences.push(said(none));
     }
-    if state.problems_only {
-        return vec![said("Nothing here has a problem."), said("The same key shows everything again.")];
-    }
-    vec![said(none)]
+    sentences
 }

@@ -89,7 +89,7 @@ fn right_title(state: &State) -> Strip {
 
 fn empty(pen: &mut Pen, state: &State, inner: Rect) {
     let none = "There are no clusters in this namespace yet. Create a ClusterDeployment, or try `quarterdeck demo`.";
-    super::nothing::draw(pen, state, inner, 3, if state.snapshot.complete { none } else { "Reading the fleet …" });
+    super::nothing::draw(pen, state, inner, 3, none);
 }
 
 /// What can be seen of a row: two rows of one digest look the same.

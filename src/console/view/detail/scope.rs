@@ -9,27 +9,24 @@ use super::{
 use crate::{
     api::MachineState,
     config::Role,
-    console::{action::Action, glyphs::Glyphs, state::State, text, trends::Of},
-    fleet::{ClusterNode, ContextId, Health, Machines, OperationRow, StateCounts},
+    console::{
+        action::Action,
+        contexts::{is_unknown, unread},
+        glyphs::Glyphs,
+        state::State,
+        text,
+        trends::Of,
+    },
+    fleet::{ClusterNode, ContextId, Health, Machines, OperationRow, Snapshot, StateCounts},
 };
 use std::sync::Arc;
 
 pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
     let snapshot = &*state.snapshot;
     let desired: usize = snapshot.clusters.iter().map(|c| c.desired).sum();
-    let mut lines = vec![
-        Strip::new()
-            .fact("clusters", text::number(snapshot.clusters.len()), Role::Text)
-            .fact("pools", text::number(snapshot.pools().count()), Role::Text)
-            .fact("machines", text::number(snapshot.counts.total()), Role::Text)
-            .fact(
-                "ready",
-                format!("{}/{}", text::number(snapshot.counts.of(MachineState::Ready)), text::number(desired)),
-                Role::Title,
-            )
-            .fact("idle", text::number(snapshot.idle_count()), Role::Accent),
-        states(&snapshot.counts),
-    ];
+    let mut lines = vec![totals(snapshot, is_unknown(snapshot, None)), states(&snapshot.counts)];
+    let unread = unread(state, None).into_iter().flat_map(|why| text::wrap(&why, room.width).into_iter().take(2));
+    lines.extend(unread.map(|part| Strip::of(part, Role::Warning)));
     for refused in snapshot.connection.refused.iter() {
         lines.push(Strip::of(text::cut(refused, room.width), Role::Warning));
     }
@@ -41,6 +38,19 @@ pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
     panels.extend(alike::of_fleet(state, room));
     panels.push(operations_panel(glyphs, state, &operations, room));
     panels
+}
+
+/// How many there are of what; `?` where nobody knows.
+fn totals(fleet: &Snapshot, is_unknown: bool) -> Strip {
+    let number = |count: usize| if is_unknown { "?".to_owned() } else { text::number(count) };
+    let desired: usize = fleet.clusters.iter().map(|c| c.desired).sum();
+    let ready = format!("{}/{}", number(fleet.counts.of(MachineState::Ready)), number(desired));
+    Strip::new()
+        .fact("clusters", number(fleet.clusters.len()), Role::Text)
+        .fact("pools", number(fleet.pools().count()), Role::Text)
+        .fact("machines", number(fleet.counts.total()), Role::Text)
+        .fact("ready", if is_unknown { "?".to_owned() } else { ready }, Role::Title)
+        .fact("idle", number(fleet.idle_count()), Role::Accent)
 }
 
 /// Clusters that are well and of one version: a row that stands for all of them.
@@ -70,14 +80,8 @@ pub fn context(glyphs: Glyphs, state: &State, context: ContextId, room: Room) ->
     let Some(here) = state.snapshot.of(context) else { return Vec::new() };
     let known = state.context(context);
     let desired: usize = here.clusters.iter().map(|c| c.desired).sum();
-    let ready = format!("{}/{}", text::number(here.counts.of(MachineState::Ready)), text::number(desired));
     let mut lines = vec![
-        Strip::new()
-            .fact("clusters", text::number(here.clusters.len()), Role::Text)
-            .fact("pools", text::number(here.pools().count()), Role::Text)
-            .fact("machines", text::number(here.counts.total()), Role::Text)
-            .fact("ready", ready, Role::Title)
-            .fact("idle", text::number(here.idle_count()), Role::Accent),
+        totals(here, is_unknown(&state.snapshot, Some(context))),
         states(&here.counts),
         contexts::line(glyphs, &here.connection, state.now).fact(
             "namespace",
@@ -197,7 +201,9 @@ pub fn operations_panel(glyphs: Glyphs, state: &State, operations: &[&OperationR
     let mut lines: Vec<Strip> = shown.iter().map(|o| operation(glyphs, state, o, &columns)).collect();
     if lines.is_empty() {
         let key = state.keymap.key(Action::Scale);
-        let how = format!("nothing has been done yet: put the cursor on a pool and press `{key}`");
+        let unread = unread(state, state.context_here()).into_iter().next();
+        let how =
+            unread.unwrap_or_else(|| format!("nothing has been done yet: put the cursor on a pool and press `{key}`"));
         lines.extend(text::wrap(&how, room.width).into_iter().map(|part| Strip::of(part, Role::Muted)));
     }
     let title = if under_way > 0 { format!("Operations {under_way} under way") } else { "Operations".to_owned() };
