@@ -15,6 +15,9 @@ use ratatui::{
 /// Between two facts.
 const GAP: &str = "   ";
 
+/// Columns that a title keeps whatever stands beside it.
+const LEAST_TITLE: usize = 20;
+
 /// A buffer with the roles to paint it.
 pub struct Pen<'a> {
     buffer: &'a mut Buffer,
@@ -96,6 +99,36 @@ impl Strip {
 
     pub fn width(&self) -> usize {
         self.width
+    }
+
+    /// The same in at most so many columns, with `…` where something is missing.
+    pub fn cut(self, columns: usize) -> Self {
+        if self.width <= columns {
+            return self;
+        }
+        let mut short = Self::new();
+        for (text, role) in self.pieces {
+            let left = columns - short.width;
+            if text::width(&text) < left {
+                short.push(text, role);
+            } else {
+                return short.add(text::cut(&format!("{text}  "), left), role);
+            }
+        }
+        short
+    }
+
+    /// The same without its last part: what stands behind the last `·` or comma.
+    fn shorter(&self) -> Option<Self> {
+        let said: String = self.pieces.iter().map(|(text, _)| text.as_str()).collect();
+        let mut left = [" · ", ", "].into_iter().filter_map(|gap| said.rfind(gap)).max().filter(|at| *at > 0)?;
+        let mut short = Self::new();
+        for (text, role) in &self.pieces {
+            let part = &text[..left.min(text.len())];
+            left -= part.len();
+            short.push(part, *role);
+        }
+        Some(short)
     }
 
     /// As it looks when nobody knows whether it is still so: what is wrong keeps its colour, and a lost line is the shape of
@@ -205,14 +238,15 @@ impl<'a> Pen<'a> {
             self.buffer[(x, y)].set_symbol(corner).set_style(style);
         }
         let room = Rect { x: left + 1, width: area.width - 2, height: 1, ..area };
+        let (title, right) = beside(title, right, room.width.into());
         if title.width() > 0 {
-            let title = Strip { pieces: padded(title), width: title.width + 2 };
+            let title = Strip { pieces: padded(&title), width: title.width + 2 };
             let place = Rect { x: room.x + 1, width: room.width.saturating_sub(2), ..room };
             self.strip(place, &title);
             self.titles.push(Rect { width: place.width.min(title.width as u16), ..place });
         }
-        if right.width() > 0 && has_room(title.width(), right, room.width.into()) {
-            let right = Strip { pieces: padded(right), width: right.width + 2 };
+        if right.width() > 0 {
+            let right = Strip { pieces: padded(&right), width: right.width + 2 };
             let place = Rect { width: room.width - 1, ..room };
             self.right(place, &right);
             let width = place.width.min(right.width as u16);
@@ -263,6 +297,19 @@ fn padded(strip: &Strip) -> Vec<(String, Role)> {
     std::iter::once(space()).chain(strip.pieces.iter().cloned()).chain(std::iter::once(space())).collect()
 }
 
+/// A title and what stands on the right of it, in a frame of so many columns: the title is cut first, for the right side is what
+/// is so now; then that loses its parts, the last one first.
+fn beside(title: &Strip, right: &Strip, columns: usize) -> (Strip, Strip) {
+    let mut right = right.clone();
+    while right.width() > 0 {
+        if has_room(title.width().min(LEAST_TITLE), &right, columns) {
+            return (title.clone().cut(columns.saturating_sub(right.width() + 9)), right);
+        }
+        right = right.shorter().unwrap_or_default();
+    }
+    (title.clone(), right)
+}
+
 /// Within a frame of so many columns what is on the right is shown beside a title of that width.
 pub fn has_room(title: usize, right: &Strip, columns: usize) -> bool {
     title + right.width() + 8 < columns
@@ -277,4 +324,27 @@ pub fn row_of(area: Rect, row: u16) -> Rect {
 pub fn middle(area: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(area.width), height.min(area.height));
     Rect { x: area.x + (area.width - width) / 2, y: area.y + (area.height - height) / 2, width, height }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_so_now_is_said_before_the_title_is_said_in_whole() {
+        let check = |columns: usize, wanted: &str| {
+            let title =
+                Strip::of("Journals ", Role::Title).add("runbook 139 · kubelet 43 · containerd 32", Role::Muted);
+            let right = Strip::of("held, 0 below", Role::Warning).add(" · f follow", Role::Muted);
+            let (title, right) = beside(&title, &right, columns);
+            assert_eq!(format!("{}|{}", title.text(), right.text()), wanted, "{columns}");
+            assert!(right.width() == 0 || title.width() + right.width() + 8 < columns, "{columns}");
+        };
+        check(90, "Journals runbook 139 · kubelet 43 · containerd 32|held, 0 below · f follow");
+        check(78, "Journals runbook 139 · kubelet 43 · containe…|held, 0 below · f follow");
+        check(58, "Journals runbook 139 · ku…|held, 0 below · f follow");
+        check(50, "Journals runbook 139 · kubel…|held, 0 below");
+        check(36, "Journals runbook 139 ·…|held");
+        check(30, "Journals runbook 139 · kubelet 43 · containerd 32|");
+    }
 }
