@@ -167,6 +167,30 @@ pub fn clock_minutes(at: Timestamp) -> String {
     clock(at)[..5].to_owned()
 }
 
+/// The time of today, else the day too: `12:04:31`, `11-20 07:27`.
+pub fn when(at: Timestamp, now: Timestamp) -> String {
+    if is_today(at, now) { clock(at) } else { at.strftime("%m-%d %H:%M").to_string() }
+}
+
+/// The same in a column of eight: the time of today, else how long ago it was.
+pub fn when_short(at: Timestamp, now: Timestamp) -> String {
+    if is_today(at, now) { clock(at) } else { duration(seconds_between(at, now)) }
+}
+
+/// How long ago it was. A screen at rest is drawn once a minute: seconds would stand still.
+pub fn ago(at: Timestamp, now: Timestamp) -> String {
+    match seconds_between(at, now) {
+        ..60 => "just now".to_owned(),
+        seconds @ ..3600 => format!("{}m ago", seconds / 60),
+        seconds => format!("{} ago", duration(seconds)),
+    }
+}
+
+fn is_today(at: Timestamp, now: Timestamp) -> bool {
+    let day = |at: Timestamp| at.as_second().div_euclid(86_400);
+    day(at) == day(now)
+}
+
 /// A bar of `columns` cells, filled in eighths of a cell; in `ascii` in whole cells.
 pub fn bar(done: f64, columns: usize, ascii: bool) -> (String, String) {
     let done = if done.is_finite() { done.clamp(0.0, 1.0) } else { 0.0 };
@@ -216,6 +240,22 @@ mod tests {
         assert_eq!(["4s", "1m04s", "2h07m", "3d04h"], [4, 64, 7620, 273_600].map(duration));
         assert_eq!(["0.4s", "9.9s", "10s", "1m30s"], [450, 9_999, 10_000, 90_000].map(short_duration));
         assert_eq!(clock(Timestamp::from_second(43_471).unwrap()), "12:04:31");
+    }
+
+    #[test]
+    fn a_time_of_another_day_says_so() {
+        let at = |written: &str| written.parse::<Timestamp>().expect(written);
+        let now = at("2026-11-21T12:00:00Z");
+        let check = |written, long: &str, short: &str, age: &str| {
+            let at = at(written);
+            assert_eq!((when(at, now).as_str(), when_short(at, now).as_str()), (long, short), "{written}");
+            assert_eq!(ago(at, now), age, "{written}");
+        };
+        check("2026-11-21T11:59:30Z", "11:59:30", "11:59:30", "just now");
+        check("2026-11-21T07:27:47Z", "07:27:47", "07:27:47", "4h32m ago");
+        check("2026-11-21T11:27:47Z", "11:27:47", "11:27:47", "32m ago");
+        check("2026-11-20T23:59:59Z", "11-20 23:59", "12h00m", "12h00m ago");
+        check("2026-10-22T07:27:47Z", "10-22 07:27", "30d", "30d ago");
     }
 
     #[test]

@@ -13,7 +13,6 @@ use super::{
     pen::{Pen, Strip, row_of},
 };
 use crate::{config::Role, fleet::Health};
-use jiff::{Timestamp, tz::TimeZone};
 use ratatui::layout::{Position, Rect};
 
 pub fn draw(pen: &mut Pen, state: &State, audit: &Audit, area: Rect) -> Option<Position> {
@@ -82,7 +81,7 @@ impl Widths {
 
 fn row(pen: &Pen, state: &State, entry: &Entry, widths: &Widths, selected: bool, width: usize) -> Strip {
     let mut strip = Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent)
-        .add(text::left(&when(entry.at, state.now), widths.when), Role::Muted)
+        .add(text::left(&text::when(entry.at, state.now), widths.when), Role::Muted)
         .add(text::left(&text::cut(&entry.who, widths.who - 1), widths.who), Role::Title)
         .add(contexts::column(state, Some(entry.uid.context)), Role::Muted)
         .add(text::left(&text::cut(&entry.name, widths.about - 1), widths.about), Role::Text);
@@ -94,12 +93,6 @@ fn row(pen: &Pen, state: &State, entry: &Entry, widths: &Widths, selected: bool,
         strip.push(text::cut(&format!("  {} {why}", pen.glyphs.dot()), rest), Role::Accent);
     }
     strip
-}
-
-/// The time of today, else the day too.
-fn when(at: Timestamp, now: Timestamp) -> String {
-    let day = |at: Timestamp| at.to_zoned(TimeZone::UTC).date();
-    if day(at) == day(now) { text::clock(at) } else { at.strftime("%m-%d %H:%M").to_string() }
 }
 
 fn foot(pen: &mut Pen, state: &State, audit: &Audit, area: Rect) -> Option<Position> {

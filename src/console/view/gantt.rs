@@ -275,7 +275,7 @@ fn phase_line(
     let role = phase_role(phase.state);
     let took = phase.elapsed(now).map(|d| d.as_millis() as i64);
     let usual = history.phase(&phase.name);
-    let start = phase.started_at.map(text::clock).unwrap_or_default();
+    let start = phase.started_at.map(|at| text::when_short(at, now)).unwrap_or_default();
     let running = phase.state == PhaseState::Running;
     let steps =
         if running && phase.steps > 0 { format!(" {}/{}", phase.steps_done, phase.steps) } else { String::new() };

@@ -259,7 +259,7 @@ pub fn panel(state: &State, width: usize) -> Option<Panel> {
         let again = if host.stage == Stage::Asked { ", asked again" } else { "" };
         let is_fresh = text::seconds_between(at, state.now) < 60;
         let age = if is_fresh { String::new() } else { format!(", {} ago", age(at, state.now)) };
-        let said = format!("answered {}{age}{again}", text::clock(at));
+        let said = format!("answered {}{age}{again}", text::when(at, state.now));
         panel = panel.right(Strip::of(said, Role::Muted));
     }
     Some(panel)

@@ -134,7 +134,7 @@ pub fn event_row(pen: &Pen, state: &State, strip: Strip, event: &EventRow, width
     let times = if glyphs.is_ascii() { times.replace('×', "x") } else { times };
     let about = about_width(width);
     let strip = strip
-        .add(format!("{} ", text::clock(event.at)), Role::Muted)
+        .add(format!("{} ", text::left(&text::when_short(event.at, state.now), 8)), Role::Muted)
         .add(format!("{glyph} "), role)
         .append(contexts::named(state, event.uid.context))
         .add(text::left(&event.name, about), Role::Text)

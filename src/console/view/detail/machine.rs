@@ -160,12 +160,12 @@ fn drain_panel(glyphs: Glyphs, state: &State, drain: &DrainStatus, room: Room) -
     let mut lines = vec![
         Strip::new()
             .fact("pods gone", format!("{gone}/{}", drain.pods_total), Role::Text)
-            .fact("since", text::clock(drain.started_at.0), Role::Text)
+            .fact("since", text::when(drain.started_at.0, state.now), Role::Text)
             .fact("deadline in", text::duration(left), if left < 60 { Role::Warning } else { Role::Text }),
     ];
     if let Some(decision) = &drain.choice {
         let who = decision.by.as_deref().unwrap_or("somebody");
-        let said = format!("{:?} by {} at {}", decision.choice, text::clean(who), text::clock(decision.at.0));
+        let said = format!("{:?} by {} at {}", decision.choice, text::clean(who), text::when(decision.at.0, state.now));
         lines.push(Strip::new().fact("decided", said, Role::Accent));
     }
     for blocker in &drain.blockers {

@@ -73,7 +73,7 @@ fn facts(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Room) ->
     ];
     let mut times = Strip::new();
     if let Some(at) = operation.started_at {
-        times = times.fact("started", text::clock(at), Role::Text);
+        times = times.fact("started", text::when(at, state.now), Role::Text);
         let until = operation.finished_at.unwrap_or(state.now);
         times = times.fact("took", text::duration(text::seconds_between(at, until)), Role::Text);
     }

@@ -17,6 +17,7 @@ use crate::{
     },
     fleet::{Health, OperationRow, PoolNode},
 };
+use jiff::Timestamp;
 
 pub fn panels(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Vec<Panel> {
     let mut panels = vec![facts(glyphs, state, node, room)];
@@ -84,7 +85,7 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
     } else if let Some(operation) = state.snapshot.operations_of(row).next() {
         lines.push(operation_bar(glyphs, state, node, operation, room.width));
         if !room.tight {
-            lines.extend(who(operation).flow(room.width));
+            lines.extend(who(operation, state.now).flow(room.width));
         }
     } else if !room.tight {
         let key = state.keymap.key(Action::Scale);
@@ -155,7 +156,7 @@ fn remaining(state: &State, node: &PoolNode, operation: &OperationRow) -> Option
     longest.map(|milliseconds| (milliseconds + 999) / 1000)
 }
 
-fn who(operation: &OperationRow) -> Strip {
+fn who(operation: &OperationRow, now: Timestamp) -> Strip {
     let mut strip = Strip::new();
     if let (Some(from), Some(to)) = (operation.from_replicas, operation.to_replicas) {
         strip = strip.fact("replicas", format!("{from} to {to}"), Role::Text);
@@ -168,7 +169,7 @@ fn who(operation: &OperationRow) -> Strip {
         strip = strip.fact("reason", text::cut(reason, 40), Role::Text);
     }
     if let Some(at) = operation.started_at {
-        strip = strip.fact("started", text::clock(at), Role::Text);
+        strip = strip.fact("started", text::when(at, now), Role::Text);
     }
     strip
 }

@@ -155,7 +155,7 @@ pub fn cluster(glyphs: Glyphs, state: &State, node: &ClusterNode, room: Room) ->
     if let Some(at) = row.last_probe_at {
         third = third.fact(
             "last seen",
-            text::clock(at),
+            text::ago(at, state.now),
             if row.reachable == Some(false) { Role::Warning } else { Role::Text },
         );
     }
