@@ -161,6 +161,26 @@ fn the_cursor_stays_on_its_operation() {
     assert_eq!(name(&state), "us-2-general-rp");
 }
 
+/// What was on top before the view was ever open is no place to begin at.
+#[test]
+fn operations_begin_with_the_newest() {
+    let mut state = opened("", (120, 40));
+    let newer = format!("{FLEET}{MORE}\noperation eu-1-gpu-down ScaleDown Running 0/1 by=eve ago=1");
+    let first = |state: &State| state.sieves.operations.get(0).map(|row| row.name.to_string()).expect("there are some");
+    let before = first(&state);
+    with(&mut state, testing::snapshot(&newer));
+    press(&mut state, "2");
+    assert_eq!((name(&state), state.operations.index), (first(&state), 0));
+    assert!(before != first(&state), "another one is on top");
+    press(&mut state, "j");
+    let chosen = name(&state);
+    press(&mut state, "1");
+    with(&mut state, testing::snapshot(&format!("{FLEET}{MORE}")));
+    with(&mut state, testing::snapshot(&newer));
+    press(&mut state, "2");
+    assert_eq!(name(&state), chosen, "who has moved is where he was");
+}
+
 const NEWS: &str = "\nevent Warning Unhealthy Machine/eu-1-m5 \"kubelet says nothing\" ago=1";
 
 #[test]

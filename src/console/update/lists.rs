@@ -8,10 +8,12 @@ use crate::fleet::Uid;
 pub fn keep(state: &mut State) {
     // What is hidden while a filter is typed is what Esc comes back to.
     let settles = !matches!(state.overlay, Overlay::Filter);
-    let rows = &state.sieves.operations;
-    let uid = |at: usize| rows.get(at).map(|row| row.uid.clone());
-    hold(&mut state.operations, rows.len(), settles, |uid| rows.position(|row| row.uid == *uid), uid);
-    // Elsewhere the same list is a pane without a cursor.
+    // A list that nobody looks at has no cursor that could hold on to anything.
+    if state.view == View::Operations {
+        let rows = &state.sieves.operations;
+        let uid = |at: usize| rows.get(at).map(|row| row.uid.clone());
+        hold(&mut state.operations, rows.len(), settles, |uid| rows.position(|row| row.uid == *uid), uid);
+    }
     if state.view == View::Events {
         let rows = &state.sieves.events;
         let uid = |at: usize| rows.get(at).map(|row| row.uid.clone());
@@ -22,10 +24,13 @@ pub fn keep(state: &mut State) {
     }
 }
 
-/// Whoever looked at the newest events when the view was left finds the newest ones again.
+/// Whoever looked at the newest rows when the view was left finds the newest ones again: those of operations are under way.
 pub fn open(state: &mut State, before: View) {
     if state.view == View::Events && before != View::Events && state.events.top == 0 {
         state.events = List::default();
+    }
+    if state.view == View::Operations && before != View::Operations && state.operations.index == 0 {
+        state.operations = List::default();
     }
     keep(state);
 }
