@@ -24,6 +24,7 @@ const MOST_PIECE: usize = 120;
 /// What differs in lines that say the same. The order counts: the first that matches.
 static DIFFERS: LazyLock<Regex> = LazyLock::new(|| {
     let parts = [
+        r"(?P<hash>\bSHA256:[A-Za-z0-9+/=]{20,})",
         r#"(?P<path>"/[^"]*"|'/[^']*'|`/[^`]*`)"#,
         r"(?P<uid>\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b)",
         r"(?P<time>\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d:\d\d:\d\d(?:\.\d+)?\b)",
@@ -43,7 +44,8 @@ pub fn signature(line: &str, names: &[&str]) -> String {
     let line = names.iter().fold(line, |line, name| without(&line, name));
     let same = DIFFERS.replace_all(&line, |found: &Captures| {
         let whole = &found[0];
-        let kind = ["path", "uid", "time", "ip", "duration", "hex", "n"].into_iter().find(|k| found.name(k).is_some());
+        let kind =
+            ["hash", "path", "uid", "time", "ip", "duration", "hex", "n"].into_iter().find(|k| found.name(k).is_some());
         match kind {
             // A word may look like a number to the base of 16, and such a number like one to the base of 10.
             Some("hex") if !whole.contains(|c: char| c.is_ascii_digit()) => whole.to_owned(),
@@ -205,6 +207,7 @@ mod tests {
         check("from fe80:0:0:0:1:2:3:4", "from <ip>");
         check("uid 0190a5d2-7c1e-7b2a-9f00-aabbccddeeff gone", "uid <uid> gone");
         check("sha256:0f3a9c21d4e5b6a7 mismatch", "sha<n>:<hex> mismatch");
+        check("host key SHA256:Zm9v/YmFy+deadbeef00aabbccZm9vYmFyMTIzNDU= is unknown", "host key <hash> is unknown");
         check("panic at 0xc0002f8", "panic at <hex>");
         check("at 2026-11-21T12:00:01.204Z it broke", "at <time> it broke");
         check("12:00:01 it broke", "<time> it broke");

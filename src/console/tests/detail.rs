@@ -33,6 +33,28 @@ fn lines(state: &State, words: &str) -> Vec<String> {
 }
 
 #[test]
+fn failures_that_are_not_shown_are_counted() {
+    let machine = |n: u8| {
+        let letter = char::from(b'a' + n);
+        format!("machine m-{n} Failed phases=Join:fail:9 message=\"it is broken in the {letter} way\"\n")
+    };
+    for (of, shown_80, shown_160) in
+        [(2, "", ""), (4, "and 2 others less frequent", ""), (7, "and 5 others", "and 2 others")]
+    {
+        let fleet: String = (0..of).map(machine).collect();
+        for (size, wanted) in [((80, 60), shown_80), ((160, 60), shown_160)] {
+            let mut state = super::state(&format!("cluster a\npool p\n{fleet}"), size);
+            super::press(&mut state, "tab enter");
+            let shown = super::screen(&state);
+            assert!(
+                shown.contains(wanted) && (!wanted.is_empty() || !shown.contains("less frequent")),
+                "{of}: {shown}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_time_of_an_operation_is_whole_or_not_there() {
     for width in 60..170 {
         for (mut state, passed) in [(state(FLEET, (width, 40)), 0), (several(LAB, (width, 40)), 899)] {

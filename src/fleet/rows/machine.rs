@@ -181,14 +181,15 @@ impl MachineRow {
             status.state.unwrap_or(if spec.claim_ref.is_some() { MachineState::Claimed } else { MachineState::Idle });
         let health = health(state, &spec, &status);
         let claim = spec.claim_ref.as_ref();
-        let current = status.phases.iter().find(|p| Some(&p.name) == status.current_phase.as_ref());
+        let phase = current_phase(state, &status);
+        let current = status.phases.iter().find(|p| Some(p.name.as_str()) == phase);
         let has = |map: Option<&BTreeMap<String, String>>, key: &str| map.is_some_and(|m| m.contains_key(key));
         Self {
             state,
             health,
             state_since: instant(status.state_since.as_ref()),
             message: message(&status).map(|m| interner.share(m)),
-            phase: interner.share_some(status.current_phase.as_deref()),
+            phase: interner.share_some(phase),
             phase_since: current.and_then(|p| instant(p.started_at.as_ref())),
             cluster: claim.map(|c| interner.share(&c.cluster_name)),
             pool: claim.map(|c| interner.share(&c.pool_name)),
@@ -330,6 +331,13 @@ impl MachineRow {
     }
 }
 
+/// The phase that runs; of a machine that failed before any step of it ran, the one that failed.
+fn current_phase(state: MachineState, status: &MachineStatus) -> Option<&str> {
+    let failed = || status.phases.iter().rev().find(|phase| phase.state == PhaseState::Failed);
+    let failed = || failed().filter(|_| state == MachineState::Failed).map(|phase| phase.name.as_str());
+    status.current_phase.as_deref().filter(|name| !name.is_empty()).or_else(failed)
+}
+
 /// The status message, or the first thing that blocks a drain, or what keeps a phase from going on, or why the node is
 /// not Ready.
 fn message(status: &MachineStatus) -> Option<&str> {
@@ -352,5 +360,23 @@ fn health(state: MachineState, spec: &MachineSpec, status: &MachineStatus) -> He
         MachineState::Idle if spec.claim_ref.is_none() => Health::Idle,
         MachineState::Ready => Health::Good,
         _ => Health::Moving,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::testing;
+
+    #[test]
+    fn a_machine_that_failed_before_any_step_ran_is_found_by_its_phase() {
+        let check = |phase: &str, wanted: Option<&str>| {
+            let fleet = format!("cluster a\npool p\nmachine m-1 Failed phases=Preflight:fail:9,Join {phase}");
+            let snapshot = testing::snapshot(&fleet);
+            let machine = snapshot.machine(&testing::uid("m-1")).expect("it is there");
+            assert_eq!(machine.phase.as_deref(), wanted, "{phase}");
+        };
+        check("phase=\"\"", Some("Preflight"));
+        check("phase=Join", Some("Join"));
     }
 }

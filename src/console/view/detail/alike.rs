@@ -36,11 +36,11 @@ pub fn sentence(state: &State, group: &Group) -> String {
 }
 
 fn panel<'a>(state: &State, title: &str, groups: impl Iterator<Item = &'a Group>, room: Room) -> Option<Panel> {
-    let mut groups: Vec<&Group> = groups.take(SHOWN + 1).collect();
-    let more = groups.len() > SHOWN;
-    groups.truncate(if room.tight { 2 } else { SHOWN });
+    let groups: Vec<&Group> = groups.collect();
+    let shown = if room.tight { 2 } else { SHOWN };
+    let more = groups.len().saturating_sub(shown);
     let mut lines = Vec::new();
-    for group in groups {
+    for group in groups.into_iter().take(shown) {
         let step = group.step.as_deref().map(|step| format!(" › {step}")).unwrap_or_default();
         let head = format!("{}  {}{step}", group.size(), group.phase);
         lines.push(
@@ -51,8 +51,8 @@ fn panel<'a>(state: &State, title: &str, groups: impl Iterator<Item = &'a Group>
         let rows = if room.tight { 1 } else { 2 };
         lines.extend(said.into_iter().take(rows).map(|part| Strip::of(format!("    {part}"), Role::Bad)));
     }
-    if more {
-        lines.push(Strip::of("… and others that are less frequent", Role::Muted));
+    if more > 0 {
+        lines.push(Strip::of(format!("… and {} less frequent", text::plural(more, "other")), Role::Muted));
     }
     (!lines.is_empty()).then(|| Panel::new(title, lines))
 }
