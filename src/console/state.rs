@@ -207,6 +207,8 @@ pub struct State {
     pub filter: Line,
     /// What the filter said before it was edited: Esc goes back to it.
     pub filter_before: String,
+    /// Where the cursors of the tree and of the table were then: they come back too.
+    pub cursors_before: (RowId, Option<Uid>),
     pub sifter: Sifter,
     /// Filters of other lists than that of machines.
     pub sieves: Sieves,
@@ -310,6 +312,7 @@ impl State {
             detail_scroll: 0,
             filter: Line::default(),
             filter_before: String::new(),
+            cursors_before: (RowId::Meta, None),
             sifter: Sifter::default(),
             sieves: Sieves::default(),
             problems_only: false,

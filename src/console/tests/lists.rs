@@ -181,6 +181,20 @@ fn operations_begin_with_the_newest() {
     assert_eq!(name(&state), chosen, "who has moved is where he was");
 }
 
+/// What a filter hides while it is typed is what Esc comes back to, in the tree and in the table as well.
+#[test]
+fn esc_takes_the_cursor_back_too() {
+    let under = |state: &State| format!("{:?}", state.subject());
+    for keys in ["G", "j right j", "3 j j j"] {
+        let mut state = opened(keys, (120, 40));
+        let before = under(&state);
+        press(&mut state, "/ 'zzz'");
+        assert_ne!(under(&state), before, "{keys}");
+        press(&mut state, "esc");
+        assert_eq!(under(&state), before, "{keys}");
+    }
+}
+
 const NEWS: &str = "\nevent Warning Unhealthy Machine/eu-1-m5 \"kubelet says nothing\" ago=1";
 
 #[test]

@@ -20,6 +20,7 @@ pub fn open_filter(state: &mut State) {
     state.zoom = false;
     state.pane = super::super::state::Pane::Main;
     state.filter_before = state.line().value().to_owned();
+    state.cursors_before = (state.tree.cursor.clone(), state.table.list.cursor.clone());
     state.overlay = Overlay::Filter;
 }
 
@@ -28,6 +29,7 @@ pub fn filter(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     match key.code {
         KeyCode::Esc => {
             state.overlay = Overlay::None;
+            (state.tree.cursor, state.table.list.cursor) = state.cursors_before.clone();
             set_filter(state, &state.filter_before.clone());
         }
         KeyCode::Enter => match state.mistake().map(ToOwned::to_owned) {
