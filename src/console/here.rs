@@ -282,7 +282,10 @@ fn hosts(state: &State) -> Here {
 }
 
 fn events() -> Here {
-    let first = vec![Hint::As(Action::Open, "go there", "to what the event is about")];
+    let first = vec![
+        Hint::As(Action::Open, "go there", "to what the event is about"),
+        Hint::As(Action::Follow, "follow", "to the newest event again"),
+    ];
     let more = vec![
         Hint::As(Action::Describe, "describe", "what the event is about, in words"),
         Hint::As(Action::Yaml, "yaml", "what the event is about, as YAML"),

@@ -257,6 +257,21 @@ fn the_pane_of_events_scrolls_by_itself_and_follows_again() {
 }
 
 #[test]
+fn events_say_what_happened_and_lead_back_to_the_newest() {
+    let events: String =
+        (0..60).map(|n| format!("\nevent Normal Claimed Machine/eu-1-m5 \"number {n}\" ago={n}")).collect();
+    let mut state = state(&format!("{FLEET}{events}"), (80, 24));
+    press(&mut state, "4");
+    assert!(screen(&state).contains("Claimed  number 0"), "{}", screen(&state));
+    press(&mut state, "G");
+    let above = state.events.top;
+    assert!(screen(&state).contains(&format!("{above} newer · f follow")), "{}", screen(&state));
+    press(&mut state, "f");
+    assert_eq!((above > 30, state.events.index, state.events.top), (true, 0, 0));
+    assert!(!screen(&state).contains("newer"), "{}", screen(&state));
+}
+
+#[test]
 fn marks_are_of_what_is_seen() {
     let mut state = opened("4 / 'kind=machine' enter space", (120, 40));
     assert_eq!(state.marks.len(), 1);

@@ -5,7 +5,7 @@ use super::super::{
     log::Ring,
     message::{Effect, OperationKey},
     permissions,
-    state::{LogPane, Overlay, Pane, State, Subject, View},
+    state::{List, LogPane, Overlay, Pane, State, Subject, View},
     tree::Row,
 };
 use crate::fleet::OperationRow;
@@ -178,13 +178,16 @@ pub fn ended(state: &mut State, follow: u64, why: Option<String>) -> Vec<Effect>
     Vec::new()
 }
 
-/// Follow, or hold still.
+/// Follow, or hold still; of events, to the newest.
 pub fn toggle(state: &mut State) {
     if let Some(log) = &mut state.log {
         log.following = !log.following;
         if log.following {
             log.scroll = 0;
         }
+    } else if state.view == View::Events {
+        state.events = List::default();
+        super::lists::keep(state);
     } else {
         state.feed_top = 0;
     }

@@ -8,7 +8,7 @@ use super::{
         state::{LogPane, Pane, State},
         text,
     },
-    list::event_row,
+    list::{event_row, newer},
     pen::{Pen, Strip, row_of},
 };
 use crate::config::Role;
@@ -25,7 +25,7 @@ fn events(pen: &mut Pen, state: &State, area: Rect) {
     let events = &state.snapshot.events;
     let right = match state.feed_top {
         0 => Strip::new(),
-        newer => Strip::of(format!("{} newer · {} follow", text::number(newer), follow_key(state)), Role::Accent),
+        count => newer(state, count),
     };
     let inner = pen.frame(area, state.pane == Pane::Feed, &Strip::of("Events", Role::Title), &right);
     if events.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        action::Action,
         sieve::Sieve,
         state::{Pane, State},
         text,
@@ -86,7 +87,11 @@ fn operation_row(
 pub fn events(pen: &mut Pen, state: &State, area: Rect) {
     let events = &state.sieves.events;
     let all = format!("{} · newest first", text::plural(events.of_all(), "event"));
-    let right = of_all(events).unwrap_or_else(|| Strip::of(all, Role::Muted));
+    let mut right = of_all(events).unwrap_or_else(|| Strip::of(all, Role::Muted));
+    if state.events.top > 0 {
+        let newer = newer(state, state.events.top);
+        right = if events.is_on() { right.add(" · ", Role::Muted).append(newer) } else { newer };
+    }
     let inner = pen.frame(area, state.pane == Pane::Main, &Strip::of("Events", Role::Title), &right);
     if inner.height == 0 {
         return;
@@ -118,11 +123,17 @@ pub fn events(pen: &mut Pen, state: &State, area: Rect) {
     }
 }
 
+/// How many events are newer than those that are seen, and the key to them.
+pub fn newer(state: &State, count: usize) -> Strip {
+    let key = state.keymap.key(Action::Follow);
+    Strip::of(format!("{} newer · {key} follow", text::number(count)), Role::Accent)
+}
+
 fn about_width(width: usize) -> usize {
     (width / 4).clamp(16, 30)
 }
 
-/// Time, shape, what it is about, what happened, how often.
+/// Time, shape, what it is about, the word for what happened, what is said of it, how often.
 pub fn event_row(pen: &Pen, state: &State, strip: Strip, event: &EventRow, width: usize) -> Strip {
     let glyphs = pen.glyphs;
     let (glyph, role) = match (event.warning, &*event.reason) {
@@ -140,5 +151,9 @@ pub fn event_row(pen: &Pen, state: &State, strip: Strip, event: &EventRow, width
         .add(text::left(&event.name, about), Role::Text)
         .add(" ", Role::Text);
     let room = width.saturating_sub(strip.width() + text::width(&times) + 1);
+    let reason = text::cut(&event.reason, room.min(24));
+    let gap = if reason.is_empty() { "" } else { "  " };
+    let room = room.saturating_sub(text::width(&reason) + gap.len());
+    let strip = strip.add(format!("{reason}{gap}"), if event.warning { role } else { Role::Muted });
     strip.add(text::cut(&event.message, room), if event.warning { role } else { Role::Text }).add(times, Role::Muted)
 }
