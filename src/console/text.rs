@@ -72,6 +72,23 @@ pub fn cut(text: &str, columns: usize) -> String {
     out
 }
 
+/// Cleaned and cut to `columns` in the middle: where many begin alike, their ends tell them apart.
+pub fn middle(text: &str, columns: usize) -> String {
+    let text = clean(text);
+    if text.width() <= columns {
+        return text;
+    }
+    let (mut end, mut used) = (text.len(), 0);
+    for (at, c) in text.char_indices().rev() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide > columns / 2 {
+            break;
+        }
+        (end, used) = (at, used + wide);
+    }
+    cut(&text, columns - used) + &text[end..]
+}
+
 /// Cleaned and broken between words; a word that is longer than a line is broken where the line ends.
 pub fn wrap(sentence: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -230,6 +247,9 @@ mod tests {
         assert_eq!(cut("machines", 7), "machin…");
         assert_eq!(cut("日本語", 4), "日…");
         assert_eq!(cut("abc", 0), "");
+        let middles = [8, 20, 1, 0].map(|columns| middle("eu-1-gpu-up-k2x9f", columns));
+        assert_eq!(middles, ["eu-…2x9f", "eu-1-gpu-up-k2x9f", "…", ""]);
+        assert_eq!(middle("日本語日本語", 7), "日…語");
         assert_eq!(left("日本", 6), "日本  ");
         assert_eq!(right("42", 5), "   42");
     }

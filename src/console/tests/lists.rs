@@ -161,6 +161,26 @@ fn the_cursor_stays_on_its_operation() {
     assert_eq!(name(&state), "us-2-general-rp");
 }
 
+/// On no screen can two operations of one pool not be told apart, and on none is a fact cut.
+#[test]
+fn operations_are_told_apart_on_every_screen() {
+    let long = |end: &str| format!("eu-1-production-general-{end}");
+    let more = format!(
+        "\ncluster eu-9\npool general\noperation {} ScaleDown Running 0/1 ago=1 by=alice\noperation {} ScaleUp Running 0/1 ago=2",
+        long("k2x9f"),
+        long("z7q4w")
+    );
+    for size in [(60, 15), (80, 24), (120, 40), (160, 48), (200, 60)] {
+        let mut state = state(&more, size);
+        press(&mut state, "2");
+        let shown = screen(&state);
+        assert!(shown.contains("k2x9f ") && shown.contains("z7q4w "), "{size:?} {shown}");
+        press(&mut state, "enter");
+        let shown = screen(&state);
+        assert!(shown.contains("runbook node-join") && shown.contains("run 1"), "{size:?} {shown}");
+    }
+}
+
 /// What was on top before the view was ever open is no place to begin at.
 #[test]
 fn operations_begin_with_the_newest() {

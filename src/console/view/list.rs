@@ -25,27 +25,25 @@ pub fn operations(pen: &mut Pen, state: &State, area: Rect) {
         return;
     }
     let context = contexts::column(state, None);
-    // The age is never cut, for half a number is another number: the state gives way before the name does.
-    let left = usize::from(inner.width).saturating_sub(32 + text::width(&context));
-    let word = left.saturating_sub(12).clamp(9, 14);
-    let widths = (left.saturating_sub(word).max(6), word, inner.width.into());
+    let rows = state.layout().list_height();
+    let shown: Vec<_> = operations.from(state.operations.top).take(rows).collect();
+    let widths = Widths::of(inner.width.into(), text::width(&context), shown.iter().map(|row| done(row).len()).max());
     let head = format!(
         "   {context}{} {} {} {} AGE",
-        text::left("NAME", widths.0),
-        text::left("TYPE", 10),
-        text::right("DONE", 9),
-        text::left("STATE", word)
+        text::left("NAME", widths.name),
+        text::left("TYPE", widths.kind),
+        text::right("DONE", widths.done),
+        text::left("STATE", widths.word)
     );
     pen.strip(row_of(inner, 0), &Strip::of(head, Role::Muted));
     if operations.len() == 0 {
         let none = "Nothing has been done yet: scale a pool, and the operation is here.";
         nothing::draw(pen, state, inner, 2, none);
     }
-    let rows = state.layout().list_height();
-    for (offset, operation) in operations.from(state.operations.top).take(rows).enumerate() {
+    for (offset, operation) in shown.into_iter().enumerate() {
         let here = row_of(inner, offset as u16 + 1);
         let selected = state.operations.top + offset == state.operations.index;
-        pen.strip(here, &operation_row(pen, state, operation, widths, selected));
+        pen.strip(here, &operation_row(pen, state, operation, &widths, selected));
         if selected {
             pen.highlight(here);
         }
@@ -58,27 +56,47 @@ fn of_all<T>(sieve: &Sieve<T>) -> Option<Strip> {
     sieve.is_on().then(|| Strip::of(said(), Role::Accent))
 }
 
-/// `name` and `word` are the columns of the name and of the state, `all` those of the row.
-fn operation_row(
-    pen: &Pen,
-    state: &State,
-    operation: &OperationRow,
-    (name, word, all): (usize, usize, usize),
-    selected: bool,
-) -> Strip {
+/// The columns of the list of operations, and `all` of a row.
+struct Widths {
+    name: usize,
+    kind: usize,
+    done: usize,
+    word: usize,
+    all: usize,
+}
+
+/// Columns in which names that begin alike can be told apart.
+const NAME: usize = 20;
+
+impl Widths {
+    /// The age is never cut, for half a number is another number: the state gives way before the type does, that before the name.
+    fn of(all: usize, context: usize, done: Option<usize>) -> Self {
+        let done = done.unwrap_or(0).clamp(4, 9);
+        // The cursor, the shape, the spaces between them, and an age of six.
+        let left = all.saturating_sub(3 + context + 1 + 1 + done + 1 + 1 + 6);
+        let kind = left.saturating_sub(NAME + 9).clamp(7, 10);
+        let word = left.saturating_sub(NAME + kind).clamp(9, 14);
+        Self { name: left.saturating_sub(kind + word).max(6), kind, done, word, all }
+    }
+}
+
+fn done(operation: &OperationRow) -> String {
+    format!("{}/{}", operation.progress.succeeded, operation.progress.total)
+}
+
+fn operation_row(pen: &Pen, state: &State, operation: &OperationRow, widths: &Widths, selected: bool) -> Strip {
     let role = role(operation.health());
-    let progress = &operation.progress;
     let age = operation.finished_at.or(operation.started_at).or(operation.created_at);
     let state_word = if operation.paused && !operation.is_final() { "paused" } else { operation.state.as_str() };
     let strip = Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent)
         .add(format!("{} ", pen.glyphs.operation(operation.state, operation.paused)), role)
         .append(contexts::named(state, operation.uid.context))
-        .add(text::left(&operation.name, name), Role::Text)
-        .add(format!(" {} ", text::left(operation.type_.as_str(), 10)), Role::Muted)
-        .add(text::right(&format!("{}/{}", progress.succeeded, progress.total), 9), Role::Text)
-        .add(format!(" {} ", text::left(state_word, word)), role);
+        .add(text::left(&text::middle(&operation.name, widths.name), widths.name), Role::Text)
+        .add(format!(" {} ", text::left(operation.type_.as_str(), widths.kind)), Role::Muted)
+        .add(text::right(&done(operation), widths.done), Role::Text)
+        .add(format!(" {} ", text::left(state_word, widths.word)), role);
     let age = age.map(|at| text::duration(text::seconds_between(at, state.now)));
-    match age.filter(|age| strip.width() + age.len() <= all) {
+    match age.filter(|age| strip.width() + age.len() <= widths.all) {
         Some(age) => strip.add(age, Role::Muted),
         None => strip,
     }

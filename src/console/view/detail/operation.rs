@@ -88,7 +88,7 @@ fn facts(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Room) ->
     let mut panel = Panel::new(text::clean(&operation.name), lines)
         .right(Strip::of(format!("{} {word}", glyphs.operation(operation.state, operation.paused)), role));
     panel.title.push(format!("   {}", operation.type_.as_str()), Role::Muted);
-    panel
+    panel.flowing(room.width)
 }
 
 fn failures(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Room) -> Panel {
