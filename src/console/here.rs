@@ -7,6 +7,7 @@ mod place;
 
 use super::{
     action::Action,
+    layout::Class,
     pager::{Pager, Source},
     sheet,
     state::{Overlay, Pane, State, Subject, View},
@@ -124,16 +125,10 @@ fn panes(state: &State) -> Here {
             ];
             Here { first, more }
         }
-        (Pane::Feed, view) if view != View::Events => Here {
-            more: vec![Hint::As(Action::Follow, "follow", "to the newest event again"), Hint::Of(Action::Zoom)],
-            ..row(state)
-        },
-        (Pane::Detail, _) => {
-            let zoom = Hint::As(Action::Zoom, "zoom", "give this pane the whole screen, or all panes their room again");
-            let mut here = row(state);
-            here.more.push(zoom);
-            here
+        (Pane::Feed, view) if view != View::Events => {
+            beside(state, &[Hint::As(Action::Follow, "follow", "to the newest event again")])
         }
+        (Pane::Detail, _) => beside(state, &[]),
         (_, View::Hosts) => hosts(state),
         (_, View::Events) => events(),
         (_, View::Operations) => {
@@ -155,6 +150,23 @@ fn panes(state: &State) -> Here {
         }
         _ => row(state),
     }
+}
+
+/// In a pane beside the list: what its own keys do there, and then what can be done with the row, which has no branch there.
+fn beside(state: &State, own: &[Hint]) -> Here {
+    let zoom = "give this pane the whole screen, or all panes their room again";
+    let mut first = vec![Hint::As(Action::Open, "zoom", zoom)];
+    first.extend(own);
+    if state.layout().class > Class::Compact {
+        first.push(Hint::Of(Action::NextPane));
+    }
+    let known: Vec<Option<Action>> = first.iter().map(|hint| hint.action()).collect();
+    let nothing = [Some(Action::Expand), Some(Action::Collapse)];
+    let acts = |hint: &Hint| !known.contains(&hint.action()) && !nothing.contains(&hint.action());
+    let row = row(state);
+    first.extend(row.first.into_iter().filter(acts));
+    let more = row.more.into_iter().filter(acts).chain([Hint::As(Action::Zoom, "zoom", zoom)]).collect();
+    Here { first, more }
 }
 
 /// On what is marked, and on what the cursor is on.

@@ -249,7 +249,7 @@ mod tests {
         assert_eq!(cut("abc", 0), "");
         let middles = [8, 20, 1, 0].map(|columns| middle("eu-1-gpu-up-k2x9f", columns));
         assert_eq!(middles, ["eu-…2x9f", "eu-1-gpu-up-k2x9f", "…", ""]);
-        assert_eq!(middle("日本語日本語", 7), "日…語");
+        assert_eq!(middle("日本語日本語", 7), "日本…語");
         assert_eq!(left("日本", 6), "日本  ");
         assert_eq!(right("42", 5), "   42");
     }

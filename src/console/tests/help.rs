@@ -15,6 +15,24 @@ fn check(keys: &str, title: &str, hints: &str) {
     assert_eq!((here::title(&state).as_str(), words.join(", ").as_str()), (title, hints), "{keys}");
 }
 
+/// The line at the bottom names no key that does nothing in the pane.
+#[test]
+fn each_pane_hints_at_its_own_keys() {
+    let last = |keys: &str| {
+        let mut state = state(FLEET, (120, 40));
+        press(&mut state, keys);
+        screen(&state).lines().last().unwrap_or_default().to_owned()
+    };
+    let events = last("tab tab");
+    assert!(events.contains("enter zoom") && events.contains("f follow") && !events.contains("open"), "{events}");
+    let detail = last("tab");
+    assert!(detail.contains("enter zoom") && detail.contains("tab") && !detail.contains("open"), "{detail}");
+    assert!(last("j right j tab").contains("s scale"));
+    let log = last("j right j l");
+    assert!(log.contains("f follow") && !log.contains("/ filter"), "{log}");
+    assert!(last("j").contains("/ filter"));
+}
+
 #[test]
 fn every_place_has_its_own() {
     check("", "the fleet", "open");

@@ -177,7 +177,7 @@ fn operations_are_told_apart_on_every_screen() {
         assert!(shown.contains("k2x9f ") && shown.contains("z7q4w "), "{size:?} {shown}");
         press(&mut state, "enter");
         let shown = screen(&state);
-        assert!(shown.contains("runbook node-join") && shown.contains("run 1"), "{size:?} {shown}");
+        assert!(shown.contains("runbook node-join"), "{size:?} {shown}");
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
         form::Field,
         here::{self, Hint},
         layout::Class,
-        state::{Notice, Overlay, State, Subject, View},
+        state::{Notice, Overlay, Pane, State, Subject, View},
         text,
     },
     contexts,
@@ -295,7 +295,14 @@ fn of_overlay(state: &State) -> Option<&'static [(&'static str, &'static str)]> 
 /// What is worth a hint here, the most useful first, and then what is useful everywhere.
 fn hinted(state: &State) -> Vec<Hint> {
     let mut hints = here::here(state).first;
-    let mut add = |action| hints.push(Hint::Of(action));
+    let in_log = state.pane == Pane::Feed && state.log.is_some();
+    let mut add = |action| {
+        // A filter is of the list, and not of the log that is read.
+        let is_said = hints.iter().any(|hint| hint.action() == Some(action));
+        if !is_said && !(in_log && action == Action::Filter) {
+            hints.push(Hint::Of(action));
+        }
+    };
     if state.why.is_some() {
         [Action::Help, Action::Back].into_iter().for_each(add);
         return hints;
