@@ -107,7 +107,7 @@ impl Glyphs {
     }
 
     pub fn branch(self, open: bool) -> &'static str {
-        if open { self.pick("▾", "-") } else { self.pick("▸", "+") }
+        if open { self.pick("▾", "v") } else { self.pick("▸", ">") }
     }
 
     pub fn cursor(self) -> &'static str {
@@ -169,6 +169,16 @@ mod tests {
             (Some("de_DE.utf8"), Some("linux"), Glyphs::Ascii),
         ] {
             assert_eq!(Glyphs::detect(locale, term), expected, "{locale:?} {term:?}");
+        }
+    }
+
+    #[test]
+    fn a_branch_is_no_health() {
+        for (glyphs, open) in [Glyphs::Unicode, Glyphs::Ascii].into_iter().flat_map(|g| [(g, true), (g, false)]) {
+            assert!(
+                Health::ALL.iter().all(|health| glyphs.health(*health) != glyphs.branch(open)),
+                "{glyphs:?} {open}"
+            );
         }
     }
 
