@@ -217,10 +217,13 @@ fn legend(glyphs: Glyphs, order: &[Arc<str>], more: usize, width: usize) -> Stri
         strip.push(format!("{} {} more   ", glyphs.ellipsis(), text::number(more)), Role::Muted);
     }
     for (i, name) in order.iter().enumerate() {
-        let piece = format!("{} {name}  ", glyphs.fill(i));
-        if strip.width() + text::width(&piece) <= width {
-            strip.push(text::clean(&piece), Role::Muted);
+        let piece = text::clean(&format!("{} {name}  ", glyphs.fill(i)));
+        let rest = if i + 1 < order.len() { text::width(glyphs.ellipsis()) } else { 0 };
+        if strip.width() + text::width(&piece) + rest > width {
+            strip.push(glyphs.ellipsis(), Role::Muted);
+            break;
         }
+        strip.push(piece, Role::Muted);
     }
     strip
 }
@@ -313,6 +316,18 @@ mod tests {
         assert_eq!(axis.column(160_000), 39);
         // A second later the left edge has not moved by a fraction of a column.
         assert_eq!(Axis::new(Some(at(100_000)), at(161_000), 40).start % 2_000, 0);
+    }
+
+    #[test]
+    fn a_legend_leaves_out_what_comes_later_and_says_so() {
+        let order: Vec<Arc<str>> = ["Preflight", "ContainerRuntime", "Join"].map(Arc::from).to_vec();
+        let check = |width, wanted: &str| {
+            let strip = legend(Glyphs::Ascii, &order, 0, width);
+            assert_eq!(strip.text().trim_end(), wanted, "{width}");
+        };
+        check(60, "= Preflight  # ContainerRuntime  % Join");
+        check(36, "= Preflight  # ContainerRuntime  ..");
+        check(30, "= Preflight  ..");
     }
 
     #[test]
