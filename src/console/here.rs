@@ -13,7 +13,10 @@ use super::{
     state::{Overlay, Pane, State, Subject, View},
     why::Why,
 };
-use crate::fleet::{Health, MachineRow, OperationRow, PoolNode};
+use crate::{
+    api::OperationState,
+    fleet::{MachineRow, OperationRow, PoolNode},
+};
 pub use place::title;
 
 /// One thing that can be done.
@@ -260,10 +263,10 @@ fn of_machine(machine: &MachineRow) -> Here {
 fn of_operation(operation: &OperationRow) -> Here {
     let open = Hint::As(Action::Open, "open", "its page");
     let why = Hint::As(Action::Why, "why", "why the machine that failed in it is not Ready");
-    if operation.health() == Health::Bad {
-        return Here { first: vec![RETRY, LOG, open], more: vec![why, PAUSE] };
-    }
-    Here { first: vec![LOG, PAUSE, open], more: vec![RETRY, why] }
+    // What is over is not paused, and only what failed is tried again.
+    let retry = (operation.state == OperationState::Failed).then_some(RETRY);
+    let pause = (!operation.is_final()).then_some(PAUSE);
+    Here { first: retry.into_iter().chain([LOG]).chain(pause).chain([open]).collect(), more: vec![why] }
 }
 
 /// What is done to all that is marked.

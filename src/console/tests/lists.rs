@@ -181,6 +181,31 @@ fn operations_are_told_apart_on_every_screen() {
     }
 }
 
+/// Where there is no line of views, the list says what is left out, and how many the next key is for.
+#[test]
+fn marks_and_filter_are_said_on_the_smallest_screen() {
+    for keys in ["/ 'us-2' enter : 'machine us-2-m2' enter / 'us-2' enter space", "3 / 'us-2' enter space"] {
+        let state = opened(keys, (60, 15));
+        assert_eq!(state.marks.len(), 1, "{keys}");
+        let shown = screen(&state);
+        let title = shown.lines().nth(1).unwrap_or_default();
+        assert!(title.contains("1 marked") && title.contains("/ us-2"), "{keys}: {shown}");
+    }
+}
+
+#[test]
+fn what_is_over_is_neither_paused_nor_tried_again() {
+    let mut state = opened("2 / 'bob' enter", (160, 48));
+    assert_eq!(name(&state), "eu-1-system-up");
+    let last = screen(&state).lines().last().unwrap_or_default().to_owned();
+    assert!(!last.contains("pause") && !last.contains("retry"), "{last}");
+    for (key, wanted) in [("p", "the operation is over"), ("t", "only a failed operation is tried again")] {
+        press(&mut state, key);
+        let said = state.notice.as_ref().map(|notice| notice.text.clone()).unwrap_or_default();
+        assert!(said.contains(wanted), "{key}: {said}");
+    }
+}
+
 /// What was on top before the view was ever open is no place to begin at.
 #[test]
 fn operations_begin_with_the_newest() {

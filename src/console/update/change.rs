@@ -59,14 +59,18 @@ fn say_how_to_arm(state: &mut State) {
 
 /// Pausing is immediate, for stopping must be the easiest act; going on asks first.
 pub fn pause(state: &mut State) -> Vec<Effect> {
+    if !permissions::allows(state, Action::Pause) {
+        return Vec::new();
+    }
+    // Nobody arms writes to be told that.
+    if matches!(state.subject(), Subject::Operation(operation) if operation.is_final()) {
+        state.complain("the operation is over: there is nothing to pause");
+        return Vec::new();
+    }
     if !may_write(state, Action::Pause) {
         return Vec::new();
     }
     if let Subject::Operation(operation) = state.subject() {
-        if operation.is_final() {
-            state.complain("the operation is over: there is nothing to pause");
-            return Vec::new();
-        }
         let (order, name, paused) =
             (confirm::pause_operation(operation, !operation.paused), operation.name.clone(), operation.paused);
         let question = format!("Let {name} go on?");
@@ -140,11 +144,14 @@ pub fn ask(state: &mut State, order: Order, question: &str, meaning: &str) {
 
 /// Tries again what failed in the operation in reach.
 pub fn retry(state: &mut State) {
-    if !may_write(state, Action::Retry) {
+    if matches!(state.subject(), Subject::Pool(_)) {
+        if may_write(state, Action::Retry) {
+            super::rollout::retry(state);
+        }
         return;
     }
-    if matches!(state.subject(), Subject::Pool(_)) {
-        return super::rollout::retry(state);
+    if !permissions::allows(state, Action::Retry) {
+        return;
     }
     let Some(operation) = state.operation_in_reach().cloned() else {
         return state.complain("no operation has worked here yet: there is nothing to retry");
@@ -155,6 +162,9 @@ pub fn retry(state: &mut State) {
             operation.name,
             operation.state.as_str()
         ));
+    }
+    if !may_write(state, Action::Retry) {
+        return;
     }
     let failed = operation.progress.failed.max(1);
     let question = format!("Try {} again?", operation.name);

@@ -147,22 +147,47 @@ pub fn tabs(pen: &mut Pen, state: &State, area: Rect) {
         left.push(text::cut(&breadcrumb(state), 60), Role::Muted);
     }
     pen.strip(area, &left);
-    let mut right = Strip::new();
-    if !state.line().is_empty() && !matches!(state.overlay, Overlay::Filter) {
-        right.push(format!("{} ", state.keymap.key(Action::Filter)), Role::Key);
-        right.push(text::cut(state.line().value(), 30), Role::Accent);
-        right.push(" ", Role::Text);
-    }
-    if !state.marks.is_empty() {
-        right.push(format!("{} marked ", text::number(state.marks.len())), Role::Accent);
-    }
-    if state.problems_only {
-        right.push(format!("{} problems only ", state.keymap.key(Action::Problems)), Role::Warning);
-    }
+    let mut right = restricted(state);
     if let Some(error) = contexts::error(state).filter(|_| right.width() == 0) {
         right.push(text::cut(&error, usize::from(area.width).saturating_sub(left.width() + 2)), Role::Warning);
     }
     pen.right(area, &right);
+}
+
+/// What leaves rows out, and what is marked.
+fn restricted(state: &State) -> Strip {
+    let mut strip = Strip::new();
+    if !state.line().is_empty() && !matches!(state.overlay, Overlay::Filter) {
+        strip.push(format!("{} ", state.keymap.key(Action::Filter)), Role::Key);
+        strip.push(text::cut(state.line().value(), 30), Role::Accent);
+        strip.push(" ", Role::Text);
+    }
+    if !state.marks.is_empty() {
+        strip.push(format!("{} marked ", text::number(state.marks.len())), Role::Accent);
+    }
+    if state.problems_only {
+        strip.push(format!("{} problems only ", state.keymap.key(Action::Problems)), Role::Warning);
+    }
+    strip
+}
+
+/// The same behind the title of a list, where the line of views has no room: what is marked is what the next key is for.
+pub fn compact(state: &State) -> Strip {
+    if state.layout().tabs.is_some() {
+        return Strip::new();
+    }
+    let mut strip = Strip::new();
+    if !state.marks.is_empty() {
+        strip.push(format!(" {} marked", text::number(state.marks.len())), Role::Accent);
+    }
+    if state.problems_only {
+        strip.push(format!(" {} problems", state.keymap.key(Action::Problems)), Role::Warning);
+    }
+    if !state.line().is_empty() && !matches!(state.overlay, Overlay::Filter) {
+        strip.push(format!(" {} ", state.keymap.key(Action::Filter)), Role::Key);
+        strip.push(text::cut(state.line().value(), 30), Role::Accent);
+    }
+    strip
 }
 
 /// The view whose title stands in that column of the line of views.

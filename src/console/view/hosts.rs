@@ -11,6 +11,7 @@ use super::{
         text,
     },
     detail::Panel,
+    header,
     pen::{Pen, Strip, row_of},
     tree::role,
 };
@@ -23,7 +24,10 @@ const WORDS: u16 = 110;
 
 pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
     let hosts = &state.hosts;
-    let mut title = Strip::of("Hosts ", Role::Title).add(text::cut(&hosts.scope, 40), Role::Accent);
+    let mut title = Strip::of("Hosts", Role::Title).append(header::compact(state));
+    if !hosts.scope.is_empty() {
+        title.push(format!(" {}", text::cut(&hosts.scope, 40)), Role::Accent);
+    }
     if hosts.of > hosts.rows.len() {
         let filter = state.keymap.key(Action::Filter);
         let most = text::number(MOST_HOSTS);
@@ -259,7 +263,8 @@ pub fn panel(state: &State, width: usize) -> Option<Panel> {
         let again = if host.stage == Stage::Asked { ", asked again" } else { "" };
         let is_fresh = text::seconds_between(at, state.now) < 60;
         let age = if is_fresh { String::new() } else { format!(", {} ago", age(at, state.now)) };
-        let said = format!("answered {}{age}{again}", text::when(at, state.now));
+        let did = if matches!(host.answer, Answer::Failed(_)) { "tried" } else { "answered" };
+        let said = format!("{did} {}{age}{again}", text::when(at, state.now));
         panel = panel.right(Strip::of(said, Role::Muted));
     }
     Some(panel)

@@ -7,7 +7,9 @@ use super::{
         state::{Pane, State},
         text,
     },
-    contexts, nothing,
+    contexts,
+    header::compact,
+    nothing,
     pen::{Pen, Strip, row_of},
     tree::role,
 };
@@ -20,7 +22,8 @@ pub fn operations(pen: &mut Pen, state: &State, area: Rect) {
     let under_way = state.snapshot.operations.iter().filter(|o| !o.is_final()).count();
     let all = format!("{under_way} under way · {} known", text::number(operations.of_all()));
     let right = of_all(operations).unwrap_or_else(|| Strip::of(all, Role::Muted));
-    let inner = pen.frame(area, state.pane == Pane::Main, &Strip::of("Operations", Role::Title), &right);
+    let inner =
+        pen.frame(area, state.pane == Pane::Main, &Strip::of("Operations", Role::Title).append(compact(state)), &right);
     if inner.height == 0 {
         return;
     }
@@ -110,7 +113,8 @@ pub fn events(pen: &mut Pen, state: &State, area: Rect) {
         let newer = newer(state, state.events.top);
         right = if events.is_on() { right.add(" · ", Role::Muted).append(newer) } else { newer };
     }
-    let inner = pen.frame(area, state.pane == Pane::Main, &Strip::of("Events", Role::Title), &right);
+    let inner =
+        pen.frame(area, state.pane == Pane::Main, &Strip::of("Events", Role::Title).append(compact(state)), &right);
     if inner.height == 0 {
         return;
     }

@@ -29,7 +29,7 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
     let inner = pen.frame(
         area,
         state.pane == Pane::Main,
-        &Strip::of("Machines", Role::Title),
+        &Strip::of("Machines", Role::Title).append(super::header::compact(state)),
         &right_title(state, hidden, pen.glyphs.is_ascii()),
     );
     if inner.height == 0 {

@@ -42,7 +42,7 @@ impl Columns {
 
 pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
     let focused = state.pane == Pane::Main;
-    let title = Strip::of("Fleet", Role::Title);
+    let title = Strip::of("Fleet", Role::Title).append(super::header::compact(state));
     let inner = pen.frame(area, focused, &title, &right_title(state));
     if inner.height == 0 {
         return;

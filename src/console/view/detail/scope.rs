@@ -40,6 +40,11 @@ pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
     panels
 }
 
+/// How the line is, and the namespace: what that is the server says, once it has answered.
+fn place(line: Strip, namespace: &str) -> Strip {
+    if namespace.is_empty() { line } else { line.fact("namespace", text::cut(namespace, 40), Role::Text) }
+}
+
 /// How many there are of what; `?` where nobody knows.
 fn totals(fleet: &Snapshot, is_unknown: bool) -> Strip {
     let number = |count: usize| if is_unknown { "?".to_owned() } else { text::number(count) };
@@ -83,11 +88,7 @@ pub fn context(glyphs: Glyphs, state: &State, context: ContextId, room: Room) ->
     let mut lines = vec![
         totals(here, is_unknown(&state.snapshot, Some(context))),
         states(&here.counts),
-        contexts::line(glyphs, &here.connection, state.now).fact(
-            "namespace",
-            text::cut(&known.place.namespace, 40),
-            Role::Text,
-        ),
+        place(contexts::line(glyphs, &here.connection, state.now), &known.place.namespace),
     ];
     let said = here.connection.line.error().map(ToOwned::to_owned).into_iter();
     let said = said.chain(here.connection.refused.iter().map(ToString::to_string)).chain(state.only_look_in(context));
