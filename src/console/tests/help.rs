@@ -42,12 +42,12 @@ fn every_place_has_its_own() {
     check(
         ": 'machine eu-1-m6' enter tab",
         "machine eu-1-m6, its details",
-        "why, open, logs, ssh, mark, replace, cordon",
+        "zoom, pane, why, logs, ssh, mark, replace, cordon",
     );
     check(": 'machine eu-1-m6' enter space", "1 machine marked", "replace, cordon, drain, uncordon, mark");
     check("2", "Operations, eu-1-gpu-up", "logs, pause, open");
     check("3", "Machines, eu-1-m6", "why, open, logs, ssh, mark, replace, cordon");
-    check("4", "Events", "go there");
+    check("4", "Events", "go there, follow");
     check("5", "Hosts, eu-1-m6", "open, ask again, ssh, why, logs");
     check(": 'pool eu-1/gpu' enter l", "the log of eu-1-gpu-up", "follow, wrap, zoom");
     check(": 'machine eu-1-m6' enter i", "why eu-1-m6 is not Ready", "follow, wrap, ask again, ssh");

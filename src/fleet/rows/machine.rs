@@ -365,7 +365,6 @@ fn health(state: MachineState, spec: &MachineSpec, status: &MachineStatus) -> He
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::fleet::testing;
 
     #[test]
