@@ -42,7 +42,7 @@ fn failures_that_are_not_shown_are_counted() {
         [(2, "", ""), (4, "and 2 others less frequent", ""), (7, "and 5 others", "and 2 others")]
     {
         let fleet: String = (0..of).map(machine).collect();
-        for (size, wanted) in [((80, 60), shown_80), ((160, 60), shown_160)] {
+        for (size, wanted) in [((80, 24), shown_80), ((160, 60), shown_160)] {
             let mut state = super::state(&format!("cluster a\npool p\n{fleet}"), size);
             super::press(&mut state, "tab enter");
             let shown = super::screen(&state);
