@@ -343,7 +343,7 @@ mod tests {
         check(90, "Journals runbook 139 · kubelet 43 · containerd 32|held, 0 below · f follow");
         check(78, "Journals runbook 139 · kubelet 43 · containe…|held, 0 below · f follow");
         check(58, "Journals runbook 139 · k…|held, 0 below · f follow");
-        check(50, "Journals runbook 139 · kubel…|held, 0 below");
+        check(50, "Journals runbook 139 · kube…|held, 0 below");
         check(36, "Journals runbook 139 ·…|held");
         check(30, "Journals runbook 139 · kubelet 43 · containerd 32|");
     }
