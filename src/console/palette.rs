@@ -78,6 +78,8 @@ pub struct Palette {
     pub complaint: Option<String>,
     /// The user's own commands: names, and what they are for.
     pub own: Vec<(String, String)>,
+    /// What may stand behind `columns`.
+    pub columns: Vec<String>,
     pub recall: Recall,
 }
 
@@ -99,7 +101,7 @@ impl Palette {
     /// Looks for completions of what stands on the line.
     pub fn complete(&mut self, snapshot: &Snapshot, themes: &[String]) {
         self.complaint = None;
-        self.completions = completions(self.line.value(), snapshot, themes, &self.own);
+        self.completions = completions(self.line.value(), snapshot, themes, &self.own, &self.columns);
         self.selected = 0;
     }
 
@@ -217,7 +219,13 @@ fn scale(words: &[&str]) -> Result<Command, String> {
     }
 }
 
-fn completions(text: &str, snapshot: &Snapshot, themes: &[String], own: &[(String, String)]) -> Vec<Completion> {
+fn completions(
+    text: &str,
+    snapshot: &Snapshot,
+    themes: &[String],
+    own: &[(String, String)],
+    columns: &[String],
+) -> Vec<Completion> {
     let text = text.trim_start_matches(':').trim_start();
     let full = |uid: &Uid, name: &str| named::full(snapshot, uid.context, name);
     let pool =
@@ -226,8 +234,11 @@ fn completions(text: &str, snapshot: &Snapshot, themes: &[String], own: &[(Strin
     let Some((verb, rest)) = text.split_once(' ') else { return verbs(text, own) };
     if let ("yaml" | "describe" | "diff", Some((kind, name))) = (verb, rest.trim_start().split_once(' ')) {
         // What there is of a kind is what one can go to.
-        let of_kind = completions(&format!("{kind} {name}"), snapshot, themes, own);
+        let of_kind = completions(&format!("{kind} {name}"), snapshot, themes, own, columns);
         return of_kind.into_iter().map(|c| Completion { text: format!("{verb} {}", c.text), ..c }).collect();
+    }
+    if verb == "columns" {
+        return columns_after(rest, columns);
     }
     let (names, help): (Vec<String>, &'static str) = match verb {
         "yaml" | "describe" | "diff" => (Kind::OWN.map(|(name, _)| format!("{name} ")).to_vec(), "kind"),
@@ -248,6 +259,17 @@ fn completions(text: &str, snapshot: &Snapshot, themes: &[String], own: &[(Strin
             help: help.into(),
         })
         .collect()
+}
+
+/// Columns are many words: the last one is completed, behind those that stand there.
+fn columns_after(rest: &str, columns: &[String]) -> Vec<Completion> {
+    let (before, last) = rest.rsplit_once(' ').map_or(("", rest), |(before, last)| (before, last));
+    let known: Vec<&str> = before.split_whitespace().collect();
+    let left = columns.iter().filter(|name| !known.contains(&name.as_str())).cloned().collect();
+    let before = if before.is_empty() { String::new() } else { format!("{before} ") };
+    let completion =
+        |name| Completion { text: format!("columns {before}{name}"), help: "columns of the machines".into() };
+    best(last.trim(), left).into_iter().map(completion).collect()
 }
 
 /// Some machines that may be meant: they are too many to be looked at with every key as the others are.
@@ -317,10 +339,15 @@ mod tests {
 
     #[test]
     fn verbs_complete_fuzzily() {
-        let first =
-            |text| completions(text, &Snapshot::default(), &["dark".into(), "light".into()], &[])[0].text.clone();
+        let columns = ["plain", "wide", "save ", "mine", "name", "node"].map(ToOwned::to_owned);
+        let first = |text| {
+            completions(text, &Snapshot::default(), &["dark".into(), "light".into()], &[], &columns)[0].text.clone()
+        };
         assert_eq!(first("sc"), "scale ");
         assert_eq!(first("theme li"), "theme light");
         assert_eq!(first("prob"), "problems");
+        assert_eq!(first("columns "), "columns plain");
+        assert_eq!(first("columns mi"), "columns mine");
+        assert_eq!(first("columns name no"), "columns name node");
     }
 }

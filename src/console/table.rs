@@ -161,7 +161,7 @@ pub fn parse<'a>(written: impl IntoIterator<Item = &'a str>) -> Result<Vec<Key>,
 fn unknown(name: &str) -> String {
     let names = names();
     let near = crate::config::nearest(name, names.iter().map(String::as_str));
-    let meant = near.map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+    let meant = near.map_or_else(|| ".".to_owned(), |near| format!(", did you mean `{near}`?"));
     format!("there is no column `{name}`{meant} There are {}", names.join(", "))
 }
 
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(read("name cluster,label:rack").map(|keys| keys.len()), Ok(3));
         assert_eq!(read("name name").unwrap_err(), "column `name` stands there twice");
         assert!(read("nam").unwrap_err().starts_with("there is no column `nam`, did you mean `name`? There are name,"));
-        assert!(read("urgency").unwrap_err().starts_with("there is no column `urgency`"));
+        assert!(read("urgency").unwrap_err().starts_with("there is no column `urgency`. There are name,"));
         assert!(read("").unwrap_err().starts_with("write which columns: name, context, cluster"));
     }
 

@@ -204,6 +204,15 @@ fn what_is_over_is_neither_paused_nor_tried_again() {
     }
 }
 
+#[test]
+fn a_command_line_that_is_wrong_is_answered_in_whole() {
+    let mut state = opened(": 'columns name bogus' enter", (80, 24));
+    let shown = screen(&state);
+    assert!(shown.contains("`bogus`. There are") && shown.contains("wide"), "{shown}");
+    press(&mut state, "ctrl-u 'columns name mess' tab");
+    assert!(screen(&state).contains(": columns name message"), "{}", screen(&state));
+}
+
 /// What was on top before the view was ever open is no place to begin at.
 #[test]
 fn operations_begin_with_the_newest() {

@@ -78,7 +78,10 @@ pub fn toggle_problems(state: &mut State) {
 
 pub fn open_palette(state: &mut State) {
     let own = state.commands.iter().map(|custom| (custom.command.name.clone(), custom.about(state))).collect();
-    let mut palette = Palette { own, recall: Recall::of(&state.command_lines), ..Palette::default() };
+    let sets = state.column_sets.keys().cloned();
+    let columns = ["plain", "wide", "save "].map(ToOwned::to_owned).into_iter().chain(sets);
+    let columns = columns.chain(super::super::table::names()).collect();
+    let mut palette = Palette { own, columns, recall: Recall::of(&state.command_lines), ..Palette::default() };
     palette.complete(&state.snapshot, &state.themes);
     state.overlay = Overlay::Palette(palette);
 }

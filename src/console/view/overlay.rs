@@ -81,13 +81,17 @@ pub fn at_cursor(line: &Line, area: Rect) -> Position {
 }
 
 pub fn palette(pen: &mut Pen, state: &State, palette: &Palette, area: Rect) -> Option<Position> {
-    let rows = palette.completions.len().max(1) as u16;
     let width = area.width.saturating_sub(4).min(84);
+    let complaint = palette.complaint.as_deref().unwrap_or_default();
+    let complaint = text::wrap(complaint, usize::from(width).saturating_sub(6));
+    let rows = if complaint.is_empty() { palette.completions.len() } else { complaint.len() }.max(1) as u16;
     let area = Rect { y: area.y + area.height / 6, ..middle(area, width, rows + 3) }.intersection(area);
     let inner = pen.frame(area, true, &Strip::of("Command", Role::Title), &Strip::of("tab completes", Role::Muted));
     pen.strip(row_of(inner, 0), &Strip::of(" : ", Role::Key).add(text::clean(palette.line.value()), Role::Text));
-    if let Some(complaint) = &palette.complaint {
-        pen.strip(row_of(inner, 1), &Strip::of(format!("   {complaint}"), Role::Warning));
+    if !complaint.is_empty() {
+        for (row, part) in (1..inner.height).zip(complaint) {
+            pen.strip(row_of(inner, row), &Strip::of(format!("   {part}"), Role::Warning));
+        }
         return Some(Position::new(inner.x + 3 + palette.line.cursor() as u16, inner.y));
     }
     for (row, (index, completion)) in (1..inner.height).zip(palette.completions.iter().enumerate()) {
