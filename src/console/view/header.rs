@@ -324,7 +324,8 @@ fn hinted(state: &State) -> Vec<Hint> {
     let mut add = |action| {
         // A filter is of the list, and not of the log that is read.
         let is_said = hints.iter().any(|hint| hint.action() == Some(action));
-        if !is_said && !(in_log && action == Action::Filter) {
+        let is_other = in_log && action == Action::Filter;
+        if !is_said && !is_other {
             hints.push(Hint::Of(action));
         }
     };
