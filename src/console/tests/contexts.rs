@@ -149,7 +149,7 @@ fn rows_of_a_lost_context_do_not_look_live() {
     let mut state = state(fleet(&lab), (120, 40));
     let row = |state: &State, of: &str| {
         let shown = screen(state);
-        shown.lines().find(|line| line.contains(of)).map(ToOwned::to_owned).unwrap_or_else(|| panic!("{of}: {shown}"))
+        shown.lines().find(|line| line.contains(of)).map_or_else(|| panic!("{of}: {shown}"), ToOwned::to_owned)
     };
     press(&mut state, "3 / 'context=lab state=ready' enter");
     assert!(row(&state, "Ready ").contains('◍'), "{}", screen(&state));
