@@ -174,7 +174,7 @@ impl Plan {
         let halt = self.halt.filter(|halt| !matches!(halt, Halt::DeletionBudgetExceeded(_)));
         let (victims, releases, waiting) = (Vec::new(), Vec::new(), Vec::new());
         let estimate = self.estimate.filter(|_| left_to_rollout == 0);
-        Self { left_to_rollout, victims, releases, waiting, estimate, halt, ..self }
+        Self { victims, left_to_rollout, releases, waiting, halt, estimate, ..self }
     }
 
     /// A person has to confirm this very number before it happens.
