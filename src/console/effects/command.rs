@@ -27,7 +27,8 @@ const GRACE: Duration = Duration::from_secs(2);
 /// After its end somebody else may still hold what it wrote to: so long is waited for that.
 const AFTERWARDS: Duration = Duration::from_millis(200);
 
-/// Runs it until it ends, is stopped, or has had its time; what it prints comes as it goes.
+/// Runs it until it ends, is stopped, or has had its time; what it prints comes as it goes, and its end behind that on the
+/// same way: an end that overtakes the last words loses them.
 pub async fn run(run: Run, stop: oneshot::Receiver<()>, events: mpsc::Sender<Event>) -> Option<Event> {
     let ticket = run.ticket;
     let mut printer = Printer { ticket, events, bytes: 0, tail: Vec::new(), last_line: String::new(), prints: true };
@@ -39,7 +40,10 @@ pub async fn run(run: Run, stop: oneshot::Receiver<()>, events: mpsc::Sender<Eve
             say(&end, run.timeout_seconds)
         }
     };
-    Some(Event::Ended { ticket, ran: Ran { how, good, last_line: printer.last_line } })
+    let ran = Ran { how, good, last_line: printer.last_line };
+    // Nobody is there to hear it where this fails.
+    let _ = printer.events.send(Event::Ended { ticket, ran }).await;
+    None
 }
 
 fn start(run: &Run) -> io::Result<Child> {
@@ -227,11 +231,11 @@ mod tests {
         let (output, dangerous) = (Output::Pager, false);
         let asked = Run { ticket: 7, name, subject, argv, output, timeout_seconds: seconds, dangerous, context: None };
         let running = run(asked, stopped, sender);
-        let ended = match stop_after {
+        let aside = match stop_after {
             None => {
-                let ended = running.await;
+                let aside = running.await;
                 drop(stop);
-                ended
+                aside
             }
             Some(after) => {
                 let stopper = async {
@@ -241,12 +245,15 @@ mod tests {
                 tokio::join!(running, stopper).0
             }
         };
+        assert!(aside.is_none(), "nothing comes on another way, where it would overtake");
         let mut printed = String::new();
-        while let Ok(Event::Printed { text, .. }) = events.try_recv() {
-            printed.push_str(&text);
+        loop {
+            match events.try_recv() {
+                Ok(Event::Printed { text, .. }) => printed.push_str(&text),
+                Ok(Event::Ended { ran, .. }) => return (printed, ran.how, ran.good),
+                other => panic!("{other:?}"),
+            }
         }
-        let Some(Event::Ended { ran, .. }) = ended else { panic!("{ended:?}") };
-        (printed, ran.how, ran.good)
     }
 
     #[tokio::test]
