@@ -117,7 +117,7 @@ fn acting(state: &State) -> Vec<(String, String)> {
         line(keys(state, &[Action::Scale]), "on a pool: more machines, or fewer"),
         line(keys(state, &[Action::Upgrade, Action::Replace]), "upgrade it; replace its machines, or those marked"),
         line(keys(state, &[Action::Rollback]), "plans the way back of the last change"),
-        line(keys(state, &[Action::Pause]), "pauses what runs, at once"),
+        line(keys(state, &[Action::Pause]), "pauses at once: what has begun on a host is ended"),
         line(keys(state, &[Action::ViewOperations]), "what runs: each machine goes through its phases there"),
         line(keys(state, &[Action::Logs]), "the log of what works under the cursor, as it comes"),
     ]

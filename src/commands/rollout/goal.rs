@@ -80,12 +80,17 @@ impl Goal {
         match (self.end, self.pools.first()) {
             (End::Paused, _) if self.is_whole => {
                 format!(
-                    "{0} stands still, with all of its pools. It goes on with  quarterdeck resume {0}",
+                    "{0} stands still, with all of its pools, once hosts that are worked on have come to their end. It goes on \
+                     with  quarterdeck resume {0}",
                     self.cluster
                 )
             }
             (End::Paused, Some(pool)) => {
-                format!("{0} stands still. It goes on with  quarterdeck resume {1}", pool.name, self.words(&pool.name))
+                format!(
+                    "{0} stands still, once hosts that are worked on have come to their end. It goes on with  quarterdeck resume {1}",
+                    pool.name,
+                    self.words(&pool.name)
+                )
             }
             (End::Still, Some(pool)) => format!(
                 "{} takes nothing more away; what is begun on hosts is finished. Follow it with  quarterdeck get pools -w",

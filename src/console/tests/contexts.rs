@@ -302,6 +302,9 @@ fn a_locked_context_names_the_file_that_locks_it() {
     assert!(!state.is_armed() && said(&state).starts_with(sentence), "{}", said(&state));
     press(&mut state, ": 'pool lab/eu-1/gpu' enter W");
     assert!(state.is_armed() && said(&state).ends_with("; partner stays read-only"), "{}", said(&state));
+    assert!(screen(&state).contains(" WRITE "));
+    press(&mut state, ": 'pool partner/eu-1/gpu' enter");
+    assert!(screen(&state).contains("READ-ONLY HERE") && !screen(&state).contains(" WRITE "));
     for keys in ["s", "p", "H", "R", "U", "A", "t"] {
         press(&mut state, ": 'pool partner/eu-1/gpu' enter");
         let effects = press(&mut state, keys);

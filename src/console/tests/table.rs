@@ -93,7 +93,7 @@ fn columns_are_chosen_and_kept() {
     assert!(!screen(&state).contains("GPU"));
     press(&mut state, ": 'columns mine' enter");
     assert!(screen(&state).contains("GPU"));
-    press(&mut state, ": 'columns nam' enter");
+    press(&mut state, ": 'columns nameq' enter");
     assert!(screen(&state).contains("did you mean `name`?"), "{}", screen(&state));
 }
 

@@ -113,6 +113,10 @@ fn mode(pen: &Pen, state: &State, wide: bool) -> Strip {
     match state.armed_until.filter(|_| state.is_armed()) {
         // Not ours to arm, and no choice of the user's: it has a name of its own.
         _ if state.only_look().is_some() => strip.push(if wide { "VIEW ONLY" } else { "VIEW" }, Role::Warning),
+        // Armed, and not for what the cursor is on.
+        Some(_) if state.context_here().is_some_and(|context| state.context(context).locked.is_some()) => {
+            strip.push(if wide { "READ-ONLY HERE" } else { "RO HERE" }, Role::Warning);
+        }
         Some(until) => {
             let left = text::seconds_between(state.now, until);
             let left = if until == jiff::Timestamp::MAX { String::new() } else { text::duration(left) + " " };
