@@ -91,8 +91,9 @@ fn viewer() -> Vec<Value> {
     ]
 }
 
-/// What keys of the console and `quarterdeck scale` write, and `kubectl scale` beside them. Not machines: whoever may
-/// patch one can take its claim away. Of a cluster it is the mark that has its pods counted before they are drained.
+/// What keys of the console and the commands write, and `kubectl scale` beside them. Of a machine that is its maintenance, its
+/// marks and what is decided of its drain; but whoever may patch one can take its claim away as well, so that this is a role for
+/// who is trusted with nodes. Of a cluster it is the mark that has its pods counted before they are drained.
 fn acts() -> Vec<Value> {
     vec![
         rule(GROUP, &["clusterdeployments", "clusters", "machines", "nodepools", "operations"], &["patch"]),
