@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use exit::Ended;
 
 pub mod change;
 pub mod completions;
@@ -52,6 +53,26 @@ pub struct Globals {
     /// The namespace; that of the context if left out.
     #[arg(short, long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,
+}
+
+impl Globals {
+    /// The same sentence with commands that work where this one did: those that it names, with two spaces around them, get the
+    /// flags that were given. Without them a next step that is copied would reach another meta cluster.
+    pub fn here(&self, sentence: &str) -> String {
+        let mut flags = String::new();
+        let kubeconfig = self.kubeconfig.as_ref().map(|file| file.display().to_string());
+        let context = self.contexts.first().filter(|_| self.contexts.len() == 1);
+        for (flag, value) in
+            [("--kubeconfig", kubeconfig.as_ref()), ("--context", context), ("--namespace", self.namespace.as_ref())]
+        {
+            flags.extend(value.map(|value| format!("{flag} {} ", crate::runbook::quote(value))));
+        }
+        // Nodes are in another cluster: what kubectl is to do with them stays as it is. The demo needs no cluster.
+        sentence
+            .replace("  quarterdeck ", &format!("  quarterdeck {flags}"))
+            .replace("  kubectl annotate ", &format!("  kubectl {flags}annotate "))
+            .replace(&format!("  quarterdeck {flags}demo"), "  quarterdeck demo")
+    }
 }
 
 /// The subcommands.
@@ -115,6 +136,14 @@ pub enum Command {
 
 /// Carries out what was typed.
 pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
+    let globals = arguments.globals.clone();
+    carry_out(arguments).await.map_err(|report| match report.downcast::<Ended>() {
+        Ok(ended) => Ended::new(ended.exit, globals.here(&ended.message)).into(),
+        Err(report) => report,
+    })
+}
+
+async fn carry_out(arguments: Arguments) -> color_eyre::Result<ExitCode> {
     match arguments.command {
         None => console::run(&arguments.globals).await,
         Some(Command::Get(args)) => get::run(args, &arguments.globals).await,
@@ -144,5 +173,30 @@ pub async fn run(arguments: Arguments) -> color_eyre::Result<ExitCode> {
         Some(Command::Demo(args)) => demo::run(args, &arguments.globals).await,
         Some(Command::Completions(args)) => completions::run(&args),
         Some(Command::Man(args)) => man::run(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_next_step_that_is_copied_reaches_the_same_cluster() {
+        let check = |globals: &Globals, said: &str, expected: &str| assert_eq!(globals.here(said), expected);
+        let paused = "It goes on with  quarterdeck resume eu/gpu";
+        check(&Globals::default(), paused, paused);
+        let there = Globals { contexts: vec!["prod eu".into()], namespace: Some("fleet".into()), ..Globals::default() };
+        check(&there, paused, "It goes on with  quarterdeck --context 'prod eu' --namespace fleet resume eu/gpu");
+        let several = "See  quarterdeck logs op  then  quarterdeck retry eu/gpu  or  kubectl annotate operation op a=2";
+        let file = Globals { kubeconfig: Some("k.yaml".into()), ..Globals::default() };
+        check(
+            &file,
+            several,
+            "See  quarterdeck --kubeconfig k.yaml logs op  then  quarterdeck --kubeconfig k.yaml retry eu/gpu  or  kubectl \
+             --kubeconfig k.yaml annotate operation op a=2",
+        );
+        for elsewhere in ["try  quarterdeck demo  which needs none", "give it back with  kubectl uncordon n-1"] {
+            check(&there, elsewhere, elsewhere);
+        }
     }
 }

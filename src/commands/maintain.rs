@@ -68,12 +68,12 @@ pub async fn run(verb: Verb, args: OfMachines, globals: &Globals) -> color_eyre:
     };
     let Some((planned, _)) = carry_out(&options, &writer, plan).await? else { return Ok(Exit::Success.into()) };
     if !options.wait {
-        say(options.output, "Follow it with  quarterdeck get machines -w\n");
+        say(options.output, &globals.here("Follow it with  quarterdeck get machines -w\n"));
         return Ok(Exit::Success.into());
     }
     let mut nodes = Nodes::new(&writer, verb, planned.subject);
     let message = until_done(&mut nodes, &writer.namespace, options.timeout).await?;
-    say(options.output, &format!("{message}\n"));
+    say(options.output, &globals.here(&format!("{message}\n")));
     Ok(Exit::Success.into())
 }
 

@@ -122,11 +122,11 @@ async fn run(asked: &Asked, options: &Options, globals: &Globals) -> color_eyre:
     let Some((planned, written)) = carry_out(options, &writer, plan).await? else { return Ok(Exit::Success.into()) };
     let goal = Goal::of(&planned, &written);
     if !options.wait {
-        say(options.output, &format!("{}\n", goal.hint()));
+        say(options.output, &globals.here(&format!("{}\n", goal.hint())));
         return Ok(Exit::Success.into());
     }
     let message = until_done(&mut Rollout::new(&writer, goal), &writer.namespace, options.timeout).await?;
-    say(options.output, &format!("{message}\n"));
+    say(options.output, &globals.here(&format!("{message}\n")));
     Ok(Exit::Success.into())
 }
 

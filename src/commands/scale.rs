@@ -104,12 +104,15 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
         let name = scaled.name_any();
         say(
             args.output,
-            &format!("{name} is asked for {} replicas. Follow it with  quarterdeck get operations -w\n", args.replicas),
+            &globals.here(&format!(
+                "{name} is asked for {} replicas. Follow it with  quarterdeck get operations -w\n",
+                args.replicas
+            )),
         );
         return Ok(Exit::Success.into());
     }
     let message = follow::follow(&writer.client, &writer.namespace, &scaled, args.timeout).await?;
-    say(args.output, &format!("{message}\n"));
+    say(args.output, &globals.here(&format!("{message}\n")));
     Ok(Exit::Success.into())
 }
 
