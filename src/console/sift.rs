@@ -29,7 +29,12 @@ struct Found {
     matches: Option<Arc<Matches>>,
     /// What was found in each pool, and in which version of it.
     seen: HashMap<Uid, (Arc<PoolNode>, Option<Kept>)>,
+    /// What was found in each part of the lists of idle machines, by where it is in memory; the part is kept, so that no other
+    /// comes to stand there.
+    seen_idle: HashMap<usize, (Chunk, Vec<u32>)>,
 }
+
+type Chunk = Arc<Vec<Arc<MachineRow>>>;
 
 /// A filter, and the fleet that it is to be applied to.
 #[derive(Clone, Debug)]
@@ -103,6 +108,7 @@ impl Sifter {
         if text != self.text || self.mistake.is_some() {
             text.clone_into(&mut self.text);
             self.found.seen.clear();
+            self.found.seen_idle.clear();
             match Filter::parse(text) {
                 Ok(filter) => {
                     text.clone_into(&mut self.readable);
@@ -148,6 +154,7 @@ impl Found {
         if self.filter.is_empty() {
             self.matches = None;
             self.seen.clear();
+            self.seen_idle.clear();
             return;
         }
         self.matches = Some(Arc::new(self.look(snapshot)));
@@ -177,12 +184,24 @@ impl Found {
             }
         }
         self.seen = seen;
+        let mut seen_idle = HashMap::with_capacity(self.seen_idle.len());
         for context in snapshot.contexts() {
-            let Some(idle) = snapshot.idle(context) else { continue };
-            let idle = positions(idle.iter(), |m| self.filter.machine(m, None, &mut scratch));
+            let Some(machines) = snapshot.idle(context) else { continue };
+            let (mut idle, mut from) = (Vec::new(), 0);
+            for chunk in machines.chunks() {
+                let place = Arc::as_ptr(chunk) as usize;
+                let kept = match self.seen_idle.remove(&place) {
+                    Some((_, kept)) => kept,
+                    None => positions(chunk.iter(), |m| self.filter.machine(m, None, &mut scratch)),
+                };
+                idle.extend(kept.iter().map(|at| from + at));
+                from += chunk.len() as u32;
+                seen_idle.insert(place, (chunk.clone(), kept));
+            }
             found.count += idle.len();
             found.idle.insert(context, idle.into());
         }
+        self.seen_idle = seen_idle;
         found
     }
 
@@ -224,6 +243,27 @@ mod tests {
         assert!(sifter.mistake().is_some() && count(&sifter) == Some(10), "the last one stays");
         sifter.type_in("", &fleet);
         assert_eq!((count(&sifter), sifter.mistake()), (None, None));
+    }
+
+    #[test]
+    fn idle_machines_are_found_where_they_are_whatever_has_changed() {
+        let mut sifter = Sifter::default();
+        let names = |sifter: &Sifter, fleet: &Snapshot| -> Vec<String> {
+            let (context, matches) = (crate::fleet::ContextId::FIRST, sifter.matches().expect("a filter"));
+            let idle = fleet.idle(context).expect("machines");
+            matches.idle[&context].iter().map(|at| idle.at(*at as usize).expect("one").name.to_string()).collect()
+        };
+        let before = fleet(300);
+        sifter.type_in("7", &before);
+        let wanted = |most: usize| -> Vec<String> {
+            (1..=most).map(|n| format!("spare-{n}")).filter(|name| name.contains('7')).collect()
+        };
+        assert_eq!(names(&sifter, &before), wanted(300));
+        sifter.refresh(&before);
+        assert_eq!(names(&sifter, &before), wanted(300), "nothing has changed");
+        let after = fleet(420);
+        sifter.refresh(&after);
+        assert_eq!(names(&sifter, &after), wanted(420));
     }
 
     #[test]

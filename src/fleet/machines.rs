@@ -60,6 +60,11 @@ impl Machines {
         self.len == 0
     }
 
+    /// The same in parts: one that is the same allocation as before holds the same machines as before.
+    pub fn chunks(&self) -> &[Arc<Vec<Arc<MachineRow>>>] {
+        &self.chunks
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Arc<MachineRow>> {
         self.chunks.iter().flat_map(|c| c.iter())
     }
