@@ -80,7 +80,7 @@ async fn each_mistake_has_its_sentence() {
         ("replace --machines ,", 2, "name machines"),
         ("rollback blue/pool --yes", 6, "there is nothing to go back to"),
         ("retry blue/pool --yes", 6, "there is nothing to retry"),
-        ("abort blue/pool --yes", 6, "there is nothing to abort"),
+        ("abort blue/pool --yes", 6, "no rollout of blue-pool is under way to be ended"),
         ("hold blue", 2, "CLUSTER/POOL"),
         ("resume blue", 0, "blue is not paused; pools of it may be"),
         ("pause green", 3, "there is no cluster green"),

@@ -47,7 +47,9 @@ pub enum Refusal {
     NotHeld(String),
     #[error("nothing of {0} has failed: there is nothing to retry")]
     NothingFailed(String),
-    #[error("nothing of {0} is under way: there is nothing to abort")]
+    #[error(
+        "no rollout of {0} is under way to be ended; a change of its size is taken back by asking for the former replicas"
+    )]
     NothingUnderWay(String),
     #[error(
         "the last member of a control plane cannot be replaced without another to join first: give {0} rollout.strategy.rollingUpdate.maxSurge 1 and an idle machine"

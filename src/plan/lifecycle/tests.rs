@@ -124,7 +124,7 @@ fn what_cannot_be_is_refused_in_one_sentence() {
     check(&small, Wish::Resume { pool: "a".into() }, "a is not paused");
     check(&small, Wish::Unhold { pool: "a".into() }, "a is not on hold");
     check(&small, Wish::Retry { pool: "a".into() }, "nothing of a has failed");
-    check(&small, Wish::Abort { pool: "a".into() }, "nothing of a is under way");
+    check(&small, Wish::Abort { pool: "a".into() }, "no rollout of a is under way");
     small.pool(json!({"spec": {"paused": true}}));
     check(&small, Wish::Pause { pool: "a".into() }, "a is paused already");
     small.pool(json!({"status": {"rollout": {"revision": "x", "version": "1.33.7", "outdated": 2}}}));

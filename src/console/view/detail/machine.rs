@@ -169,8 +169,11 @@ fn drain_panel(glyphs: Glyphs, state: &State, drain: &DrainStatus, room: Room) -
         lines.push(Strip::new().fact("decided", said, Role::Accent));
     }
     for blocker in &drain.blockers {
-        let budget = blocker.pdb.as_deref().map(|pdb| {
-            format!("  PDB {pdb} allows {}", blocker.disruptions_allowed.map_or("?".to_owned(), |n| n.to_string()))
+        // One that allows some is in the way together with another: its number would say the opposite of the sentence below.
+        let budget = blocker.pdb.as_deref().map(|pdb| match blocker.disruptions_allowed {
+            Some(1..) => format!("  PDB {pdb}"),
+            Some(none) => format!("  PDB {pdb} allows {none}"),
+            None => format!("  PDB {pdb} allows ?"),
         });
         let since = blocker.since.as_ref().map(|at| text::duration(text::seconds_between(at.0, state.now)));
         let since = since.map(|since| format!(", since {since}")).unwrap_or_default();

@@ -139,12 +139,16 @@ fn operation_bar(glyphs: Glyphs, state: &State, node: &PoolNode, operation: &Ope
     strip
 }
 
-/// Seconds until the last machine is through, if each remaining phase takes as long as it usually does.
+/// Seconds until the last machine is through, if each remaining phase takes as long as it usually does; nothing where one
+/// waits for what nobody can foretell: a drain, a person, the end of a pause, a phase that takes longer than usual.
 fn remaining(state: &State, node: &PoolNode, operation: &OperationRow) -> Option<i64> {
     let history = state.snapshot.history(node.row.uid.context);
     let machines = node.machines.iter().take_while(|m| m.health <= Health::Moving);
     let mut longest = None;
     for machine in machines.filter(|m| m.operation.as_ref() == Some(&operation.name)).take(200) {
+        if operation.paused || machine.health != Health::Moving || machine.state == MachineState::Draining {
+            return None;
+        }
         let mut left = 0;
         for phase in machine.phases.iter().filter(|p| p.finished_at.is_none()) {
             let usual = history.phase(&phase.name)?.p50.as_millis() as i64;
@@ -153,7 +157,7 @@ fn remaining(state: &State, node: &PoolNode, operation: &OperationRow) -> Option
         }
         longest = longest.max(Some(left));
     }
-    longest.map(|milliseconds| (milliseconds + 999) / 1000)
+    longest.filter(|left| *left > 0).map(|milliseconds| (milliseconds + 999) / 1000)
 }
 
 fn who(operation: &OperationRow, now: Timestamp) -> Strip {
