@@ -167,3 +167,15 @@ fn nothing_wrong_is_not_all_well_while_somebody_does_not_answer() {
     let ill = root(&format!("{well}\nmachine m-2 Failed\noffline"));
     assert!(ill.contains("✖ 1"), "what is known to be wrong goes first: {ill}");
 }
+
+#[test]
+fn a_pool_that_is_paused_says_what_goes_on_all_the_same() {
+    let check = |machine: &str, expected: bool| {
+        let mut state = state(&format!("cluster a\npool w replicas=2 paused\nmachine m1 Ready\n{machine}"), (160, 48));
+        press(&mut state, ": 'pool a/w' enter");
+        let said = "nothing more is begun; what has begun on hosts comes to its end: 1 machine";
+        assert_eq!(screen(&state).contains(said), expected, "{}", screen(&state));
+    };
+    check("machine m2 Provisioning", true);
+    check("machine m2 Ready", false);
+}

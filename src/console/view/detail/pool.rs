@@ -93,7 +93,12 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
     }
     // The lines of a rollout say it, and say it better.
     let is_said = standing::rollout(row.resource.as_ref()).is_some();
-    if let Some(message) = row.message.as_deref().filter(|_| !is_said) {
+    let moving = counts.health(Health::Moving);
+    if row.paused && moving > 0 {
+        let machines = text::plural(moving, "machine");
+        let still = format!("nothing more is begun; what has begun on hosts comes to its end: {machines}");
+        lines.extend(text::wrap(&still, room.width).into_iter().map(|part| Strip::of(part, Role::Warning)));
+    } else if let Some(message) = row.message.as_deref().filter(|_| !is_said) {
         let role = if node.health.is_problem() { Role::Warning } else { Role::Muted };
         lines.extend(text::wrap(message, room.width).into_iter().take(2).map(|part| Strip::of(part, role)));
     }
