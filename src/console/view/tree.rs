@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        contexts::{as_of, is_stale},
+        contexts::{as_of, is_stale, is_unknown},
         standing,
         state::{Pane, State},
         text,
@@ -138,7 +138,11 @@ fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -
             let counts = &state.snapshot.counts;
             let desired: usize = state.snapshot.clusters.iter().map(|c| c.desired).sum();
             name(&mut strip, 0, branch(open), &state.title(), Role::Title, columns);
-            numbers(&mut strip, &ratio(counts.of(MachineState::Ready), desired), "", columns);
+            let ready = match is_unknown(&state.snapshot, None) {
+                true => "?".to_owned(),
+                false => ratio(counts.of(MachineState::Ready), desired),
+            };
+            numbers(&mut strip, &ready, "", columns);
             match contexts::out_of_reach(glyphs, &state.snapshot) {
                 // Where not all have answered, nothing wrong is not all well.
                 Some(words) if Health::ALL.iter().all(|h| !h.is_problem() || counts.health(*h) == 0) => {
