@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::{mistake::Mistake, theme::Role};
+use super::{mistake::Mistake, nearest::nearest, theme::Role};
 
 /// Most of them: each has watches of its own.
 const MOST: usize = 32;
@@ -71,6 +71,12 @@ impl Accent {
     }
 }
 
+/// Any tag is a word of the user's own but this one: written wrongly, what it protects would be open without a word.
+fn is_nearly_production(tag: &str) -> bool {
+    let is_short = tag.eq_ignore_ascii_case("prod");
+    !tag.eq_ignore_ascii_case(PRODUCTION) && (is_short || nearest(tag, [PRODUCTION]).is_some())
+}
+
 /// What no parser sees: names that are missing or there twice, and too many of them.
 pub(super) fn check(contexts: &[ContextSettings], text: &str, file: &Path) -> Vec<Mistake> {
     let mut mistakes = Vec::new();
@@ -86,6 +92,10 @@ pub(super) fn check(contexts: &[ContextSettings], text: &str, file: &Path) -> Ve
             say(format!("entry {} of contexts has no name: that of a context of the kubeconfig", at + 1));
         } else if contexts[..at].iter().any(|before| before.name == context.name) {
             say(format!("contexts has `{}` twice", context.name));
+        }
+        for tag in context.tags.iter().filter(|tag| is_nearly_production(tag)) {
+            let name = &context.name;
+            say(format!("the tag `{tag}` of `{name}` protects nothing: did you mean `{PRODUCTION}`?"));
         }
     }
     mistakes

@@ -45,6 +45,14 @@ fn every_mistake_has_its_sentence() {
             ("contexts:\n- name: \'\'\n", "1:1: entry 1 of contexts has no name: that of a context of the kubeconfig"),
             ("contexts:\n- tags: [production]\n", "2:3: the key `name` is missing"),
             (
+                "theme: dark\ncontexts:\n- {name: a, tags: [eu, prodution]}\n",
+                "2:1: the tag `prodution` of `a` protects nothing: did you mean `production`?",
+            ),
+            (
+                "contexts:\n- {name: a, tags: [prod]}\n",
+                "1:1: the tag `prod` of `a` protects nothing: did you mean `production`?",
+            ),
+            (
                 "contexts:\n- {name: a, accent: pink}\n",
                 "2:21: `pink` cannot stand here; allowed: red, orange, yellow, green, blue, purple, gray",
             ),
