@@ -37,6 +37,13 @@ async fn kubelets(world: &World) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dry_run_shows_the_steps_and_the_diff() {
     let (world, door) = stage().await;
+    // What is seen of budgets comes by itself, soon after the cluster is there; from then on the plan says what is missing.
+    let clusters: kube::Api<quarterdeck::api::Cluster> = world.api();
+    let is_seen = async || {
+        let cluster = clusters.get_opt("blue").await.expect("an answer");
+        cluster.and_then(|cluster| cluster.status).is_some_and(|status| status.disruption.is_some())
+    };
+    world.until("budgets were looked at", is_seen).await;
     let member = world.machines().await.into_iter().find(|m| m.spec.claim_ref.is_some()).expect("a member").name_any();
     insta::assert_snapshot!("upgrade_cluster", dry_run(&door, "upgrade blue 1.34.3").await);
     insta::assert_snapshot!("upgrade_pool", dry_run(&door, "upgrade blue/pool v1.34.3 --reason CHG-1").await);
