@@ -2,14 +2,19 @@
 
 use ratatui::style::Color;
 
-/// Of the light that a colour gives, from 0 to 1: its relative luminance.
-fn luminance(color: Color) -> f64 {
-    let Color::Rgb(r, g, b) = color else { panic!("{color:?} is not of the theme's own") };
-    let linear = |part: u8| {
+/// The light of its red, green and blue, each from 0 to 1.
+pub fn linear(color: Color) -> [f64; 3] {
+    let Color::Rgb(red, green, blue) = color else { panic!("{color:?} is not of the theme's own") };
+    [red, green, blue].map(|part| {
         let part = f64::from(part) / 255.0;
         if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
-    };
-    0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)
+    })
+}
+
+/// Of the light that a colour gives, from 0 to 1: its relative luminance.
+fn luminance(color: Color) -> f64 {
+    let [red, green, blue] = linear(color);
+    0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
 /// From 1, the same, to 21, black on white.

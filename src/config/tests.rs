@@ -2,6 +2,7 @@
 
 mod changed;
 mod mistakes;
+mod vision;
 
 use ratatui::style::Color;
 
