@@ -16,6 +16,7 @@ mod inventory;
 mod kubernetes;
 pub mod listen;
 mod machine;
+mod quote;
 mod redact;
 mod report;
 mod script;

@@ -169,6 +169,9 @@ fn needs_lab_a_full_disk_stops_its_machine_and_says_so() {
     for machine in ["m2", "m3"] {
         ended.assert_failed(machine, "Exit", &["o space left on"]);
     }
+    // What apt says last stands on the disk that was full by then.
+    let is_last = |line: &&str| line.contains("Sub-process /usr/bin/dpkg returned an error");
+    assert!(ended.lines("m3").iter().any(is_last), "{:#?}", ended.lines("m3"));
     assert_eq!(ended.machine("m4")["outcome"], "done");
     assert_eq!(ended.machine("m2")["changes"], 0);
 

@@ -1,6 +1,5 @@
 //! One attempt at one step, over as many connections as it takes: a lost connection costs nothing but time.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +9,7 @@ use super::backoff::random_pause;
 use super::event::{Event, Kind};
 use super::listen::{Heard, Listener};
 use super::machine::Worker;
+use super::quote::Quote;
 use super::script::{self, Scripts, StateDirectory};
 use super::transport::Answer;
 use crate::api::FailureClass;
@@ -20,8 +20,6 @@ use crate::ssh::Output;
 const MOST_LOSSES: u32 = 50;
 /// Statuses of a follower that could not make its folders, or whose job took no claim: asking again is of no use.
 const COULD_NOT_BEGIN: [i32; 2] = [73, 74];
-/// Lines of output that a failure quotes.
-const QUOTED: usize = 3;
 
 /// A step as it is to be done on one machine.
 pub struct Order<'a> {
@@ -49,10 +47,10 @@ pub struct Trouble {
     pub message: String,
 }
 
-/// The end of an attempt, and its last lines.
+/// The end of an attempt, and what of its output says why.
 pub struct Ending {
     pub end: End,
-    pub tail: String,
+    pub said: String,
 }
 
 impl Ending {
@@ -94,7 +92,7 @@ impl Elevation {
 struct Session<'a> {
     order: &'a Order<'a>,
     listener: Listener,
-    tail: VecDeque<String>,
+    quote: Quote,
     started: bool,
     progress: bool,
 }
@@ -105,7 +103,7 @@ impl Worker {
         let mut session = Session {
             order,
             listener: Listener::new(order.header.nonce.clone()),
-            tail: VecDeque::with_capacity(QUOTED),
+            quote: Quote::default(),
             started: false,
             progress: false,
         };
@@ -116,7 +114,7 @@ impl Worker {
         loop {
             self.connect().await?;
             match timeout_at(deadline, self.ask(&mut session)).await {
-                Ok(Course::End(end)) => return Ok(Ending { end, tail: Vec::from(session.tail).join(" / ") }),
+                Ok(Course::End(end)) => return Ok(Ending { end, said: session.quote.to_string() }),
                 Ok(Course::Broken(trouble)) => return Err(trouble),
                 Ok(Course::Lost(reason)) => {
                     losses = if std::mem::take(&mut session.progress) { 1 } else { losses + 1 };
@@ -198,12 +196,7 @@ impl Worker {
             Heard::Line(_) if session.order.scripts.secret => session.progress = true,
             Heard::Line(line) => {
                 session.progress = true;
-                if !line.trim().is_empty() {
-                    if session.tail.len() == QUOTED {
-                        session.tail.pop_front();
-                    }
-                    session.tail.push_back(line.chars().take(300).collect());
-                }
+                session.quote.add(&line);
                 self.step_event(session.order, |event| {
                     event.event = Kind::Output;
                     event.line = Some(line);

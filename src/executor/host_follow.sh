@@ -51,6 +51,20 @@ qd_copy() {
   qd_offset=$((qd_size))
 }
 
+# KiB that are free where the records are; a big number where nobody knows.
+qd_look_for_room() {
+  qd_room=$(df -Pk "$qd_dir" 2> /dev/null | { read -r qd_line; read -r qd_line qd_line qd_line qd_room qd_line; echo "$qd_room"; })
+  case $qd_room in '' | *[!0-9]*) qd_room=999999 ;; esac
+}
+
+# On a full disk the output is cut off as well, and what it says last is not why the step failed.
+qd_look_at_disk() {
+  case $qd_outcome in done | skipped | fenced) return 0 ;; esac
+  qd_look_for_room
+  [ "$qd_room" -ge 1024 ] ||
+    printf '\nno space left on device: %s KiB are free on the disk of %s, and lines may be missing here\n' "$qd_room" "$qd_dir"
+}
+
 # Follows the newest job; ends the script with its result, or returns if it is gone without one.
 qd_follow() {
   qd_nap=0.02
@@ -58,6 +72,7 @@ qd_follow() {
     if [ -f "$qd_dir/result.$qd_g" ]; then
       qd_copy last
       read -r qd_outcome qd_status < "$qd_dir/result.$qd_g"
+      qd_look_at_disk
       qd_end "$qd_outcome" "$qd_status" "$1"
     fi
     qd_copy more
@@ -69,7 +84,7 @@ qd_follow() {
 
 # A job without a claim: no room for one is the usual reason.
 qd_not_begun() {
-  qd_room=$(df -Pk "$qd_dir" 2> /dev/null | { read -r qd_line; read -r qd_line qd_line qd_line qd_room qd_line; echo "$qd_room"; })
+  qd_look_for_room
   case $qd_room in
     0) echo "the job did not start: no space left on the disk of $qd_dir" >&2 ;;
     *) echo "the job did not start: see that setsid is there and that $qd_dir can be written" >&2 ;;

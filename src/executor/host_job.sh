@@ -21,6 +21,8 @@ qd_watch() {
 
 qd_finish() {
   qd_outcome=$1 qd_status=$2
+  # What was kept and not used is given back, to the result first of all.
+  [ "$qd_kept" = no ] || truncate -c -s +0 "$qd_output" 2> /dev/null
   # After a timeout the watchdog has more to do: what ignored TERM gets KILL.
   [ -f "$qd_dir/late.$qd_g" ] || kill "$qd_watchdog" 2> /dev/null
   if [ -f "$qd_dir/late.$qd_g" ] && [ "$qd_outcome" != done ] && [ "$qd_outcome" != skipped ]; then
@@ -50,6 +52,9 @@ qd_part() {
 qd_stat $$
 ln -s "$$:$qd_born:$qd_boot:$qd_run:$qd_attempt:$qd_digest:$qd_asked" "$qd_dir/claim.$qd_g" 2> /dev/null || exit 0
 exec > "$qd_output" 2>&1
+# Room for the lines that say that the disk is full: else they are the first that are lost.
+qd_kept=no
+[ "$qd_output" = /dev/null ] || { fallocate -n -l 262144 "$qd_output" 2> /dev/null && qd_kept=yes; }
 qd_from=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 qd_watch < /dev/null > /dev/null 2>&1 &
 qd_watchdog=$!

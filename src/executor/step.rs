@@ -140,7 +140,7 @@ impl Worker {
 
 /// What an outcome means, in words; nothing where it is well.
 fn judge(ending: &Ending, step: &Step) -> Option<Trouble> {
-    let said = if ending.tail.is_empty() { String::new() } else { format!(": {}", ending.tail) };
+    let said = if ending.said.is_empty() { String::new() } else { format!(": {}", ending.said) };
     let (class, message) = match ending.end.outcome {
         Outcome::Done | Outcome::Skipped => return None,
         Outcome::Failed => (FailureClass::Exit, format!("it ended with status {}{said}", ending.end.status)),

@@ -133,8 +133,15 @@ impl Ended {
         let event = self.machine(name);
         assert_eq!((&event["outcome"], &event["class"]), (&"failed".into(), &class.into()), "{event:#}");
         for word in words {
-            assert!(event["message"].as_str().is_some_and(|message| message.contains(word)), "{word} in {event:#}");
+            let is_said = event["message"].as_str().is_some_and(|message| message.contains(word));
+            assert!(is_said, "{word} in {event:#}, which said {:#?}", self.lines(name));
         }
+    }
+
+    /// What the steps of a machine said.
+    pub fn lines(&self, machine: &str) -> Vec<&str> {
+        let of = self.events.iter().filter(|event| event["event"] == "output" && event["machine"] == machine);
+        of.filter_map(|event| event["line"].as_str()).collect()
     }
 
     /// How many steps ran, as opposed to those whose receipt spoke.
