@@ -6,6 +6,7 @@ type Triple = [f64; 3];
 
 /// By kind of colour vision, on linear RGB: Machado, Oliveira and Fernandes, "A Physiologically-based Model for Simulation
 /// of Color Vision Deficiency" (2009), table 1, severity 1.
+#[expect(clippy::unreadable_literal, reason = "as they stand in the table")]
 const SEEN: [(&str, [Triple; 3]); 4] = [
     ("all cones", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
     ("no red", [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
@@ -19,6 +20,7 @@ fn times(matrix: [Triple; 3], column: Triple) -> Triple {
 }
 
 /// CIELAB under the white of sRGB.
+#[expect(clippy::unreadable_literal, reason = "as they stand in the standard")]
 fn lab(linear: Triple) -> Triple {
     let xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]];
     let [x, y, z] = times(xyz, linear.map(|part| part.clamp(0.0, 1.0)));
