@@ -80,6 +80,19 @@ impl Guard {
         }
     }
 
+    /// One more line on the screen that is not ours, and keys one by one.
+    pub fn say_and_listen(&self, line: &str) -> io::Result<()> {
+        let mut out = io::stdout();
+        writeln!(out, "\n{line}")?;
+        out.flush()?;
+        terminal::enable_raw_mode()
+    }
+
+    pub fn listen_no_more(&self) {
+        // Nothing more can be done if the terminal is gone.
+        let _ = terminal::disable_raw_mode();
+    }
+
     /// Gives the terminal back and stops the process as Ctrl-Z does; returns when it is resumed.
     pub fn suspend(&self) -> io::Result<()> {
         restore();

@@ -83,6 +83,24 @@ fn demo_with(folder: &Path, script: &str) -> Terminal {
 }
 
 #[test]
+fn why_a_session_failed_stays_until_it_was_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut terminal = demo_with(folder.path(), "stty raw -echo; echo 'Host key verification failed.'; exit 255");
+    terminal.sees("enter goes back");
+    terminal.sees("Host key verification failed.");
+    // No other key ends it: it may have been meant for the session.
+    terminal.press("q");
+    std::thread::sleep(BEFORE_A_DIALOG);
+    terminal.sees("enter goes back");
+    terminal.press("\r");
+    terminal.sees("ended with status 255: `ssh` has said why, or the line broke");
+    std::thread::sleep(BEFORE_A_DIALOG);
+    terminal.press(CTRL_C);
+    assert_eq!(terminal.ends(), 0);
+    assert!(terminal.is_restored());
+}
+
+#[test]
 fn what_a_session_leaves_behind_is_set_right() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut terminal = demo_with(folder.path(), "stty raw -echo; exit 3");

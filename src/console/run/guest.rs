@@ -1,12 +1,14 @@
 //! Gives the terminal to somebody else, and takes it back.
 
-use super::{Keys, Loop, Signals};
+use super::{Keys, Loop, Said, Signals};
 use crate::console::{
     custom::Run,
     hosts::Way,
     message::{Event, Ran},
     visit,
 };
+use crossterm::event::{Event as Input, KeyCode, KeyEventKind};
+use futures::StreamExt;
 use std::io::{self, Write};
 
 /// Whom the terminal is given to.
@@ -18,7 +20,18 @@ pub enum Guest {
     Program(Run),
 }
 
+/// What `ssh` ends with when it is the one that failed, and not what ran on the host (ssh(1), EXIT STATUS).
+const SSH_FAILED: i32 = 255;
+
 impl Guest {
+    /// Whether what it said last is to be read before the screen is ours again: it is the reason.
+    fn has_to_be_read(&self, outcome: &Result<i32, String>) -> bool {
+        match self {
+            Self::Host(_) => *outcome == Ok(SSH_FAILED),
+            Self::Program(_) => outcome.as_ref().is_ok_and(|status| *status != 0),
+        }
+    }
+
     /// What is said when it has gone.
     fn left(&self, outcome: Result<i32, String>) -> Event {
         match self {
@@ -62,14 +75,43 @@ impl<W: Write> Loop<W> {
                 }
                 ended = outcome.is_none();
                 signals.session_is_over();
+                input.take_up();
+                let outcome = outcome.unwrap_or(Ok(0));
+                if let Some(guard) = self.guard.as_ref().filter(|_| !ended && guest.has_to_be_read(&outcome)) {
+                    let status = outcome.as_ref().copied().unwrap_or_default();
+                    let line = format!("quarterdeck: {subject} ended with status {status}; enter goes back");
+                    guard.say_and_listen(&line)?;
+                    ended = !enter_was_pressed(input, signals).await;
+                    guard.listen_no_more();
+                }
                 if !ended {
                     self.take_terminal()?;
                 }
-                input.take_up();
-                outcome.unwrap_or(Ok(0))
+                outcome
             }
         };
         self.take(guest.left(outcome))?;
         Ok(!ended)
+    }
+}
+
+/// Waits for the key that goes back; false if we are to end meanwhile.
+async fn enter_was_pressed(input: &mut impl Keys, signals: &mut Signals) -> bool {
+    loop {
+        tokio::select! {
+            said = signals.next() => if matches!(said, Said::End) {
+                return false;
+            },
+            key = input.next() => match key {
+                Some(Ok(Input::Key(key))) if key.kind != KeyEventKind::Release => {
+                    if matches!(key.code, KeyCode::Enter | KeyCode::Esc) {
+                        return true;
+                    }
+                }
+                Some(Ok(_)) => {}
+                // A terminal that is gone is found to be by whoever reads it next.
+                Some(Err(_)) | None => return true,
+            }
+        }
     }
 }
