@@ -44,13 +44,18 @@ ctr --namespace k8s.io run --rm --runc-systemd-cgroup --cgroup system.slice:lab:
 fn saw_line(executor: &mut Executor, machine: &str, words: &str) {
     let is =
         |event: &Value| event["machine"] == machine && event["line"].as_str().is_some_and(|line| line.contains(words));
-    assert!(executor.saw(is), "{machine} never said {words:?}");
+    assert!(executor.has_said(is), "{machine} never said {words:?}");
 }
 
 /// How the asking for a step began, time after time.
 fn starts(ended: &Ended, machine: &str, step: &str) -> Vec<String> {
     let of = |event: &&Value| event["event"] == "step-started" && event["machine"] == machine && event["step"] == step;
     ended.events.iter().filter(of).map(|event| event["start"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// How often the installation began, whoever picked it up after that.
+fn begun(ended: &Ended, machine: &str) -> usize {
+    starts(ended, machine, INSTALL).iter().filter(|start| *start == "fresh").count()
 }
 
 fn assert_done(ended: &Ended) {
@@ -119,7 +124,7 @@ fn needs_lab_cables_are_pulled_within_a_step_and_it_goes_on() {
     assert!(executor.saw(|event| unpacking(event) && event["machine"] != first.as_str()));
     lab.run("cut", &["bastion"]);
     // Longer than it takes to give a connection up.
-    thread::sleep(Duration::from_secs(6));
+    thread::sleep(Duration::from_secs(12));
     lab.run("cut", &["--undo", "bastion"]);
     lab.run("cut", &["--undo", &first]);
     let ended = executor.finish();
@@ -150,8 +155,7 @@ fn needs_lab_machines_reboot_within_a_phase_and_it_is_brought_to_its_end() {
     let ended = executor.finish();
     assert_done(&ended);
     assert!(boots().iter().zip(&before).all(|(now, before)| now != before));
-    let again = starts(&ended, "m2", INSTALL);
-    assert_eq!(again, ["fresh", "fresh"], "what the power failure cut short was begun again");
+    assert_eq!(begun(&ended, "m2"), 2, "what the power failure cut short was begun again");
     assert_whole(&lab, "op-2", &["m2", "m3"]);
 }
 
@@ -198,7 +202,7 @@ fn needs_lab_somebody_else_installs_packages() {
     lab.run("lock-apt", &["--undo", "m2"]);
     let ended = executor.finish();
     ended.assert_failed_alone("m3", "Exit", &["held by process", "perl"]);
-    assert_eq!(starts(&ended, "m2", INSTALL), ["fresh"]);
+    assert_eq!(begun(&ended, "m2"), 1, "it is waited for");
     lab.run("lock-apt", &["--undo", "m3"]);
     job.run = 2;
     assert_done(&lab.carry_out(&job));
@@ -235,12 +239,10 @@ fn needs_lab_two_operators_at_once_do_it_once() {
     let both = [lab.start(&job), lab.start(&job)].map(Executor::finish);
     both.iter().for_each(assert_done);
     assert_eq!(installations(&lab, "m2"), "1");
-    let fresh = both.iter().flat_map(|ended| starts(ended, "m2", INSTALL)).filter(|start| start == "fresh").count();
-    assert!(fresh >= 1, "one of them began it");
 
     // A newer controller takes over within a step: the older one stops at the next, and the newer one ends it.
     let mut older = lab.start(&lab.job("op-1", &["m3"]));
-    saw_line(&mut older, "m3", UNPACKING);
+    assert!(older.has_said(|event| event["event"] == "step-started" && event["step"] == INSTALL));
     let mut job = lab.job("op-2", &["m3"]);
     job.fence = 2;
     let newer = lab.start(&job);
@@ -313,7 +315,7 @@ fn needs_lab_hosts_are_seen_as_they_are() {
     assert_eq!(looked_at(&lab).kubelet, Unit::Inactive);
     // etcd in a static pod is a process without a unit.
     lab.on("m1", "cp /bin/sleep /tmp/etcd && (setsid /tmp/etcd 300 > /dev/null 2>&1 < /dev/null &)");
-    assert_eq!(looked_at(&lab).etcd, Unit::Process);
+    assert_eq!(seen_once(&lab, |seen| seen.etcd == Unit::Process).etcd, Unit::Process);
     unit(&lab, "etcd", "ExecStart=/bin/sleep infinity", "systemctl start etcd");
     assert_eq!(looked_at(&lab).etcd, Unit::Active, "a unit goes before a process");
     lab.reinstall(&["m1"]);

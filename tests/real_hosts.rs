@@ -52,7 +52,7 @@ phases:
     timeoutSeconds: 60
     run: |
       echo long >> {{ state_directory }}/counter-{{ machine.name }}
-      for tick in 1 2 3 4 5 6; do echo "tick $tick"; sleep 0.25; done
+      for tick in 1 2 3 4 5 6; do echo "tick $tick"; sleep 0.5; done
       echo longer >> {{ state_directory }}/counter-{{ machine.name }}
   - name: maybe
     check: '[ ! -e {{ state_directory }}/broken-{{ machine.name }} ]'
@@ -132,7 +132,7 @@ impl Fleet {
                     port: Some(jump.port.into()),
                     ..JumpHost::default()
                 }],
-                keepalive_seconds: 1,
+                keepalive_seconds: 15,
                 max_handshakes: 8,
                 state_directory: lab.this_host().display().to_string(),
             },
@@ -191,7 +191,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 /// Reads until a machine's long step says so.
 fn saw_tick(executor: &mut Executor, at: usize, tick: u32) {
     let (machine, line) = (machine_name(at), format!("tick {tick}"));
-    assert!(executor.saw(|event| event["machine"] == machine.as_str() && event["line"] == line.as_str()));
+    assert!(executor.has_said(|event| event["machine"] == machine.as_str() && event["line"] == line.as_str()));
 }
 
 #[test]
@@ -255,7 +255,7 @@ fn needs_sshd_a_host_that_loses_its_power_is_not_trusted_to_have_done_it() {
     needs_sshd!("needs_sshd_a_host_that_loses_its_power_is_not_trusted_to_have_done_it");
     let mut fleet = Fleet::new(HOSTS);
     let mut executor = fleet.start();
-    saw_tick(&mut executor, 7, 3);
+    saw_tick(&mut executor, 7, 2);
     fleet.hosts[7].down();
     fleet.hosts[7].up();
     let ended = executor.finish();
@@ -334,15 +334,16 @@ fn needs_sshd_a_host_that_is_down_fails_alone() {
 #[test]
 fn needs_sshd_servers_that_refuse_are_asked_again() {
     needs_sshd!("needs_sshd_servers_that_refuse_are_asked_again");
-    let fleet = Fleet::with(HOSTS, &["MaxStartups 2:100:2", "LoginGraceTime 3"]);
-    // Strangers hold all places of two hosts and of the jump host until the grace time ends.
+    let fleet = Fleet::with(HOSTS, &["MaxStartups 2:100:2"]);
+    // Strangers hold all places of two hosts and of the jump host until somebody was refused.
     let busy = [&fleet.hosts[0], &fleet.hosts[4], &fleet.jump];
     let strangers: Vec<_> = busy.iter().flat_map(|host| [host; 2]).map(|host| host.stranger()).collect();
-    let ended = fleet.run();
-    assert_eq!(ended.code, Some(0), "{:#?}", ended.events.last());
-    assert!(busy.iter().any(|host| host.log().contains("MaxStartups")), "{}", fleet.jump.log());
-    fleet.assert_each_once(0..HOSTS);
+    let executor = fleet.start();
+    sshd::wait_for("a refusal", || fleet.jump.log().contains("MaxStartups"), || fleet.jump.log());
     drop(strangers);
+    let ended = executor.finish();
+    assert_eq!(ended.code, Some(0), "{:#?}", ended.events.last());
+    fleet.assert_each_once(0..HOSTS);
 }
 
 #[test]

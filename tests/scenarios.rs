@@ -19,7 +19,12 @@ use quarterdeck::api::{Cluster, ClusterDeployment, Machine, MachineState, NodePo
 const POOL: &str = "eu-west-1-general";
 
 async fn start(scenario: &str) -> Demo {
-    let demo = Demo::start(&["--scenario", scenario, "--speed", "40"]).await;
+    start_at(scenario, "40").await
+}
+
+/// Slower, where something holds only for a while.
+async fn start_at(scenario: &str, speed: &str) -> Demo {
+    let demo = Demo::start(&["--scenario", scenario, "--speed", speed]).await;
     assert_eq!(demo.ready["scenario"]["name"], scenario);
     until("it is announced among the events", || async {
         let events = demo.api::<Event>().list(&ListParams::default()).await.expect("events").items;
@@ -90,7 +95,7 @@ async fn blocked_drain() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn temporarily_blocked() {
-    let demo = start("temporarily-blocked").await;
+    let demo = start_at("temporarily-blocked", "15").await;
     let tenant = demo.tenant("eu-west-1").await;
     until("one of eight is not ready", || async { budget(&tenant, "shop", "cart").await == "7/7 allows 0" }).await;
     until("the pool is to be replaced", || async { pool(&demo).await.spec.rollout.after.is_some() }).await;
@@ -198,7 +203,8 @@ async fn slow_host() {
     let mut times: Vec<f64> = demo.machines().await.iter().map(took).filter(|t| *t > 0.0).collect();
     times.sort_by(f64::total_cmp);
     assert_eq!(times.len(), 6, "{times:?}");
-    assert!(times[5] > 2.5 * times[0], "some take much longer than others: {times:?}");
+    // What everything takes on this machine is in both of them.
+    assert!(times[5] - times[0] > 4.0, "some take much longer than others: {times:?}");
     demo.end();
 }
 

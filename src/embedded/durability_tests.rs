@@ -20,7 +20,7 @@ const CHILD: &str = "QUARTERDECK_TEST_WRITER";
 fn open(directory: &Path) -> ApiServer {
     let directory = Some(directory.to_owned());
     // The file is let go a moment after the last client.
-    for _ in 0..100 {
+    for _ in 0..1000 {
         match ApiServer::open(Options { directory: directory.clone(), ..Options::default() }) {
             Ok(server) => return server,
             Err(_) => std::thread::sleep(Duration::from_millis(20)),

@@ -43,7 +43,7 @@ fn config_map(name: &str, owners: &[&DynamicObject], blocking: bool) -> Value {
 /// Waits until the names that are left are these.
 async fn settles(api: &Api<DynamicObject>, expected: &str) {
     let mut left = String::new();
-    for _ in 0..100 {
+    for _ in 0..1000 {
         let list = api.list(&kube::api::ListParams::default()).await.expect("listed");
         let names: Vec<String> = list.items.into_iter().filter_map(|object| object.metadata.name).collect();
         left = names.join(" ");
@@ -156,7 +156,7 @@ async fn evictions_ask_the_budget() {
     assert_eq!(evict(&client, "a", Some("other")).await.trim(), "409");
     assert_eq!(evict(&client, "a", None).await, "evicted");
     assert_eq!(evict(&client, "b", None).await, "429 DisruptionBudget");
-    for _ in 0..100 {
+    for _ in 0..1000 {
         let status = budgets.get("two").await.expect("it is there").data["status"].clone();
         if status["currentHealthy"] == 2 && status["disruptionsAllowed"] == 0 {
             break;

@@ -112,7 +112,7 @@ async fn a_watch_goes_on_where_the_list_ended() {
     let api = machines(&client);
     let list = api.list(&ListParams::default()).await.expect("listed");
     let from = list.metadata.resource_version.expect("a list has one");
-    let params = WatchParams::default().labels("app=x").timeout(2);
+    let params = WatchParams::default().labels("app=x").timeout(10);
     let mut stream = api.watch(&params, &from).await.expect("watching").boxed();
     let mut labelled = machine("a");
     labelled.labels_mut().insert("app".to_owned(), "x".to_owned());
@@ -207,7 +207,7 @@ async fn a_namespace_takes_its_content_along() {
     namespaces.create(&PostParams::default(), &typed(json!({"metadata": {"name": "n"}}))).await.expect("created");
     maps.create(&PostParams::default(), &map).await.expect("created");
     namespaces.delete("n", &DeleteParams::default()).await.expect("marked");
-    for _ in 0..100 {
+    for _ in 0..1000 {
         if namespaces.get_opt("n").await.expect("read").is_none() {
             return assert!(maps.get_opt("c").await.expect("read").is_none());
         }

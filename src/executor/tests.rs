@@ -206,7 +206,7 @@ async fn what_only_looks_looks_again_each_time_it_is_asked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_that_lost_its_connection_is_picked_up() {
-    let bench = Bench::new("- {name: s, verify: 'echo looked >> $T; echo one; sleep 1.5; echo two'}");
+    let bench = Bench::new("- {name: s, verify: 'echo looked >> $T; echo one; sleep 3; echo two'}");
     let (_, summary) = tokio::join!(
         async {
             bench.until_trace("looked\n").await;
@@ -270,7 +270,7 @@ async fn a_step_that_takes_too_long_is_ended_with_all_that_it_started() {
     assert!(!command.contains("77"), "{child} lives: {command}");
 }
 
-const SLOW: &str = "- {name: s, once: true, run: 'echo begun >> $T; echo one; sleep 1.5; echo two; echo ended >> $T'}";
+const SLOW: &str = "- {name: s, once: true, run: 'echo begun >> $T; echo one; sleep 3; echo two; echo ended >> $T'}";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_is_picked_up_where_it_was() {
@@ -337,7 +337,7 @@ async fn a_killed_job_is_unknown_for_once_steps_until_a_person_asks_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_job_of_a_repeatable_step_looks_first_and_goes_on() {
-    let steps = "- {name: s, check: 'grep -q ended $T', run: 'echo begun >> $T; sleep 0.7; echo ended >> $T'}";
+    let steps = "- {name: s, check: 'grep -q ended $T', run: 'echo begun >> $T; sleep 2; echo ended >> $T'}";
     let bench = Bench::new(steps);
     let (_, summary) = tokio::join!(
         async {

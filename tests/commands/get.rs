@@ -59,6 +59,7 @@ async fn a_pool_shows_the_version_of_its_nodes() {
     assert!(out.lines().nth(1).is_some_and(|l| l.contains("  1.34.2  ")), "that of its cluster: {out}");
     door.check("get pools version:1.34 -o name", 0, "pool/blue-pool").await;
     let deployments: kube::Api<quarterdeck::api::ClusterDeployment> = world.api();
+    world.executor.held.store(true, std::sync::atomic::Ordering::SeqCst);
     let newer = kube::api::Patch::Merge(json!({"spec": {"version": "1.35.0"}}));
     deployments.patch("blue", &kube::api::PatchParams::default(), &newer).await.expect("patched");
     world.until("it is being rolled out", async || world.condition("RollingOut").await.0 == "True").await;

@@ -214,6 +214,8 @@ async fn a_rollout_is_held_aborted_and_rolled_back() {
     world.executor.held.store(true, std::sync::atomic::Ordering::SeqCst);
     door.check("upgrade blue/pool 1.34.3 --yes", 0, "quarterdeck get pools -w").await;
     world.until("it has begun", async || world.condition("RollingOut").await.0 == "True").await;
+    let is_counted = async || world.pool().await.status.is_some_and(|status| status.updated_replicas == 1);
+    world.until("the first one is counted", is_counted).await;
     let (code, out, _) = door.run("get pools").await;
     assert!(code == 0 && out.contains("UPDATED") && out.contains("RollingOut") && out.contains("  1/3  "), "{out}");
     door.check("upgrade blue/pool 1.34.4 --yes", 6, "is being rolled out to 1.34.3 already (3 machines left)").await;

@@ -38,6 +38,6 @@ async fn who_is_in_quarantine_comes_last_and_the_pool_is_not_done_before() {
     world.settled(3).await;
     world.until("it is over", async || world.condition("UpToDate").await.0 == "True").await;
     world.until("it is free", async || world.count(MachineState::Idle).await == 2).await;
-    assert_eq!(world.condition("RollingOut").await.0, "False");
+    world.until("and it says so", async || world.condition("RollingOut").await.0 == "False").await;
     assert!(world.executor.resets.lock().unwrap().values().all(|n| *n == 1));
 }

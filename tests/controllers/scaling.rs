@@ -63,7 +63,13 @@ async fn at_rest_nothing_is_written() {
         cluster.and_then(|c| c.status).is_some_and(|s| s.disruption.is_some())
     };
     world.until("its budgets are counted", counted).await;
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    // Who writes last is chance; once it is quiet it has to stay so.
+    let for_a_while = async |seconds: u64| {
+        let before = world.writes.load(Ordering::SeqCst);
+        tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+        world.writes.load(Ordering::SeqCst) == before
+    };
+    world.until("it comes to rest", async || for_a_while(2).await).await;
     let before = world.writes.load(Ordering::SeqCst);
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     assert_eq!(world.writes.load(Ordering::SeqCst), before);

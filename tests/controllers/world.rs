@@ -280,11 +280,11 @@ impl World {
     }
 
     pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(40);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
         while !holds().await {
             if tokio::time::Instant::now() > deadline {
                 self.dump().await;
-                panic!("not within 40 s: {what}");
+                panic!("not within 120 s: {what}");
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

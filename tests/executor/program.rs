@@ -88,6 +88,11 @@ impl Executor {
         }
     }
 
+    /// Whether an event that was read is this one, or one that is still to come; `false` if the program ended before.
+    pub fn has_said(&mut self, is: impl Fn(&Value) -> bool) -> bool {
+        self.seen.iter().any(&is) || self.saw(is)
+    }
+
     /// The event that was read last.
     pub fn last(&self) -> &Value {
         self.seen.last().expect("something was read")

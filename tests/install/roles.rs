@@ -235,10 +235,14 @@ async fn needs_real_api_server_where_viewers_look_and_operators_act() {
     real.person("operator", OPERATOR_ROLE, &fleet).await;
 
     // The console's read model, complete and without a complaint.
-    let watching = record.of(real.client_of(&fleet, "viewer").await);
+    let viewer = real.client_of(&fleet, "viewer").await;
+    let its_pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(viewer.clone(), &fleet);
+    // The server hears of a binding as everybody does: a moment later.
+    world.until("the role counts", async || its_pods.list(&ListParams::default()).await.is_ok()).await;
+    let watching = record.of(viewer);
     let mut feed = fleet::watch(&watching, &fleet);
     let complete = feed.wait_for(|snapshot| snapshot.complete && snapshot.clusters.len() == 1);
-    tokio::time::timeout(Duration::from_secs(20), complete).await.expect("it sees everything");
+    tokio::time::timeout(Duration::from_secs(60), complete).await.expect("it sees everything");
     let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(watching, &fleet);
     pods.list(&ListParams::default()).await.expect("pods of Jobs, for their logs");
     let missing = pods.logs("not-there", &kube::api::LogParams::default()).await.expect_err("there is none");

@@ -85,8 +85,9 @@ impl Kubelet {
             self.pods().create_subresource("binding", &name, &PostParams::default(), &binding).await;
         bound.expect("nobody else schedules");
         let (input, secrets) = self.volumes(&pod).await;
-        self.report(&name, "Running", json!({"running": {"startedAt": jiff::Timestamp::now()}})).await;
+        // Whoever reads that it runs may ask for its log at once.
         let log = File::create(self.folder.join(format!("{name}.log"))).expect("a file");
+        self.report(&name, "Running", json!({"running": {"startedAt": jiff::Timestamp::now()}})).await;
         let status = Command::new(env!("CARGO_BIN_EXE_quarterdeck"))
             .args(pod.spec.iter().flat_map(|spec| &spec.containers).flat_map(|c| c.args.iter().flatten()))
             .args(["--kubeconfig".as_ref(), self.kubeconfig.as_os_str()])

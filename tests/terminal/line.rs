@@ -25,7 +25,9 @@ pub struct Line {
 impl Line {
     /// To a server on a port of this machine.
     pub fn to(server: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        // While it is cut nobody else is given that port: not one of those that connections take (ip_local_port_range).
+        let mut ports = (20_000..32_000).step_by(7).skip(std::process::id() as usize % 1_700);
+        let listener = ports.find_map(|port| TcpListener::bind(("127.0.0.1", port)).ok()).expect("a port");
         let port = listener.local_addr().expect("it has one").port();
         let line = Self { port, cut: Arc::default(), ends: Arc::default() };
         let (cut, ends) = (line.cut.clone(), line.ends.clone());
@@ -59,6 +61,10 @@ fn serve(listener: TcpListener, (port, server): (u16, u16), cut: &AtomicBool, en
             let far = TcpStream::connect(("127.0.0.1", server)).expect("the server is there");
             near.set_nonblocking(false).expect("it can be");
             let mut all = ends.lock().expect("no panic while it is held");
+            // It was cut while this one came in, and all that there were have been ended.
+            if cut.load(Ordering::SeqCst) {
+                continue;
+            }
             for (from, to) in [(&near, &far), (&far, &near)] {
                 let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
                 all.push(from.try_clone().expect("a handle"));

@@ -92,13 +92,19 @@ impl Terminal {
         let keys: Keys = Arc::new(Mutex::new(pair.master.take_writer().expect("a writer")));
         let answers = keys.clone();
         let reader = std::thread::spawn(move || {
-            let mut buffer = [0; 16 * 1024];
+            let (mut buffer, mut pending) = ([0; 16 * 1024], Vec::new());
             while let Ok(count @ 1..) = output.read(&mut buffer) {
                 if buffer[..count].windows(QUESTION.len()).any(|bytes| bytes == QUESTION) {
                     let _ = answers.lock().expect("no panic while it is held").write_all(ANSWER);
                 }
-                shown.lock().expect("no panic while it is held").process(&buffer[..count]);
+                pending.extend_from_slice(&buffer[..count]);
+                // What is drawn in one piece is seen in one piece, however it is read.
+                let last = |mark: &[u8]| pending.windows(mark.len()).rposition(|bytes| bytes == mark);
+                if last(b"\x1b[?2026h") <= last(b"\x1b[?2026l") {
+                    shown.lock().expect("no panic while it is held").process(&std::mem::take(&mut pending));
+                }
             }
+            shown.lock().expect("no panic while it is held").process(&pending);
         });
         Self { child, master: pair.master, keys, screen, reader, home }
     }

@@ -284,7 +284,7 @@ mod tests {
     #[tokio::test]
     async fn what_it_started_ends_with_it() {
         let script = "sleep 61 & echo $!; wait";
-        let (printed, how, _) = played(&["sh", "-c", script], 30, Some(Duration::from_millis(500))).await;
+        let (printed, how, _) = played(&["sh", "-c", script], 30, Some(Duration::from_secs(2))).await;
         assert_eq!(how, "stopped");
         let pid = printed.trim().parse::<i32>().expect("the number of a process");
         let is_gone = || {
