@@ -76,7 +76,10 @@ qd_follow() {
       qd_end "$qd_outcome" "$qd_status" "$1"
     fi
     qd_copy more
-    if ! qd_alive && [ ! -f "$qd_dir/result.$qd_g" ]; then return; fi
+    if ! qd_alive && [ ! -f "$qd_dir/result.$qd_g" ]; then
+      qd_copy more
+      return
+    fi
     sleep "$qd_nap" 2> /dev/null || sleep 1
     case $qd_nap in 0.02) qd_nap=0.05 ;; 0.05) qd_nap=0.1 ;; 0.1) qd_nap=0.2 ;; *) qd_nap=0.5 ;; esac
   done
@@ -85,10 +88,11 @@ qd_follow() {
 # A job without a claim: no room for one is the usual reason.
 qd_not_begun() {
   qd_look_for_room
-  case $qd_room in
-    0) echo "the job did not start: no space left on the disk of $qd_dir" >&2 ;;
-    *) echo "the job did not start: see that setsid is there and that $qd_dir can be written" >&2 ;;
-  esac
+  if [ "$qd_room" -lt 1024 ]; then
+    echo "the job did not start or could not say how it ended: no space left on the disk of $qd_dir ($qd_room KiB)" >&2
+  else
+    echo "the job did not start: see that setsid is there and that $qd_dir can be written" >&2
+  fi
   exit 74
 }
 
@@ -96,7 +100,11 @@ qd_not_begun() {
 qd_start() {
   qd_probe=$1
   qd_restarts=$((qd_restarts + 1))
-  if [ "$qd_restarts" -gt 3 ]; then qd_end unknown 0 false; fi
+  if [ "$qd_restarts" -gt 3 ]; then
+    qd_look_for_room
+    [ "$qd_room" -ge 1024 ] || qd_not_begun
+    qd_end unknown 0 false
+  fi
   qd_begin fresh
   qd_offset=0
   qd_g=$((qd_g + 1))

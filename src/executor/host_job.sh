@@ -34,7 +34,8 @@ qd_finish() {
         "$qd_outcome" > "$qd_dir/receipt.$qd_g" && mv "$qd_dir/receipt.$qd_g" "$qd_dir/receipt" || exit 1
       ;;
   esac
-  printf '%s %s\n' "$qd_outcome" "$qd_status" > "$qd_dir/new.$qd_g" && mv "$qd_dir/new.$qd_g" "$qd_dir/result.$qd_g"
+  # Not cut off first: what is kept for it would go.
+  printf '%s %s\n' "$qd_outcome" "$qd_status" 1<> "$qd_dir/new.$qd_g" && mv "$qd_dir/new.$qd_g" "$qd_dir/result.$qd_g"
   exit 0
 }
 
@@ -52,9 +53,10 @@ qd_part() {
 qd_stat $$
 ln -s "$$:$qd_born:$qd_boot:$qd_run:$qd_attempt:$qd_digest:$qd_asked" "$qd_dir/claim.$qd_g" 2> /dev/null || exit 0
 exec > "$qd_output" 2>&1
-# Room for the lines that say that the disk is full: else they are the first that are lost.
+# Room for the result, and for the lines that say that the disk is full: else they are the first that are lost.
 qd_kept=no
 [ "$qd_output" = /dev/null ] || { fallocate -n -l 262144 "$qd_output" 2> /dev/null && qd_kept=yes; }
+fallocate -n -l 64 "$qd_dir/new.$qd_g" 2> /dev/null
 qd_from=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 qd_watch < /dev/null > /dev/null 2>&1 &
 qd_watchdog=$!
