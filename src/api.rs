@@ -13,6 +13,7 @@ mod rollout;
 
 pub mod labels;
 pub mod look;
+pub mod merge_patch;
 
 pub use cluster::{Cluster, ClusterPhase, ClusterSpec, ClusterStatus, DeprecatedApi, NodeCounts};
 pub use cluster_deployment::{

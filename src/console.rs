@@ -13,6 +13,7 @@ mod columns;
 mod confirm;
 pub mod contexts;
 mod custom;
+mod edit;
 mod effects;
 mod export;
 mod failures;

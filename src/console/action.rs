@@ -66,6 +66,7 @@ pub enum Action {
     Audit,
     Describe,
     Diff,
+    Edit,
     Logs,
     AllLogs,
     Follow,

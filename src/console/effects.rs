@@ -202,7 +202,8 @@ impl Hands {
             | Effect::Redraw
             | Effect::Copy(_)
             | Effect::Theme(_)
-            | Effect::Visit(_) => {}
+            | Effect::Visit(_)
+            | Effect::Edit(_) => {}
         }
     }
 

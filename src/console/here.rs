@@ -175,7 +175,7 @@ fn beside(state: &State, own: &[Hint]) -> Here {
 /// On what is marked, and on what the cursor is on.
 fn row(state: &State) -> Here {
     let look: &[Action] = match sheet::about(state) {
-        Some(_) => &[Action::Yaml, Action::Describe, Action::Diff, Action::Audit, Action::Copy],
+        Some(_) => &[Action::Yaml, Action::Describe, Action::Diff, Action::Edit, Action::Audit, Action::Copy],
         None => &[Action::Audit, Action::Copy],
     };
     if state.blocked_drain().is_some() {
@@ -349,7 +349,10 @@ pub fn pager(pager: &Pager) -> Here {
         let hint = if pager.unfolded { "fold" } else { "managed" };
         first.push(Hint::Fixed("m", hint, "managedFields: who owns which fields, or one line for all"));
     }
-    let more = vec![Hint::Fixed("h l", "sideways", "to the side, where long lines are cut")];
+    let mut more = vec![Hint::Fixed("h l", "sideways", "to the side, where long lines are cut")];
+    if is_object {
+        more.push(Hint::Of(Action::Edit));
+    }
     Here { first, more }
 }
 

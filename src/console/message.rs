@@ -6,6 +6,7 @@ pub use order::{Change, Kind, Order, Target};
 
 use super::{
     custom::Run,
+    edit::Draft,
     hosts::{Answer, Way, journal::Entry},
     permissions::Answers,
     setup::Setup,
@@ -87,6 +88,11 @@ pub enum Event {
     Visited {
         name: Arc<str>,
         outcome: Result<i32, String>,
+    },
+    /// The text that came out of the editor, or why none did.
+    Edited {
+        draft: Box<Draft>,
+        outcome: Result<String, String>,
     },
     /// What the server says that the change would do.
     DryRun {
@@ -253,6 +259,8 @@ pub enum Effect {
     StopJournals,
     /// Give the terminal to the user's own `ssh` on this host, until it ends.
     Visit(Way),
+    /// Give the terminal to the user's own editor on this text, until it ends.
+    Edit(Box<Draft>),
     /// Write an export to a file that must not exist yet.
     Save {
         name: String,

@@ -183,6 +183,13 @@ impl State {
             | Action::DrainWait
             | Action::DrainSkip
             | Action::DrainForce => &[Need::PatchMachines],
+            Action::Edit => match self.subject() {
+                Subject::Cluster(_) => &[Need::PatchDeployments],
+                Subject::Pool(_) => &[Need::PatchPools],
+                Subject::Machine(_) => &[Need::PatchMachines],
+                Subject::Operation(_) => &[Need::PatchOperations],
+                _ => &[],
+            },
             Action::Pause => match self.subject() {
                 Subject::Operation(_) => &[Need::PatchOperations],
                 _ => &[Need::PatchPools],

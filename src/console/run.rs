@@ -3,6 +3,7 @@
 //! Input is drawn at once. Data marks the screen as dirty only if something visible changed, and is drawn at most so
 //! many times a second. At rest nothing is written and nothing wakes up but the clock.
 
+mod editor;
 mod guest;
 mod leaving;
 mod reload;
@@ -234,6 +235,7 @@ impl<W: Write> Loop<W> {
                         self.write_beside();
                     }
                     Effect::Visit(way) => self.visit = Some(Guest::Host(way)),
+                    Effect::Edit(draft) => self.visit = Some(Guest::Editor(draft)),
                     Effect::Run(run) if run.output == Output::Terminal => self.visit = Some(Guest::Program(run)),
                     Effect::Theme(name) => {
                         let event = Event::Themed(self.paint_with(name));

@@ -261,6 +261,8 @@ pub struct State {
     pub undo: Option<Undo>,
     /// Changes that are on their way, outside the scale dialog.
     pub tickets: u64,
+    /// What is read to be edited.
+    pub editing: Option<(u64, super::sheet::About)>,
     pub focused: bool,
     /// Nothing is drawn while the terminal is in the background, for it is far away; nearby it is drawn rarely.
     pub rests_behind: bool,
@@ -342,6 +344,7 @@ impl State {
             failures: Failures::default(),
             trends: Trends::default(),
             tickets: 0,
+            editing: None,
             undo: None,
             focused: true,
             rests_behind: false,

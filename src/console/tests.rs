@@ -25,6 +25,7 @@ mod desk;
 mod detail;
 mod docs;
 mod driver;
+mod edit;
 mod flows;
 mod help;
 mod hosts;

@@ -6,6 +6,7 @@ mod copy;
 mod custom;
 mod data;
 pub(super) mod dialog;
+mod edit;
 mod follow;
 mod help;
 mod hosts;
@@ -123,6 +124,7 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
             hosts::visited(state, &name, outcome);
             Vec::new()
         }
+        Event::Edited { draft, outcome } => edit::edited(state, &draft, outcome),
         Event::DryRun { ticket, outcome } => dialog::opinion(state, ticket, outcome),
         Event::Applied { ticket, outcome } => applied(state, ticket, outcome),
         Event::Reviewed(context, answers) => {
@@ -131,6 +133,9 @@ fn handle(state: &mut State, event: Event) -> Vec<Effect> {
         }
         Event::Printed { ticket, text } => custom::printed(state, ticket, &text),
         Event::Ended { ticket, ran } => custom::ended(state, ticket, ran),
+        Event::Read { ticket, outcome } if state.editing.as_ref().is_some_and(|(asked, _)| *asked == ticket) => {
+            edit::opened(state, outcome)
+        }
         Event::Read { ticket, outcome } => pager::answered(state, ticket, outcome),
         Event::Saved(Ok(path)) => tell(state, format!("written to {}", path.display())),
         Event::Themed(Ok(name)) => {
@@ -170,6 +175,7 @@ fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     if state.help.is_some() {
         return help::press(state, key);
     }
+    edit::give_up(state);
     let key = apart(state, key);
     match &state.overlay {
         Overlay::None => match meaning(state, chord) {
@@ -280,6 +286,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         DrainForce => return machine::choose(state, action, Choice::Force),
         DrainHint => machine::hint(state),
         Action::Audit => audit::open(state),
+        Action::Edit => return edit::begin(state, pager::under_cursor(state)),
         Action::Yaml => return pager::show(state, Form::Yaml),
         Action::Describe => return pager::show(state, Form::Describe),
         Action::Diff => return pager::show(state, Form::Diff),

@@ -5,9 +5,9 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use crate::api::{Cluster, DeprecatedApi, Disruption, Machine, NodeStatus, labels};
+use crate::api::{Cluster, DeprecatedApi, Disruption, Machine, NodeStatus, labels, merge_patch};
 
 use super::Error;
 
@@ -22,7 +22,7 @@ where
 {
     let before = serde_json::to_value(before).expect("a status serialises");
     let after = serde_json::to_value(after).expect("a status serialises");
-    let Some(changes) = difference(&before, &after) else { return Ok(false) };
+    let Some(changes) = merge_patch::difference(&before, &after) else { return Ok(false) };
     let patch = bound(object, json!({ "status": changes }));
     api.patch_status(&object.name_any(), &parameters(), &Patch::Merge(patch)).await?;
     Ok(true)
@@ -47,7 +47,7 @@ pub async fn node_again(api: &Api<Machine>, machine: &Machine, node: Option<&Nod
 /// Writes what a plan wants to know of a cluster, if it has changed: these parts of the status have one writer, too.
 pub async fn foreseen(api: &Api<Cluster>, cluster: &Cluster, before: &Foreseen, after: &Foreseen) -> Result<(), Error> {
     let value = |of: &Foreseen| serde_json::to_value(of).expect("a status serialises");
-    let Some(changes) = difference(&value(before), &value(after)) else { return Ok(()) };
+    let Some(changes) = merge_patch::difference(&value(before), &value(after)) else { return Ok(()) };
     let patch = json!({ "metadata": { "uid": cluster.metadata.uid }, "status": changes });
     api.patch_status(&cluster.name_any(), &parameters(), &Patch::Merge(patch)).await?;
     Ok(())
@@ -71,40 +71,4 @@ fn bound<K: Resource>(object: &K, mut patch: Value) -> Value {
     patch["metadata"]["uid"] = json!(object.meta().uid);
     patch["metadata"]["resourceVersion"] = json!(object.meta().resource_version);
     patch
-}
-
-/// The merge patch that makes `after` of `before`; `None` if they are equal.
-fn difference(before: &Value, after: &Value) -> Option<Value> {
-    let (Value::Object(old), Value::Object(new)) = (before, after) else {
-        return (before != after).then(|| after.clone());
-    };
-    let mut patch = Map::new();
-    for key in old.keys().filter(|k| !new.contains_key(*k)) {
-        patch.insert(key.clone(), Value::Null);
-    }
-    for (key, value) in new {
-        match old.get(key) {
-            Some(last) => patch.extend(difference(last, value).map(|d| (key.clone(), d))),
-            None => drop(patch.insert(key.clone(), value.clone())),
-        }
-    }
-    (!patch.is_empty()).then_some(Value::Object(patch))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(before: &str, after: &str, patch: Option<&str>) {
-        let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
-        assert_eq!(difference(&value(before), &value(after)), patch.map(value), "{before} to {after}");
-    }
-
-    #[test]
-    fn only_what_differs_is_written_and_nothing_if_nothing_does() {
-        check(r#"{"a":1,"b":[1]}"#, r#"{"a":1,"b":[1]}"#, None);
-        check(r#"{"a":1,"b":[1]}"#, r#"{"a":2,"b":[1]}"#, Some(r#"{"a":2}"#));
-        check(r#"{"a":1,"b":[1]}"#, r#"{"b":[1,2]}"#, Some(r#"{"a":null,"b":[1,2]}"#));
-        check(r#"{"a":{"x":1,"y":2}}"#, r#"{"a":{"x":1,"y":3},"c":0}"#, Some(r#"{"a":{"y":3},"c":0}"#));
-    }
 }

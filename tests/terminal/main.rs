@@ -2,6 +2,7 @@
 //! server, and with `QUARTERDECK_META=real` on the one that `QUARTERDECK_REAL_KUBECONFIG` names.
 
 mod blocked;
+mod editing;
 mod endurance;
 mod flows;
 mod hands;

@@ -1,8 +1,12 @@
 //! Gives the terminal to somebody else, and takes it back.
 
-use super::{Keys, Loop, Said, Signals};
+use super::{
+    Keys, Loop, Said, Signals,
+    editor::{self, File},
+};
 use crate::console::{
     custom::Run,
+    edit::Draft,
     hosts::Way,
     message::{Event, Ran},
     visit,
@@ -18,6 +22,8 @@ pub enum Guest {
     Host(Way),
     /// A program of the user's.
     Program(Run),
+    /// The user's editor.
+    Editor(Box<Draft>),
 }
 
 /// What `ssh` ends with when it is the one that failed, and not what ran on the host (ssh(1), EXIT STATUS).
@@ -29,12 +35,21 @@ impl Guest {
         match self {
             Self::Host(_) => *outcome == Ok(SSH_FAILED),
             Self::Program(_) => outcome.as_ref().is_ok_and(|status| *status != 0),
+            // Somebody who leaves it with an error does so on purpose.
+            Self::Editor(_) => false,
         }
     }
 
     /// What is said when it has gone.
-    fn left(&self, outcome: Result<i32, String>) -> Event {
+    fn left(&self, outcome: Result<i32, String>, file: Option<&File>) -> Event {
         match self {
+            Self::Editor(draft) => {
+                let outcome = outcome.and_then(|status| match (status, file) {
+                    (0, Some(file)) => file.read(),
+                    _ => Err(format!("the editor ended with status {status}")),
+                });
+                Event::Edited { draft: draft.clone(), outcome }
+            }
             Self::Host(way) => Event::Visited { name: way.name.clone(), outcome },
             Self::Program(run) => {
                 let (good, how) = match outcome {
@@ -56,9 +71,21 @@ impl<W: Write> Loop<W> {
         input: &mut impl Keys,
         signals: &mut Signals,
     ) -> io::Result<bool> {
+        let file = match guest {
+            Guest::Editor(draft) => Some(File::write(draft)),
+            Guest::Host(_) | Guest::Program(_) => None,
+        };
+        let (file, no_file) = match file.transpose() {
+            Ok(file) => (file, None),
+            Err(why) => (None, Some(why)),
+        };
         let (command, subject, advice) = match guest {
-            Guest::Host(way) => (self.hands.access.command_line(way), &*way.name, visit::SSH_IS_MISSING),
-            Guest::Program(run) => (Ok(run.argv.clone()), run.name.as_str(), "is it installed, and in PATH?"),
+            Guest::Host(way) => (self.hands.access.command_line(way), way.name.to_string(), visit::SSH_IS_MISSING),
+            Guest::Program(run) => (Ok(run.argv.clone()), run.name.clone(), "is it installed, and in PATH?"),
+            Guest::Editor(draft) => {
+                let words = file.as_ref().map_or_else(|| Err(no_file.unwrap_or_default()), File::command_line);
+                (words, draft.what(), editor::IS_MISSING)
+            }
         };
         let mut ended = false;
         let outcome = match command {
@@ -69,7 +96,7 @@ impl<W: Write> Loop<W> {
                 if let Some(guard) = &self.guard {
                     guard.release();
                 }
-                let outcome = visit::run(&words, subject, advice, signals).await;
+                let outcome = visit::run(&words, &subject, advice, signals).await;
                 if let Some(guard) = &self.guard {
                     guard.regain();
                 }
@@ -90,7 +117,7 @@ impl<W: Write> Loop<W> {
                 outcome
             }
         };
-        self.take(guest.left(outcome))?;
+        self.take(guest.left(outcome, file.as_ref()))?;
         Ok(!ended)
     }
 }

@@ -43,6 +43,7 @@ fn judge(effect: Effect) -> Result<Effect, Vec<Event>> {
             let outcome = Err(format!("{}: {}", way.name, no("visited")));
             vec![Event::Visited { name: way.name, outcome }]
         }
+        Effect::Edit(draft) => vec![Event::Edited { draft, outcome: Err(no("opened in an editor")) }],
         Effect::AskHosts { round, ways } => {
             let failed = |uid| Event::Host { round, uid, answer: Answer::Failed(no("asked")) };
             ways.into_iter().map(|way| failed(way.uid)).collect()

@@ -23,7 +23,7 @@ pub fn show(state: &mut State, form: Form) -> Vec<Effect> {
 }
 
 /// In the list of events, the object that an event is about.
-fn under_cursor(state: &State) -> Option<About> {
+pub(super) fn under_cursor(state: &State) -> Option<About> {
     if state.view != View::Events {
         return sheet::about(state);
     }
@@ -111,6 +111,11 @@ pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         }
         (KeyCode::Char('s'), _) if plain => {
             return vec![Effect::Save { name: pager.file.clone(), text: pager.text().to_owned() }];
+        }
+        (_, Some(Action::Edit)) => {
+            let Source::Object { about, .. } = &pager.source else { return Vec::new() };
+            let about = about.clone();
+            return super::edit::begin(state, Some(about));
         }
         (KeyCode::Char('h') | KeyCode::Left, _) if plain => pager.sideways(false),
         (KeyCode::Char('l') | KeyCode::Right, _) if plain => pager.sideways(true),
