@@ -220,7 +220,7 @@ pub fn merge(parts: Arc<[Part]>, before: &Snapshot) -> Snapshot {
     };
     Snapshot {
         generation: before.generation + 1,
-        complete: each().all(|s| s.complete || !matches!(s.connection.line, Line::Connecting)),
+        complete: each().all(|s| s.complete || s.connection.line.error().is_some()),
         connection: worst(each()),
         clusters: each().flat_map(|s| s.clusters.iter().cloned()).collect(),
         counts,
