@@ -398,3 +398,19 @@ fn what_is_typed_stays_in_sight_and_its_cursor_too() {
         assert_eq!((at.x, at.y), (59, 14), "{open}");
     }
 }
+
+#[test]
+fn a_pool_that_is_blocked_is_seen_on_every_row_above_it() {
+    let check = |phase: &str, expected: &str| {
+        let text = format!(
+            "cluster eu-1 version=1.34.2\n pool gpu replicas=4 phase={phase}\n machine eu-1-m1 Ready\n\
+             cluster eu-2 version=1.34.2\n pool gpu replicas=1\n machine eu-2-m1 Ready"
+        );
+        let shown = screen(&state(&text, (120, 40)));
+        let root = shown.lines().find(|line| line.contains("▾ demo")).unwrap_or_default();
+        assert!(root.contains(expected), "{phase}: {shown}");
+    };
+    check("Blocked", "▲ 1 cluster");
+    check("Degraded", "▲ 1 cluster");
+    check("Ready", "✔");
+}

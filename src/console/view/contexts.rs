@@ -128,7 +128,11 @@ pub fn row(strip: &mut Strip, pen: &Pen, state: &State, context: ContextId, open
     };
     tree::numbers(strip, &ready, "", columns);
     let mut words = line(glyphs, &here.connection, state.now);
-    for piece in [rest(state, context), needs_attention(glyphs, &here.counts)] {
+    let attention = match tree::beyond_machines(glyphs, &here.clusters, &here.counts) {
+        Some((words, health)) => Strip::of(format!(" {words}"), tree::role(health)),
+        None => needs_attention(glyphs, &here.counts),
+    };
+    for piece in [rest(state, context), attention] {
         if words.width() + piece.width() <= columns.state {
             words = words.append(piece);
         }
@@ -185,5 +189,6 @@ pub fn fingerprint(state: &State, context: ContextId, hash: &mut impl Hasher) {
     let Some(here) = state.snapshot.of(context) else { return };
     (here.connection.line.is_live(), here.connection.line.error(), here.clusters.len()).hash(hash);
     state.only_look_in(context).hash(hash);
+    tree::beyond_machines(state.glyphs, &here.clusters, &here.counts).map(|(words, _)| words).hash(hash);
     (Health::ALL.map(|health| here.counts.health(health)), here.counts.of(MachineState::Ready)).hash(hash);
 }

@@ -3,6 +3,7 @@
 use super::{
     super::{
         contexts::{as_of, is_stale, is_unknown},
+        glyphs::Glyphs,
         standing,
         state::{Pane, State},
         text,
@@ -100,7 +101,11 @@ pub fn fingerprint(state: &State, row: Option<Row>, hash: &mut impl Hasher) {
         counts.of(MachineState::Ready).hash(hash);
     };
     match row {
-        Row::Meta { .. } => contexts::out_of_reach(state.glyphs, &state.snapshot).hash(hash),
+        Row::Meta { .. } => {
+            contexts::out_of_reach(state.glyphs, &state.snapshot).hash(hash);
+            let beyond = beyond_machines(state.glyphs, &state.snapshot.clusters, &state.snapshot.counts);
+            beyond.map(|(words, _)| words).hash(hash);
+        }
         Row::Context { context, .. } => contexts::fingerprint(state, context, hash),
         Row::Cluster { node, .. } => {
             (&node.row.name, &node.row.version, node.health, node.desired).hash(hash);
@@ -148,7 +153,10 @@ fn strip(pen: &Pen, state: &State, row: Row, columns: Columns, selected: bool) -
                 Some(words) if Health::ALL.iter().all(|h| !h.is_problem() || counts.health(*h) == 0) => {
                     strip.push(text::cut(&words, columns.state), Role::Warning);
                 }
-                _ => summary(&mut strip, pen, counts, columns),
+                _ => match beyond_machines(pen.glyphs, &state.snapshot.clusters, counts) {
+                    Some((words, health)) => strip.push(text::cut(&words, columns.state), role(health)),
+                    None => summary(&mut strip, pen, counts, columns),
+                },
             }
         }
         Row::Context { context, open } => contexts::row(&mut strip, pen, state, context, open, columns),
@@ -245,6 +253,21 @@ fn summary(strip: &mut Strip, pen: &Pen, counts: &StateCounts, columns: Columns)
     }
 }
 
+/// How many clusters are worse off than any of their machines, and how bad that is: a pool that is blocked for want of
+/// machines has none that is ill.
+pub(super) fn beyond_machines(
+    glyphs: Glyphs,
+    clusters: &[std::sync::Arc<ClusterNode>],
+    counts: &StateCounts,
+) -> Option<(String, Health)> {
+    let worst = clusters.iter().map(|cluster| cluster.health).min()?;
+    if worst > Health::Moving || counts.worst() <= worst {
+        return None;
+    }
+    let count = clusters.iter().filter(|cluster| cluster.health == worst).count();
+    Some((format!("{} {}", glyphs.health(worst), text::plural(count, "cluster")), worst))
+}
+
 fn cluster(strip: &mut Strip, pen: &Pen, (node, depth): (&ClusterNode, usize), open: bool, columns: Columns) {
     let row = &node.row;
     name(strip, depth, pen.glyphs.branch(open), &row.name, Role::Text, columns);
@@ -259,6 +282,9 @@ fn cluster(strip: &mut Strip, pen: &Pen, (node, depth): (&ClusterNode, usize), o
         strip.push(text::cut(&format!("{} {why}", pen.glyphs.health(node.health)), columns.state), role(node.health));
     } else {
         summary(strip, pen, &node.counts, columns);
+        if node.counts.worst() == Health::Good && node.health == Health::Moving {
+            strip.push(" scaling", Role::Moving);
+        }
     }
 }
 
