@@ -67,10 +67,16 @@ fn bookmarks_are_set_and_found_again() {
     assert_eq!((here(&state).as_str(), state.filter.value()), ("Machines eu-1-m6", "state=failed"));
     quote(&mut state, "g");
     assert_eq!((here(&state).as_str(), state.filter.value()), ("Fleet eu-1-gpu", ""));
+    // In the table at once, and not when something changes next.
+    press(&mut state, "3 G m t");
+    let (last, index) = (here(&state), state.table.len() - 1);
+    press(&mut state, "g");
+    quote(&mut state, "t");
+    assert_eq!((here(&state), state.table.list.index), (last, index));
     quote(&mut state, "x");
-    assert!(state.notice.as_ref().unwrap().text.contains("no bookmark `x`: there are fg"));
+    assert!(state.notice.as_ref().unwrap().text.contains("no bookmark `x`: there are fgt"));
     press(&mut state, "m esc");
-    assert_eq!(state.bookmarks.len(), 2);
+    assert_eq!(state.bookmarks.len(), 3);
     press(&mut state, "m");
     insta::assert_snapshot!("bookmarks_120x40", screen(&state));
     // The object is gone: said, and nothing else happens.

@@ -39,7 +39,9 @@ fn go(state: &mut State, place: &Location) {
         (Spot::Item(None), _) => true,
         (Spot::Item(Some(uid)), View::Machines) => {
             // The rows of another filter come with the next look: the cursor is put on it then.
-            state.table.list.cursor = Some(uid.clone());
+            if !state.table.go_to(uid) {
+                state.table.list.cursor = Some(uid.clone());
+            }
             snapshot.machine(uid).is_some()
         }
         (Spot::Item(Some(uid)), View::Operations) => {
