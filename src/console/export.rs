@@ -3,6 +3,7 @@
 use super::{
     form::TYPE_AHEAD_MILLISECONDS,
     message::{Change, Order},
+    state::Overlay,
     text,
 };
 use crate::api::{GROUP, VERSION};
@@ -55,11 +56,26 @@ pub struct ExportDialog {
     pub order: Order,
     pub form: Form,
     opened_at: Timestamp,
+    /// Where it was opened, with all that was typed there.
+    back: Overlay,
 }
 
 impl ExportDialog {
-    pub fn new(order: Order, now: Timestamp) -> Self {
-        Self { order, form: Form::default(), opened_at: now }
+    pub fn new(order: Order, back: Overlay, now: Timestamp) -> Self {
+        Self { order, form: Form::default(), opened_at: now, back }
+    }
+
+    /// What was there before, which comes into sight only now.
+    pub fn back(self, now: Timestamp) -> Overlay {
+        let mut back = self.back;
+        match &mut back {
+            Overlay::Scale(dialog) => dialog.form.opened_at = now,
+            Overlay::Rollout(dialog) => dialog.form.opened_at = now,
+            Overlay::Typed(dialog) => dialog.form.opened_at = now,
+            Overlay::Confirm(confirmation) => confirmation.opened_at = now,
+            _ => {}
+        }
+        back
     }
 
     /// Keys that come so soon were on their way before it was there.
@@ -182,7 +198,7 @@ mod tests {
         let change = Change { target, patch: json!({}) };
         let said = render(&change, Form::Command);
         assert!(said.starts_with("kubectl --namespace '$(id)' patch nodepools.quarterdeck.dev '../a b' "), "{said}");
-        let dialog = ExportDialog::new(Order::one(change, String::new()), Timestamp::UNIX_EPOCH);
+        let dialog = ExportDialog::new(Order::one(change, String::new()), Overlay::None, Timestamp::UNIX_EPOCH);
         assert!(!dialog.file_name().contains('/'), "{}", dialog.file_name());
     }
 }

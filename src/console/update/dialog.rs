@@ -141,7 +141,10 @@ fn cancel(state: &mut State) {
 fn export(state: &mut State) {
     let Some(dialog) = current(&mut state.overlay) else { return };
     match dialog.order() {
-        Ok(order) => state.overlay = Overlay::Export(Box::new(ExportDialog::new(order, state.now))),
+        Ok(order) => {
+            let back = std::mem::take(&mut state.overlay);
+            state.overlay = Overlay::Export(Box::new(ExportDialog::new(order, back, state.now)));
+        }
         Err(why) => dialog.form_mut().complaint = Some(format!("nothing to export: {why}")),
     }
 }

@@ -241,7 +241,11 @@ pub fn export(state: &mut State, key: KeyEvent) -> Vec<Effect> {
     }
     let at = Form::ALL.iter().position(|f| *f == dialog.form).unwrap_or(0);
     match key.code {
-        KeyCode::Esc | KeyCode::Char('q') => state.overlay = Overlay::None,
+        KeyCode::Esc | KeyCode::Char('q') => {
+            if let Overlay::Export(dialog) = std::mem::take(&mut state.overlay) {
+                state.overlay = dialog.back(state.now);
+            }
+        }
         KeyCode::Tab | KeyCode::Right | KeyCode::Down => dialog.form = Form::ALL[(at + 1) % Form::ALL.len()],
         KeyCode::BackTab | KeyCode::Left | KeyCode::Up => {
             dialog.form = Form::ALL[(at + Form::ALL.len() - 1) % Form::ALL.len()];
