@@ -6,7 +6,7 @@
 mod place;
 
 use super::{
-    action::Action,
+    action::{Action, Layer},
     layout::Class,
     pager::{Pager, Source},
     sheet,
@@ -118,6 +118,7 @@ fn panes(state: &State) -> Here {
             let first = vec![
                 Hint::Of(Action::Follow),
                 Hint::As(Action::Wrap, "wrap", "break long lines, or cut them"),
+                SEARCH,
                 Hint::Of(Action::Zoom),
             ];
             let more = vec![
@@ -142,12 +143,14 @@ fn panes(state: &State) -> Here {
         }
         (_, View::Machines) => {
             let mut here = row(state);
+            // There the key decides about the drain.
+            let columns = Hint::As(Action::Wrap, "columns", "more columns, or fewer; `:columns` chooses them");
+            here.more.extend((!state.chooses_drain()).then_some(columns));
             here.more.extend([
                 Hint::Of(Action::SortNext),
                 Hint::Of(Action::SortReverse),
                 Hint::Of(Action::SortColumnLeft),
                 Hint::Of(Action::SortColumnRight),
-                Hint::As(Action::Wrap, "columns", "more columns, or fewer; `:columns` chooses them"),
             ]);
             here
         }
@@ -165,7 +168,11 @@ fn beside(state: &State, own: &[Hint]) -> Here {
     }
     let known: Vec<Option<Action>> = first.iter().map(|hint| hint.action()).collect();
     let nothing = [Some(Action::Expand), Some(Action::Collapse)];
-    let acts = |hint: &Hint| !known.contains(&hint.action()) && !nothing.contains(&hint.action());
+    let is_for_a_drain = |hint: &Hint| hint.action().is_some_and(|a| a.entry().layer == Layer::BlockedDrain);
+    let acts = |hint: &Hint| {
+        let is_known = known.contains(&hint.action()) || nothing.contains(&hint.action());
+        !is_known && (state.chooses_drain() || !is_for_a_drain(hint))
+    };
     let row = row(state);
     first.extend(row.first.into_iter().filter(acts));
     let more = row.more.into_iter().filter(acts).chain([Hint::As(Action::Zoom, "zoom", zoom)]).collect();
@@ -204,6 +211,7 @@ fn subject(state: &State) -> Here {
 }
 
 const ALL_LOGS: Hint = Hint::As(Action::AllLogs, "all logs", "logs of all operations that are at work here, as one");
+const SEARCH: Hint = Hint::As(Action::Filter, "search", "what is kept of it as a text: searched, copied, saved");
 const HOSTS: Hint = Hint::As(Action::ViewHosts, "hosts", "ask its hosts over SSH how they are");
 const LOG: Hint = Hint::As(Action::Logs, "logs", "log of the operation that works on it, or last did");
 const PAUSE: Hint = Hint::As(Action::Pause, "pause", "pause it at once, or let it go on");
@@ -324,7 +332,9 @@ fn why(state: &State, page: &Why) -> Here {
             Hint::As(Action::Mark, "mark", "mark all that failed alike, for the next key"),
         ]);
     }
-    let more = vec![Hint::As(Action::Logs, "logs", "the log of the operation that works on it")];
+    let mut more = vec![Hint::As(Action::Logs, "logs", "the log of the operation that works on it")];
+    // In a narrow line the way to the help goes before it.
+    if alike { &mut more } else { &mut first }.push(SEARCH);
     Here { first, more }
 }
 
@@ -344,6 +354,8 @@ pub fn pager(pager: &Pager) -> Here {
     ]);
     if is_object {
         first.push(Hint::Fixed("f", "again", "read it again"));
+    } else if pager.source == Source::Kept {
+        first.push(Hint::Fixed("f", "newer", "with what has come since"));
     }
     if pager.can_unfold() {
         let hint = if pager.unfolded { "fold" } else { "managed" };

@@ -27,6 +27,8 @@ pub enum Source {
     },
     /// The console itself.
     Messages,
+    /// A log or journals that the console follows: what is kept of them by now.
+    Kept,
 }
 
 /// How lines are coloured; colour says nothing that is not in the text.

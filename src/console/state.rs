@@ -261,6 +261,8 @@ pub struct State {
     pub undo: Option<Undo>,
     /// Changes that are on their way, outside the scale dialog.
     pub tickets: u64,
+    /// Changes without a dialog whose answer has not come: ticket, and the objects that they are about.
+    pub sent: Vec<(u64, Vec<String>)>,
     /// What is read to be edited.
     pub editing: Option<(u64, super::sheet::About)>,
     pub focused: bool,
@@ -344,6 +346,7 @@ impl State {
             failures: Failures::default(),
             trends: Trends::default(),
             tickets: 0,
+            sent: Vec::new(),
             editing: None,
             undo: None,
             focused: true,
@@ -456,6 +459,7 @@ impl State {
     /// Changes that are sent now.
     pub fn apply(&mut self, order: Order) -> Effect {
         self.tickets += 1;
+        self.sent.push((self.tickets, order.changes.iter().map(|change| change.target.uid.clone()).collect()));
         Effect::Apply { ticket: self.tickets, order }
     }
 }

@@ -33,7 +33,7 @@ use super::{
     permissions,
     places::Purpose,
     sheet::Form,
-    state::{Overlay, State, View},
+    state::{Overlay, Pane, State, View},
     table, text,
 };
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
@@ -221,7 +221,7 @@ fn custom_key(state: &mut State, chord: Chord) -> Vec<Effect> {
 
 /// What a key means where the cursor is.
 fn meaning(state: &State, chord: Chord) -> Option<Action> {
-    let here = state.blocked_drain().and_then(|_| state.keymap.action_on(Layer::BlockedDrain, chord));
+    let here = state.chooses_drain().then(|| state.keymap.action_on(Layer::BlockedDrain, chord)).flatten();
     here.or_else(|| state.keymap.action(chord))
 }
 
@@ -261,6 +261,7 @@ pub(super) fn act(state: &mut State, action: Action) -> Vec<Effect> {
         AskAgain => hosts::ask_again(state),
         Action::Why => return why::open(state),
         Ssh => return hosts::visit(state),
+        Filter if state.pane == Pane::Feed && state.log.is_some() => pager::kept(state),
         Filter => overlay::open_filter(state),
         Problems => overlay::toggle_problems(state),
         Command => overlay::open_palette(state),
@@ -315,6 +316,7 @@ fn applied(state: &mut State, ticket: u64, outcome: Result<String, Refusal>) -> 
     if let Err(refusal) = &outcome {
         permissions::refused(state, refusal);
     }
+    state.sent.retain(|(sent, _)| *sent != ticket);
     if dialog::applied(state, ticket, &outcome) {
         return Vec::new();
     }

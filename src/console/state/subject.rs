@@ -1,6 +1,6 @@
 //! What the cursor is on, and what an action that is asked for there is about.
 
-use super::{State, View};
+use super::{Pane, State, View};
 use crate::{
     api::{Machine, MachineState},
     console::{tree::RowId, why},
@@ -119,6 +119,12 @@ impl State {
         let Subject::Machine(machine) = self.subject() else { return None };
         let blocked = machine.drain.as_deref().is_some_and(|d| !d.blockers.is_empty() && d.completed_at.is_none());
         (blocked && machine.state == MachineState::Draining).then_some(machine)
+    }
+
+    /// A key may decide about a drain here: neither on a page that hides the machine, nor in a log or among events, whose
+    /// own keys are the same ones.
+    pub fn chooses_drain(&self) -> bool {
+        self.why.is_none() && self.pane != Pane::Feed && self.blocked_drain().is_some()
     }
 
     /// The operation that works here, or last did.

@@ -49,8 +49,8 @@ fn every_place_has_its_own() {
     check("3", "Machines, eu-1-m6", "why, open, logs, ssh, mark, replace, cordon");
     check("4", "Events", "go there, follow");
     check("5", "Hosts, eu-1-m6", "open, ask again, ssh, why, logs");
-    check(": 'pool eu-1/gpu' enter l", "the log of eu-1-gpu-up", "follow, wrap, zoom");
-    check(": 'machine eu-1-m6' enter i", "why eu-1-m6 is not Ready", "follow, wrap, ask again, ssh");
+    check(": 'pool eu-1/gpu' enter l", "the log of eu-1-gpu-up", "follow, wrap, search, zoom");
+    check(": 'machine eu-1-m6' enter i", "why eu-1-m6 is not Ready", "follow, wrap, ask again, ssh, search");
     check("T", "who did what, in the fleet", "go there, filter, whole fleet, close");
     check(": 'pool eu-1/gpu' enter y", "YAML  NodePool eu-1-gpu", "close, search, wrap, copy, save, again");
 }

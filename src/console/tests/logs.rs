@@ -70,3 +70,28 @@ fn lines_say_whose_they_are_and_stand_by_their_times() {
     say(&mut state, gpu, false, vec![line(9, "eu-1-m5", "zulu")]);
     assert!(!screen(&state).contains("zulu"));
 }
+
+#[test]
+fn a_log_is_searched_copied_and_saved_as_a_text() {
+    let mut state = state(&busy(), (120, 40));
+    let effects = press(&mut state, "j right j l");
+    let Some(Effect::Follow { follow, .. }) = effects.last() else { panic!("{effects:?}") };
+    let follow = *follow;
+    let say = |state: &mut _, words: &[&str]| {
+        let line = |said: &&str| format!(r#"{{"machine":"eu-1-m5","phase":"Join","event":"output","line":"{said}"}}"#);
+        send(state, Event::LogLines { follow, anew: false, lines: words.iter().map(line).collect() });
+    };
+    say(&mut state, &["alpha", "beta", "gamma"]);
+    press(&mut state, "/ 'bet' enter");
+    let shown = screen(&state);
+    assert!(shown.contains("Log eu-1-gpu-up") && shown.contains("eu-1-m5 Join beta"), "{shown}");
+    say(&mut state, &["delta"]);
+    assert!(!screen(&state).contains("delta"), "it stands still while it is read");
+    press(&mut state, "f");
+    assert!(screen(&state).contains("delta"), "{}", screen(&state));
+    let effects = press(&mut state, "s");
+    let Some(Effect::Save { name, text }) = effects.last() else { panic!("{effects:?}") };
+    assert_eq!((name.as_str(), text.lines().count()), ("eu-1-gpu-up.log", 4));
+    press(&mut state, "esc esc");
+    assert!(screen(&state).contains("f follow") && state.filter.is_empty(), "{}", screen(&state));
+}

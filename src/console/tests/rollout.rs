@@ -353,3 +353,48 @@ fn what_dialogs_and_a_rollout_look_like() {
         assert!(beyond.is_empty(), "{name} {beyond:?}");
     }
 }
+
+#[test]
+fn in_a_log_on_a_page_and_among_events_no_key_decides_about_a_drain() {
+    let check = |way: &str| {
+        let mut state = rolling((120, 40));
+        press(&mut state, &format!(": 'machine eu-1-g3' enter W {way}"));
+        for key in ["w", "f", "s", "h"] {
+            let mut state = state.clone();
+            let effects = press(&mut state, key);
+            assert!(effects.iter().all(|effect| !effect.is_mutation()), "{way} {key}: {effects:?}");
+            assert!(!matches!(state.overlay, Overlay::Typed(_) | Overlay::Confirm(_)), "{way} {key}");
+        }
+        assert!(!screen(&state).contains("w wait"), "{}", screen(&state));
+    };
+    check("l");
+    check("i");
+    check("shift-tab");
+    let mut table = rolling((120, 40));
+    press(&mut table, ": 'machine eu-1-g3' enter W 3");
+    let table = screen(&table);
+    assert!(table.contains("w wait") && !table.contains("w columns"), "{table}");
+}
+
+#[test]
+fn who_pauses_twice_is_told_of_the_first_and_not_of_somebody_else() {
+    let mut state = rolling((120, 40));
+    let sent = play(&mut state, "operation drain-1", "W p");
+    let [Effect::Apply { ticket, .. }] = sent.as_slice() else { panic!("{sent:?}") };
+    assert!(press(&mut state, "p").iter().all(|effect| !effect.is_mutation()));
+    assert_eq!(said(&state), "a change of Operation drain-1 is on its way: wait for its answer");
+    send(&mut state, Event::Applied { ticket: *ticket, outcome: Ok("drain-1 begins no new machine".to_owned()) });
+    assert!(press(&mut state, "p").iter().any(Effect::is_mutation), "the snapshot is still the one before");
+}
+
+#[test]
+fn an_export_is_looked_at_and_the_dialog_is_as_it_was() {
+    let mut state = rolling((120, 40));
+    press(&mut state, ": 'pool eu-1/gpu' enter W s up tab 'CHG-9' ctrl-x");
+    assert!(matches!(state.overlay, Overlay::Export(_)));
+    press(&mut state, "tab esc");
+    let Overlay::Scale(dialog) = &state.overlay else { panic!("{:?}", state.overlay) };
+    assert_eq!((dialog.replicas, dialog.form.reason()), (5, Some("CHG-9")));
+    press(&mut state, "esc");
+    assert!(matches!(state.overlay, Overlay::None));
+}

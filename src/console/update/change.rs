@@ -106,7 +106,18 @@ fn nothing_here(state: &mut State, verb: &str) -> Vec<Effect> {
     Vec::new()
 }
 
+/// True if a change of the same object has no answer yet, and says so: what it comes to decides about the next one.
+pub fn is_on_its_way(state: &mut State, order: &Order) -> bool {
+    let is_sent = |uid: &String| state.sent.iter().any(|(_, uids)| uids.contains(uid));
+    let Some(change) = order.changes.iter().find(|change| is_sent(&change.target.uid)) else { return false };
+    state.complain(format!("a change of {} is on its way: wait for its answer", change.what()));
+    true
+}
+
 fn stop_or_ask(state: &mut State, mut order: Order, stops: bool, question: &str, meaning: &str) -> Vec<Effect> {
+    if is_on_its_way(state, &order) {
+        return Vec::new();
+    }
     if stops {
         if let Some(warning) = state.managed_by(&order, None) {
             order.done = format!("{}; {warning}", order.done);
@@ -189,7 +200,8 @@ pub fn answer(state: &mut State, key: KeyEvent) -> Vec<Effect> {
         KeyCode::Enter if is_plain(key) => confirmation.yes,
         KeyCode::Char('x') => {
             let Deed::Change(order) = confirmation.deed.clone() else { return Vec::new() };
-            state.overlay = Overlay::Export(Box::new(ExportDialog::new(order, state.now)));
+            let back = std::mem::take(&mut state.overlay);
+            state.overlay = Overlay::Export(Box::new(ExportDialog::new(order, back, state.now)));
             return Vec::new();
         }
         KeyCode::Left | KeyCode::Right | KeyCode::Tab | KeyCode::BackTab => {

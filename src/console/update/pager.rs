@@ -41,6 +41,34 @@ pub fn messages(state: &mut State) {
     state.overlay = Overlay::Pager(Box::new(pager));
 }
 
+/// What is kept of the log that is followed, or of the journals of the page, to be searched, copied and saved.
+pub fn kept(state: &mut State) {
+    let Some((title, text)) = kept_text(state) else { return };
+    let file = format!("{}.log", text::plain(title.rsplit(' ').next().unwrap_or("kept")));
+    let mut pager = Pager::new(title, file, Source::Kept, Look::Plain, state.size);
+    pager.take(Text { folded: text, whole: None });
+    pager.go_to_end();
+    pager.search.open(pager.top);
+    state.overlay = Overlay::Pager(Box::new(pager));
+}
+
+/// The title, which ends with whose it is, and the lines, the oldest first.
+fn kept_text(state: &State) -> Option<(String, String)> {
+    let line = |line: &crate::console::log::Line| {
+        let words = [&line.time, &line.machine, &line.phase, &line.text];
+        words.into_iter().filter(|word| !word.is_empty()).map(String::as_str).collect::<Vec<_>>().join(" ") + "\n"
+    };
+    if let Some(page) = &state.why {
+        let mut lines: Vec<String> = page.entries.newest_first().map(|entry| line(&entry.line)).collect();
+        lines.reverse();
+        return Some((format!("Journals {}", page.name), lines.concat()));
+    }
+    let log = state.log.as_ref()?;
+    let whose = log.machine.as_deref().map(ToOwned::to_owned);
+    let whose = whose.or_else(|| Some(log.operations.first()?.name.clone())).unwrap_or_default();
+    Some((format!("Log {whose}"), log.ring.matching(log.machine.as_deref()).map(line).collect()))
+}
+
 /// Opens an object as text; it is read live.
 pub fn open(state: &mut State, about: About, form: Form) -> Vec<Effect> {
     let context = &state.context(about.context).place.context;
@@ -55,6 +83,13 @@ pub fn open(state: &mut State, about: About, form: Form) -> Vec<Effect> {
 /// Asks for the text, once more or for the first time.
 fn read(state: &mut State) -> Vec<Effect> {
     let ticket = state.tickets + 1;
+    if matches!(&state.overlay, Overlay::Pager(pager) if pager.source == Source::Kept) {
+        let newer = kept_text(state);
+        let Overlay::Pager(pager) = &mut state.overlay else { return Vec::new() };
+        newer.into_iter().for_each(|(_, text)| pager.take(Text { folded: text, whole: None }));
+        pager.go_to_end();
+        return Vec::new();
+    }
     let Overlay::Pager(pager) = &mut state.overlay else { return Vec::new() };
     let Source::Object { about, form } = &pager.source else { return Vec::new() };
     let effect = Effect::Read { ticket, about: about.clone(), form: *form };
@@ -80,7 +115,7 @@ pub fn answered(state: &mut State, ticket: u64, outcome: Result<Box<Reading>, St
                 pager.go_to_end();
             }
         }
-        (Ok(_), Source::Command { .. } | Source::Messages) => {}
+        (Ok(_), Source::Command { .. } | Source::Messages | Source::Kept) => {}
         // What was read before is still worth looking at.
         (Err(why), _) if pager.page.len() > 0 => state.complain(why),
         (Err(why), _) => pager.failed = Some(why),

@@ -57,9 +57,10 @@ pub fn stop(state: &mut State) -> Vec<Effect> {
 /// What an action means while the page is open; `None` if it means what it always does.
 pub fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
     use Action::{
-        Arm, AskAgain, Back, Command, Copy, Down, First, Follow, HalfPageDown, HalfPageUp, Help, Last, Logs, Mark,
-        Open, PageDown, PageUp, Quit, Redraw, Ssh, Suspend, Up, ViewEvents, ViewFleet, ViewHosts, ViewMachines,
-        ViewOperations, Why, Wrap,
+        Arm, AskAgain, Back, Collapse, Command, Copy, Down, Expand, Filter, First, Follow, HalfPageDown, HalfPageUp,
+        Help, HistoryBack, HistoryForward, HistorySwap, JumpBookmark, Last, Logs, Mark, NextPane, Open, PageDown,
+        PageUp, PreviousPane, Problems, Quit, Redraw, SetBookmark, Ssh, Suspend, Up, ViewEvents, ViewFleet, ViewHosts,
+        ViewMachines, ViewOperations, Why, Wrap, Zoom,
     };
     match action {
         Down => scroll(state, 1),
@@ -80,6 +81,10 @@ pub fn act(state: &mut State, action: Action) -> Option<Vec<Effect>> {
             return None;
         }
         Help | Command | Redraw | Suspend | Wrap | Ssh | Arm | Copy => return None,
+        // What would be done to the list behind it is not seen from here.
+        Filter => super::pager::kept(state),
+        Problems | HistoryBack | HistoryForward | HistorySwap | SetBookmark | JumpBookmark | Zoom | NextPane
+        | PreviousPane | Expand | Collapse => closes_first(state),
         // What is done to a machine is done where it can be seen that it is this one.
         _ if !is_elsewhere(state) => return None,
         _ => {}
@@ -93,9 +98,13 @@ pub fn is_elsewhere(state: &mut State) -> bool {
     if matches!(state.subject(), Subject::Machine(machine) if machine.uid == why.uid) {
         return false;
     }
+    closes_first(state);
+    true
+}
+
+fn closes_first(state: &mut State) {
     let key = state.keymap.key(Action::Back);
     state.complain(format!("`{key}` closes this page; then that key has its meaning"));
-    true
 }
 
 pub fn take(state: &mut State, ticket: u64, entries: Vec<Entry>) {

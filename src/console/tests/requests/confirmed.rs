@@ -74,7 +74,7 @@ pub fn confirmed(state: &State, key: KeyEvent) -> Confirmed {
 /// A key that stops something does so at once.
 fn stops(state: &State, key: KeyEvent) -> Confirmed {
     let chord = Chord::from(key);
-    let on_drain = state.blocked_drain().and_then(|_| state.keymap.action_on(Layer::BlockedDrain, chord));
+    let on_drain = state.chooses_drain().then(|| state.keymap.action_on(Layer::BlockedDrain, chord)).flatten();
     match on_drain.or_else(|| state.keymap.action(chord)) {
         Some(Action::Pause | Action::Hold | Action::DrainWait) => Confirmed::Stop,
         _ => Confirmed::Nothing,
@@ -84,7 +84,8 @@ fn stops(state: &State, key: KeyEvent) -> Confirmed {
 /// Whether a key that stops has to stop something here, where that can be told from what is shown.
 pub fn must_stop(state: &State, key: KeyEvent) -> Option<bool> {
     let action = state.keymap.action(Chord::from(key))?;
-    if !matches!(state.overlay, Overlay::None) || state.why.is_some() || state.blocked_drain().is_some() {
+    let is_busy = !state.sent.is_empty() || state.blocked_drain().is_some();
+    if !matches!(state.overlay, Overlay::None) || state.why.is_some() || is_busy {
         return None;
     }
     let pool = || state.pool_in_reach().filter(|pool| pool.row.resource.is_some());
