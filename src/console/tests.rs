@@ -27,6 +27,7 @@ mod docs;
 mod driver;
 mod edit;
 mod flows;
+mod frames;
 mod help;
 mod hosts;
 mod lists;

@@ -57,7 +57,7 @@ async fn a_new_version_surges_before_anything_leaves() {
     assert_eq!(versions(&world).await, BTreeSet::from(["1.34.3".to_owned()]));
     assert_eq!(world.executor.resets.lock().unwrap().len(), 3, "each old machine is reset");
     assert!(world.executor.resets.lock().unwrap().values().all(|n| *n == 1), "and once only");
-    assert!(before.iter().any(|m| world.executor.resets.lock().unwrap().contains_key(m)));
+    assert!(before.iter().all(|m| world.executor.resets.lock().unwrap().contains_key(m)));
     let replaced = world.operations().await.into_iter().filter(|o| o.spec.type_ == OperationType::Replace).count();
     assert_eq!(replaced, 3, "one at a time, as the deletion budget says");
     let sets: Vec<MachineSet> = world.api().list(&Default::default()).await.unwrap().items;

@@ -15,7 +15,7 @@ use crate::{
         form::Ask as _,
         glyphs::Glyphs,
         hosts::Access,
-        message::{Effect, Event, Order},
+        message::{Change, Effect, Event, Order},
         state::{Overlay, Place, State, Subject},
         view::view,
     },
@@ -201,7 +201,8 @@ fn production_raises_the_level_of_each_action_and_a_locked_context_opens_none() 
 #[test]
 fn the_dialog_says_why_it_is_harder() {
     let mut state = state(fleet(ONE), (120, 40));
-    press(&mut state, ": 'pool prod-eu/eu-1/gpu' enter W right j j space space r");
+    let effects = press(&mut state, ": 'pool prod-eu/eu-1/gpu' enter W right j j space space r");
+    agree(&mut state, &effects);
     assert!(matches!(state.overlay, Overlay::Typed(_)));
     let shown = screen(&state);
     assert!(shown.contains("level 3: context prod-eu is tagged production; 2 of 4 machines"), "{shown}");
@@ -211,16 +212,10 @@ fn the_dialog_says_why_it_is_harder() {
     assert!(effects.iter().all(|e| !matches!(e, Effect::Apply { .. })), "{effects:?}");
     let effects = press(&mut state, "up 'rack moves' enter");
     let mut more = agree(&mut state, &effects);
-    more.extend(press(&mut state, "down up"));
-    let orders: Vec<&Order> = effects.iter().chain(&more).filter_map(sent).collect();
-    for order in &orders {
-        assert!(
-            order
-                .changes
-                .iter()
-                .all(|c| c.patch["metadata"]["annotations"][crate::api::labels::REASON] == "rack moves")
-        );
-    }
+    more.extend(press(&mut state, "enter"));
+    let Some(Effect::Apply { order, .. }) = more.last() else { panic!("{effects:?} {more:?}") };
+    let reason = |change: &Change| change.patch["metadata"]["annotations"][crate::api::labels::REASON].clone();
+    assert!(order.changes.iter().all(|change| reason(change) == "rack moves"), "{order:?}");
 }
 
 #[test]

@@ -113,5 +113,5 @@ async fn changes_arrive_and_coalesce() {
     pools.delete("eu-1-gpu", &DeleteParams::default()).await.unwrap();
     let last = timeout(wait, feed.wait_for(|s| s.pool_named(ContextId::FIRST, "eu-1-gpu").is_none())).await.unwrap();
     assert!(last.clusters.is_empty() && last.complete);
-    assert!(Kind::ALL.len() == 6 && last.connection.contact.last().is_some());
+    assert!(last.connection.contact.last().is_some());
 }
