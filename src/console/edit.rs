@@ -14,8 +14,9 @@ use serde_json::{Map, Value, json};
 const OF_METADATA: [&str; 2] = ["labels", "annotations"];
 /// What is said above each text; a line for a complaint follows.
 const HEADER: &str = "\
-# Only spec, labels and annotations are written, and only once you have seen the difference and said yes.
-# Lines that begin with # are not read. Left as it is, or empty, it changes nothing.
+# Only spec, labels and annotations are written, and only after you have seen
+# the difference and said yes. Lines that begin with # are not read. Left as it
+# is, or empty, it changes nothing.
 ";
 
 /// What is given to the editor.

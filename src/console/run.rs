@@ -179,10 +179,11 @@ impl<W: Write> Loop<W> {
                     return Ok(());
                 }
             }
-            if let Some(guest) = self.visit.take()
-                && !self.visit(&guest, &mut input, &mut signals).await?
-            {
-                return Ok(());
+            // One may lead to the next: a text that cannot be taken goes back to the editor.
+            while let Some(guest) = self.visit.take() {
+                if !self.visit(&guest, &mut input, &mut signals).await? {
+                    return Ok(());
+                }
             }
             if let Some(panic) = terminal::take_background_panic() {
                 self.take(Event::Notice(format!("something in the background broke: {panic}")))?;

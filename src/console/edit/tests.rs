@@ -41,7 +41,7 @@ fn check(from: &str, to: &str, expected: &str) {
                 |text: &str| text.lines().skip_while(|line| line.starts_with('#')).collect::<Vec<_>>().join("\n");
             assert_eq!(body(&again.text), body(&text), "what was typed is kept");
             assert_eq!(again.text.lines().count(), text.lines().count(), "and stays where it was");
-            again.text.lines().nth(2).expect("a complaint").to_owned()
+            again.text.lines().nth(HEADER.lines().count()).expect("a complaint").to_owned()
         }
     };
     assert!(

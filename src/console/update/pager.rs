@@ -44,6 +44,9 @@ pub fn messages(state: &mut State) {
 /// What is kept of the log that is followed, or of the journals of the page, to be searched, copied and saved.
 pub fn kept(state: &mut State) {
     let Some((title, text)) = kept_text(state) else { return };
+    if text.is_empty() {
+        return state.complain("nothing has come yet: there is nothing to search");
+    }
     let file = format!("{}.log", text::plain(title.rsplit(' ').next().unwrap_or("kept")));
     let mut pager = Pager::new(title, file, Source::Kept, Look::Plain, state.size);
     pager.take(Text { folded: text, whole: None });
