@@ -13,7 +13,12 @@ use std::{
 
 use serde_json::json;
 
-use super::{Globals, console, exit::Exit, lines, stop::stop_signal};
+use super::{
+    Globals, console,
+    exit::{Ended, Exit},
+    lines,
+    stop::stop_signal,
+};
 use crate::{
     config::Paths,
     console::{hosts::Access, seen, session, state::Place, terminal::is_terminal},
@@ -48,7 +53,11 @@ pub struct Args {
     pub headless: bool,
 }
 
-pub async fn run(args: Args, _globals: &Globals) -> color_eyre::Result<ExitCode> {
+pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> {
+    if globals.kubeconfig.is_some() || !globals.contexts.is_empty() || globals.namespace.is_some() {
+        let why = "the demo brings its own meta cluster: leave out --kubeconfig, --context and --namespace, or leave out `demo`";
+        return Err(Ended::new(Exit::BadInput, why).into());
+    }
     if args.scenario.as_deref() == Some(situation::LIST) {
         lines::out(&situation::list())?;
         return Ok(Exit::Success.into());

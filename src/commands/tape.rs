@@ -324,6 +324,9 @@ fn note(recorder: &Recorder, event: &io::Result<Input>) {
     recorder.note(what);
 }
 
+/// Keys that leave the console.
+const WAYS_OUT: [&[&str]; 3] = [&["q"], &[":", "q", "enter"], &[":", "q", "u", "i", "t", "enter"]];
+
 /// What was typed, and when. The keys with which the recording was ended, and those that stopped the program, are left to
 /// whoever looks at it.
 fn typed(entries: Vec<Entry>) -> Vec<(u64, Input)> {
@@ -342,9 +345,17 @@ fn typed(entries: Vec<Entry>) -> Vec<(u64, Input)> {
             | What::Joined { .. } => None,
         })
         .collect();
-    let quits = |(_, input): &(u64, Input)| matches!(input, Input::Key(key) if Chord::from(*key).to_string() == "q");
-    while inputs.last().is_some_and(quits) {
-        inputs.pop();
+    // However it was left, what was seen last is to be looked at.
+    let word = |(_, input): &(u64, Input)| match input {
+        Input::Key(key) => Chord::from(*key).to_string(),
+        _ => String::new(),
+    };
+    let is_end = |keys: &&&[&str], inputs: &[(u64, Input)]| {
+        let at = inputs.len().checked_sub(keys.len());
+        at.is_some_and(|at| inputs[at..].iter().map(word).eq(keys.iter().copied()))
+    };
+    while let Some(keys) = WAYS_OUT.iter().find(|keys| is_end(keys, &inputs)) {
+        inputs.truncate(inputs.len() - keys.len());
     }
     inputs
 }
@@ -383,5 +394,11 @@ mod tests {
             })
             .collect();
         assert_eq!(typed, [(5, "j".to_owned()), (12, "G".to_owned())]);
+        for end in [":qE", ":quitE", "q:qE", ":qEq"] {
+            let keys =
+                "jG".chars().chain(end.chars()).map(|c| if c == 'E' { "enter".to_owned() } else { c.to_string() });
+            let entries = keys.map(|name| Entry { at: 1, what: What::Key(name) }).collect();
+            assert_eq!(super::typed(entries).len(), 2, "{end}");
+        }
     }
 }
