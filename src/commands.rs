@@ -53,6 +53,9 @@ pub struct Globals {
     /// The namespace; that of the context if left out.
     #[arg(short, long, global = true, value_name = "NAME")]
     pub namespace: Option<String>,
+    /// It was called by kubectl, and `quarterdeck` itself need not be on the PATH.
+    #[arg(skip)]
+    pub by_kubectl: bool,
 }
 
 impl Globals {
@@ -67,11 +70,12 @@ impl Globals {
         {
             flags.extend(value.map(|value| format!("{flag} {} ", crate::runbook::quote(value))));
         }
+        let program = if self.by_kubectl { "kubectl quarterdeck" } else { "quarterdeck" };
         // Nodes are in another cluster: what kubectl is to do with them stays as it is. The demo needs no cluster.
         sentence
-            .replace("  quarterdeck ", &format!("  quarterdeck {flags}"))
+            .replace("  quarterdeck ", &format!("  {program} {flags}"))
             .replace("  kubectl annotate ", &format!("  kubectl {flags}annotate "))
-            .replace(&format!("  quarterdeck {flags}demo"), "  quarterdeck demo")
+            .replace(&format!("  {program} {flags}demo"), &format!("  {program} demo"))
     }
 }
 
@@ -195,6 +199,9 @@ mod tests {
             "See  quarterdeck --kubeconfig k.yaml logs op  then  quarterdeck --kubeconfig k.yaml retry eu/gpu  or  kubectl \
              --kubeconfig k.yaml annotate operation op a=2",
         );
+        let plugin = Globals { by_kubectl: true, ..there.clone() };
+        let named = "It goes on with  kubectl quarterdeck --context 'prod eu' --namespace fleet resume eu/gpu";
+        check(&plugin, paused, named);
         for elsewhere in ["try  quarterdeck demo  which needs none", "give it back with  kubectl uncordon n-1"] {
             check(&there, elsewhere, elsewhere);
         }

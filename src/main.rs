@@ -35,7 +35,9 @@ fn typed() -> Arguments {
     let is_plugin = Path::new(&first).file_name().is_some_and(|name| name.to_string_lossy().starts_with("kubectl-"));
     let command = Arguments::command();
     let command = if is_plugin { command.bin_name("kubectl quarterdeck") } else { command };
-    Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    let mut arguments = Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    arguments.globals.by_kubectl = is_plugin;
+    arguments
 }
 
 /// One sentence, and below it what caused it; the exit code is the one that the error carries.

@@ -234,7 +234,7 @@ mod tests {
         let globals = Globals {
             kubeconfig: Some(path),
             contexts: context.map(Into::into).into_iter().collect(),
-            namespace: None,
+            ..Globals::default()
         };
         client(&globals).await.err().expect("there is nothing to connect to")
     }

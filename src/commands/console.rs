@@ -161,7 +161,7 @@ pub(super) fn of_only(globals: &Globals, chosen: &ContextSettings) -> Globals {
 pub(super) fn of_one(globals: &Globals, context: &ContextSettings) -> Globals {
     let kubeconfig = globals.kubeconfig.clone().or_else(|| context.kubeconfig.as_deref().map(at_home));
     let namespace = globals.namespace.clone().or_else(|| context.namespace.clone());
-    Globals { kubeconfig, contexts: vec![context.name.clone()], namespace }
+    Globals { kubeconfig, contexts: vec![context.name.clone()], namespace, ..Globals::default() }
 }
 
 /// `~/…` is below the user's home: no shell has looked at the file.
@@ -201,7 +201,7 @@ mod tests {
         let globals = Globals {
             kubeconfig: kubeconfig.then(|| file.clone()),
             contexts: flags.iter().map(ToString::to_string).collect(),
-            namespace: None,
+            ..Globals::default()
         };
         let with_tag = |name: &&str| ContextSettings { tags: vec!["x".into()], ..ContextSettings::named(name) };
         let configured: Vec<ContextSettings> = configured.iter().map(with_tag).collect();

@@ -238,7 +238,7 @@ fn a_long_context_is_cut() {
     let path = folder.path().join("config");
     fs::write(&path, KUBECONFIG.replace("t-context: one", &format!("t-context: \"\\e{}\"", "one".repeat(1_000))))
         .expect("a file");
-    let globals = Globals { kubeconfig: Some(path), contexts: Vec::new(), namespace: None };
+    let globals = Globals { kubeconfig: Some(path), ..Globals::default() };
     let ended = runtime.block_on(resolved(&globals)).expect_err("there is no such context");
     sentence(&ended.message).expect("one sentence");
 }
@@ -251,7 +251,7 @@ fn kubeconfigs() {
     let examples = [KUBECONFIG.to_owned(), KUBECONFIG.replace("t-context: one", "t-context: two")];
     check("kubeconfig", &examples, |bytes| {
         fs::write(&path, bytes).expect("a file");
-        let globals = Globals { kubeconfig: Some(path.clone()), contexts: Vec::new(), namespace: None };
+        let globals = Globals { kubeconfig: Some(path.clone()), ..Globals::default() };
         runtime.block_on(resolved(&globals)).map_or_else(|ended| sentence(&ended.message), |_| Ok(()))
     });
 }

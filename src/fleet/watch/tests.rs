@@ -8,7 +8,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::{
     api::{MachineSpec, NodePoolSpec, definitions},
-    fleet::{Line, index::Kind},
+    fleet::Line,
 };
 
 type Body = kube::client::Body;
