@@ -105,24 +105,56 @@ fn short_name<'a>(name: &'a str, cluster: &str) -> &'a str {
     name.strip_prefix(cluster).and_then(|rest| rest.strip_prefix('-')).filter(|s| !s.is_empty()).unwrap_or(name)
 }
 
-/// The message of the first condition that explains why the pool is not simply Ready.
+/// The message of the first condition that explains why the pool is not simply Ready: a pause, what stands in the way of
+/// its size, what goes on, and then only how many are Ready.
 fn pool_message(pool: &NodePool) -> Option<String> {
     let conditions = &pool.status.as_ref()?.conditions;
-    let active = ["Paused", "RollingOut", "ScalingUp", "ScalingDown"];
-    let explained = |c: &str| find_condition(conditions, c).map(|c| c.message.clone()).filter(|m| !m.is_empty());
-    let blocked = conditions.iter().find(|c| {
-        c.type_.starts_with("Scaling") && c.status == "False" && c.reason.ends_with("Exceeded") && !c.message.is_empty()
-    });
-    blocked.map(|c| c.message.clone()).or_else(|| {
-        active
-            .into_iter()
-            .filter(|c| condition_status(conditions, c) == ConditionStatus::True)
-            .find_map(explained)
-            .or_else(|| {
-                ["Ready", "Available"]
-                    .into_iter()
-                    .filter(|c| condition_status(conditions, c) == ConditionStatus::False)
-                    .find_map(explained)
-            })
-    })
+    let explained = |(type_, status): (&str, ConditionStatus)| {
+        let found = find_condition(conditions, type_).filter(|c| !c.message.is_empty());
+        found.filter(|_| condition_status(conditions, type_) == status).map(|c| c.message.clone())
+    };
+    // A set that has nothing to scale says so without a message.
+    let order = [
+        ("Paused", ConditionStatus::True),
+        ("ScalingDown", ConditionStatus::False),
+        ("ScalingUp", ConditionStatus::False),
+        ("RollingOut", ConditionStatus::True),
+        ("ScalingUp", ConditionStatus::True),
+        ("ScalingDown", ConditionStatus::True),
+        ("Ready", ConditionStatus::False),
+        ("Available", ConditionStatus::False),
+    ];
+    order.into_iter().find_map(explained)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{NodePoolStatus, condition};
+
+    /// Conditions as `Type=Status message`, one a line, and which message the pool shows.
+    fn check(conditions: &[&str], expected: Option<&str>) {
+        let mut pool = NodePool::new("eu-gpu", Default::default());
+        let conditions = conditions.iter().map(|line| {
+            let (head, message) = line.split_once(' ').unwrap_or((line, ""));
+            let (type_, status) = head.split_once('=').expect("a condition is Type=Status");
+            let status = (status == "True").into();
+            condition(type_, status, "Reason", message, None, jiff::Timestamp::UNIX_EPOCH)
+        });
+        pool.status = Some(NodePoolStatus { conditions: conditions.collect(), ..NodePoolStatus::default() });
+        assert_eq!(pool_message(&pool).as_deref(), expected);
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_said_before_how_many_are_ready() {
+        let few = "Ready=False 4 of 20 machines are Ready";
+        check(&[few, "ScalingUp=False", "ScalingDown=False"], Some("4 of 20 machines are Ready"));
+        check(&[few, "ScalingUp=False none is idle", "ScalingDown=False"], Some("none is idle"));
+        check(&[few, "ScalingUp=False", "ScalingDown=False too many"], Some("too many"));
+        check(&[few, "ScalingUp=False none is idle", "RollingOut=True 1 of 3"], Some("none is idle"));
+        check(&[few, "ScalingUp=True two come", "RollingOut=True 1 of 3"], Some("1 of 3"));
+        check(&[few, "ScalingUp=True two come"], Some("two come"));
+        check(&[few, "ScalingDown=False it is paused", "Paused=True paused by root"], Some("paused by root"));
+        check(&["Ready=True all", "ScalingUp=False", "Available=True"], None);
+    }
 }
