@@ -74,7 +74,9 @@ impl From<ConnectError> for Ended {
 /// The exit code of a fault.
 pub fn exit_of(fault: &Fault) -> Exit {
     match fault {
-        Fault::Unauthorized { .. } | Fault::Forbidden { .. } | Fault::Denied { .. } => Exit::Forbidden,
+        Fault::Unauthorized { .. } | Fault::Login { .. } | Fault::Forbidden { .. } | Fault::Denied { .. } => {
+            Exit::Forbidden
+        }
         Fault::Unreachable { .. } | Fault::Tls { .. } | Fault::NoKinds { .. } | Fault::Busy { .. } => Exit::Unreachable,
         Fault::Expired | Fault::Other { .. } => Exit::Failed,
     }
@@ -157,7 +159,9 @@ async fn connect(globals: &Globals, check: Check<'_>) -> Result<Connected, Conne
     let namespace = globals.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
     let server = Some(config.cluster_url.to_string().trim_end_matches('/').to_owned());
     let refuse = |fault| ConnectError::Server { fault, server: server.clone() };
-    let client = Client::try_from(config).map_err(|e| refuse(Fault::of(&e, "get", "version", None)))?;
+    let login = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
+    let client =
+        Client::try_from(config).map_err(|e| refuse(Fault::of(&e, "get", "version", None).naming(login.as_deref())))?;
     let late = || Fault::Unreachable { detail: format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()) };
     let seen = async {
         match check {

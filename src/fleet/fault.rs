@@ -1,10 +1,15 @@
 //! Why the API server does not give us what we want, in one sentence with the way out.
 
-use kube::{Error, core::Status, runtime::watcher};
+use std::process::Output;
+
+use kube::{Error, client::AuthError, core::Status, runtime::watcher};
 
 /// The ClusterRoles that come with Quarterdeck: whoever lacks a permission asks for one of them.
 pub const VIEWER: &str = "quarterdeck-viewer";
 pub const OPERATOR: &str = "quarterdeck-operator";
+
+/// Characters of the last line of a program that are shown.
+const LAST_WORD: usize = 200;
 
 /// The smallest of them that has the verb.
 fn role(verb: &str) -> &'static str {
@@ -22,6 +27,9 @@ pub enum Fault {
     Tls { detail: String },
     #[error("the API server refuses our credentials ({detail}): they may have expired, log in again")]
     Unauthorized { detail: String },
+    /// The server was not asked: no credentials were to be had. `name` is empty, or ends with a space.
+    #[error("the program {name}that the kubeconfig names for logging in {how}")]
+    Login { name: String, how: String },
     #[error("you may not {verb} {resource}{place} (RBAC: ask for ClusterRole {})", role(verb))]
     Forbidden { verb: &'static str, resource: String, place: String },
     /// Not the user's permissions stand against it, but a rule that somebody gave the cluster: admission, a quota.
@@ -46,7 +54,7 @@ impl Fault {
     pub fn of(error: &Error, verb: &'static str, resource: &str, namespace: Option<&str>) -> Self {
         match error {
             Error::Api(status) => Self::of_status(status, verb, resource, namespace),
-            Error::Auth(error) => Self::Unauthorized { detail: root(error) },
+            Error::Auth(error) => Self::of_login(error),
             Error::SerdeError(error) => Self::Other { detail: error.to_string() },
             other => Self::of_transport(other),
         }
@@ -83,7 +91,34 @@ impl Fault {
         }
     }
 
+    /// Names the program of `Login`, where the kubeconfig is at hand: without its folder and its arguments.
+    pub fn naming(self, program: Option<&str>) -> Self {
+        match (self, program.and_then(|program| std::path::Path::new(program).file_name())) {
+            (Self::Login { how, .. }, Some(file)) => Self::Login { name: format!("{} ", file.display()), how },
+            (other, _) => other,
+        }
+    }
+
+    /// The errors of these programs come with their command line, environment and output: there are secrets in them, so only
+    /// the last line that was written for people is shown.
+    fn of_login(error: &AuthError) -> Self {
+        let how = match error {
+            AuthError::AuthExecStart(error) => format!("cannot be started ({error}): is it installed and in PATH?"),
+            AuthError::AuthExecRun { out, .. } => ending(out),
+            AuthError::AuthExec(_) | AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
+                "answers with something else than credentials: run it by hand to see what it says".to_owned()
+            }
+            other => return Self::Unauthorized { detail: root(other) },
+        };
+        Self::Login { name: String::new(), how }
+    }
+
     fn of_transport(error: &Error) -> Self {
+        // Credentials that have expired are asked for anew in the middle of a request.
+        let mut causes = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |e| e.source());
+        if let Some(login) = causes.find_map(|cause| cause.downcast_ref::<AuthError>()) {
+            return Self::of_login(login);
+        }
         let detail = root(error);
         let text = format!("{error} {detail}").to_lowercase();
         // rustls comes wrapped by layers that keep only its words.
@@ -95,6 +130,14 @@ impl Fault {
         }
         Self::Unreachable { detail }
     }
+}
+
+/// How a program ended, with its last word.
+fn ending(output: &Output) -> String {
+    let how = output.status.code().map_or("was killed".to_owned(), |code| format!("ended with status {code}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("log in again");
+    format!("{how}: {}", last.chars().filter(|c| !c.is_control()).take(LAST_WORD).collect::<String>())
 }
 
 /// Every authorizer is quoted with the same words, `User "…" cannot patch …`; admission answers with 403 as well.
@@ -151,5 +194,42 @@ mod tests {
         );
         let hook = r#"admission webhook "freeze" denied the request: no changes today"#;
         check_verb("patch", 403, hook, "does not want it: admission webhook \"freeze\" denied");
+    }
+
+    fn check_login(error: AuthError, wanted: &str) {
+        for error in [Error::Service(Box::new(error)), Error::Service("no route".into())] {
+            let fault = Fault::of(&error, "list", "machines", None).naming(Some("/opt/aws/bin/aws"));
+            let is_login = matches!(fault, Fault::Login { .. });
+            let is_wanted =
+                fault.to_string() == format!("the program aws that the kubeconfig names for logging in {wanted}");
+            assert_eq!(is_login, matches!(&error, Error::Service(inner) if inner.is::<AuthError>()));
+            assert_eq!(is_login, is_wanted, "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_program_for_logging_in_fails_without_its_secrets() {
+        use std::os::unix::process::ExitStatusExt as _;
+        let ended = |status: i32, stderr: &str| AuthError::AuthExecRun {
+            cmd: "TOKEN=\"hush\" \"aws\" \"--password\" \"hush\"".to_owned(),
+            out: Box::new(Output {
+                status: std::process::ExitStatus::from_raw(status),
+                stdout: b"hush".to_vec(),
+                stderr: stderr.as_bytes().to_vec(),
+            }),
+        };
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        check_login(
+            AuthError::AuthExecStart(missing),
+            "cannot be started (entity not found): is it installed and in PATH?",
+        );
+        let said = "trying\n\u{1b}token expired: run aws sso login\n\n";
+        check_login(ended(3 << 8, said), "ended with status 3: token expired: run aws sso login");
+        check_login(ended(1 << 8, ""), "ended with status 1: log in again");
+        check_login(ended(9, ""), "was killed: log in again");
+        let other = "answers with something else than credentials: run it by hand to see what it says";
+        check_login(AuthError::AuthExec("Executing aws failed: hush".to_owned()), other);
+        let first = Fault::of(&Error::Auth(ended(3 << 8, "no")), "get", "version", None);
+        assert_eq!(first.to_string(), "the program that the kubeconfig names for logging in ended with status 3: no");
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn follow(
 /// Ends with a fault that waiting does not mend; says any other, once.
 fn broken(fault: Fault, before: bool) -> Result<(), Ended> {
     match fault {
-        Fault::Forbidden { .. } | Fault::NoKinds { .. } | Fault::Unauthorized { .. } => {
+        Fault::Forbidden { .. } | Fault::NoKinds { .. } | Fault::Unauthorized { .. } | Fault::Login { .. } => {
             Err(Ended::new(connect::exit_of(&fault), fault.to_string()))
         }
         Fault::Expired => Ok(()),
