@@ -218,16 +218,16 @@ async fn act(context: &Context, set: &MachineSet, observed: &Observed, plan: &Pl
         return Ok(acted);
     }
     for machines in plan.joins.chunks(MACHINES_PER_OPERATION) {
-        start::start(context, set, observed, OperationType::ScaleUp, machines).await?;
+        start::start(context, set, observed, plan, OperationType::ScaleUp, machines).await?;
     }
     if plan.halt.is_none() {
         let victims: Vec<_> = plan.victims.iter().map(|v| v.machine.clone()).collect();
         let leaving = if plan.rollout.is_some() { OperationType::Replace } else { OperationType::ScaleDown };
         for machines in victims.chunks(MACHINES_PER_OPERATION) {
-            start::start(context, set, observed, leaving, machines).await?;
+            start::start(context, set, observed, plan, leaving, machines).await?;
         }
         for machines in plan.upgrades.chunks(MACHINES_PER_OPERATION) {
-            start::start(context, set, observed, OperationType::Upgrade, machines).await?;
+            start::start(context, set, observed, plan, OperationType::Upgrade, machines).await?;
         }
     }
     start::again(context, set, observed, &plan.revisits).await?;

@@ -11,7 +11,7 @@ use super::Observed;
 use crate::{
     api::{MachineReference, MachineSet, Operation, OperationSpec, OperationType, labels},
     controllers::{Context, Error, cluster_deployment::created, node_pool, write},
-    plan::{rollout::is_marked, state_of},
+    plan::{rollout::is_marked, scale::Plan, state_of},
 };
 
 /// Creates the operation for these machines, unless it is there.
@@ -19,10 +19,11 @@ pub(super) async fn start(
     context: &Context,
     set: &MachineSet,
     observed: &Observed,
+    plan: &Plan,
     type_: OperationType,
     machines: &[MachineReference],
 ) -> Result<(), Error> {
-    let operation = operation(set, observed, type_, machines);
+    let operation = operation(set, observed, plan, type_, machines);
     let api: Api<Operation> = context.api(&set.namespace().unwrap_or_default());
     if created(api.create(&PostParams::default(), &operation).await)? {
         let verb = match type_ {
@@ -54,7 +55,14 @@ pub(super) async fn again(
     Ok(())
 }
 
-fn operation(set: &MachineSet, observed: &Observed, type_: OperationType, machines: &[MachineReference]) -> Operation {
+fn operation(
+    set: &MachineSet,
+    observed: &Observed,
+    plan: &Plan,
+    type_: OperationType,
+    machines: &[MachineReference],
+) -> Operation {
+    let sizes = sizes(set, observed, plan);
     // What was asked of single machines is not what was last asked of the pool.
     let named = machines.iter().filter_map(|r| observed.machine(r)).find(|m| is_marked(m));
     let asked = named.map_or_else(|| observed.pool.annotations(), ResourceExt::annotations);
@@ -76,8 +84,8 @@ fn operation(set: &MachineSet, observed: &Observed, type_: OperationType, machin
             runbook,
             requested_by: annotation(labels::REQUESTED_BY),
             reason: annotation(labels::REASON),
-            from_replicas: set.status.as_ref().map(|s| s.replicas),
-            to_replicas: Some(node_pool::wanted_replicas(&observed.pool)),
+            from_replicas: sizes.map(|(from, _)| from),
+            to_replicas: sizes.map(|(_, to)| to),
             version: set.spec.version.clone().filter(|_| !type_.takes_away()),
             ..OperationSpec::default()
         },
@@ -92,6 +100,13 @@ fn operation(set: &MachineSet, observed: &Observed, type_: OperationType, machin
         operation.labels_mut().extend(value.map(|v| (key.to_owned(), v)));
     }
     operation
+}
+
+/// From how many machines to how many the pool goes. In a rollout some join and others leave: neither is a change of size.
+fn sizes(set: &MachineSet, observed: &Observed, plan: &Plan) -> Option<(i32, i32)> {
+    let from = set.status.as_ref()?.replicas;
+    let to = node_pool::wanted_replicas(&observed.pool);
+    (plan.rollout.is_none() && from != to).then_some((from, to))
 }
 
 /// The name follows from the machines and their claims: whoever decides the same again finds it there.
@@ -127,5 +142,33 @@ fn some_names(machines: &[MachineReference]) -> String {
     match machines.len() - named.len() {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{MachineSetStatus, NodePool};
+
+    /// The sizes of the set and of the pool, and what an operation says of them.
+    fn check(from: i32, to: i32, is_rolling: bool, expected: Option<(i32, i32)>) {
+        let mut set = MachineSet::new("eu-gpu-1", Default::default());
+        set.status = Some(MachineSetStatus { replicas: from, ..MachineSetStatus::default() });
+        let mut pool = NodePool::new("eu-gpu", Default::default());
+        pool.spec.replicas = to;
+        let observed = Observed { pool, deployment: None, machines: Vec::new(), operations: Vec::new() };
+        let plan = Plan { rollout: is_rolling.then(Default::default), ..Plan::default() };
+        for type_ in [OperationType::ScaleUp, OperationType::ScaleDown] {
+            let spec = operation(&set, &observed, &plan, type_, &[]).spec;
+            assert_eq!(spec.from_replicas.zip(spec.to_replicas), expected, "{from} {to} {is_rolling}");
+        }
+    }
+
+    #[test]
+    fn only_a_change_of_size_says_its_sizes() {
+        check(3, 5, false, Some((3, 5)));
+        check(5, 3, false, Some((5, 3)));
+        check(5, 4, true, None);
+        check(4, 4, false, None);
     }
 }
