@@ -25,4 +25,9 @@ mod work;
 #[cfg(test)]
 mod notation;
 
+/// So many of a thing, with its verb: `1 machine is`, `3 machines are`.
+pub fn are(n: usize, thing: &str) -> String {
+    if n == 1 { format!("1 {thing} is") } else { format!("{n} {thing}s are") }
+}
+
 pub use work::{Work, machine_state as machine_state_of, reservation as reservation_of, state as state_of};

@@ -16,9 +16,12 @@ use kube::{
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::api::{
-    ClusterDeployment, ConditionStatus, Machine, MachineSet, MachineSetSpec, MachineState, NodePool, NodePoolStatus,
-    Operation, PoolPhase, condition, condition_status, find_condition, labels, set_condition,
+use crate::{
+    api::{
+        ClusterDeployment, ConditionStatus, Machine, MachineSet, MachineSetSpec, MachineState, NodePool,
+        NodePoolStatus, Operation, PoolPhase, condition, condition_status, find_condition, labels, set_condition,
+    },
+    plan::are,
 };
 
 use super::{
@@ -303,7 +306,8 @@ fn summary(pool: &NodePool, observed: &Observed, before: &NodePoolStatus, now: j
     say("Available", enough.into(), if enough { "Available" } else { "NotAvailable" }, numbers.clone());
     if is_deleting(pool) {
         let message = format!(
-            "{replicas} machines are to be released first; beyond the deletion budget that waits for the annotation {}=0",
+            "{} to be released first; beyond the deletion budget that waits for the annotation {}=0",
+            are(usize::try_from(replicas).unwrap_or(0), "machine"),
             labels::APPROVED_REPLICAS
         );
         say("Deleting", ConditionStatus::True, "Deleting", message);
@@ -392,7 +396,8 @@ fn count(n: usize) -> i32 {
 async fn tell(context: &Context, pool: &NodePool, before: &NodePoolStatus, after: &NodePoolStatus) {
     let became = |phase| after.phase == Some(phase) && before.phase != Some(phase) && before.phase.is_some();
     if became(PoolPhase::Ready) {
-        context.events.normal(pool, "PoolReady", format!("{} machines are Ready", after.ready_replicas)).await;
+        let ready = usize::try_from(after.ready_replicas).unwrap_or(0);
+        context.events.normal(pool, "PoolReady", format!("{} Ready", are(ready, "machine"))).await;
     }
     if became(PoolPhase::Blocked) {
         let why = ["ScalingDown", "ScalingUp"].into_iter().find_map(|type_| {

@@ -12,7 +12,7 @@ use crate::{
     },
     controllers::{Context, Error, write},
     plan::{
-        Work, machine_state_of,
+        Work, are, machine_state_of,
         rollout::{self, moves::Brake},
         scale::{self, Plan},
         state_of,
@@ -111,7 +111,11 @@ fn conditions(
     } else if let Some(message) = plan.shortfall_message() {
         (False, "NotEnoughMachines", message)
     } else if joining > 0 {
-        (True, "ScalingUp", format!("{joining} machines are on their way"))
+        (
+            True,
+            "ScalingUp",
+            format!("{} on {} way", are(joining, "machine"), if joining == 1 { "its" } else { "their" }),
+        )
     } else {
         (False, "NotScalingUp", String::new())
     };
@@ -126,29 +130,33 @@ fn conditions(
         let message = match halt {
             // Nobody can scale what is being deleted.
             scale::Halt::DeletionBudgetExceeded(budget) if is_deleting(&observed.pool) => {
-                format!(
-                    "{} machines are to be released: annotate the pool with {}=0",
-                    budget.wanted,
-                    labels::APPROVED_REPLICAS
-                )
+                let wanted = are(usize::try_from(budget.wanted).unwrap_or(0), "machine");
+                format!("{wanted} to be released: annotate the pool with {}=0", labels::APPROVED_REPLICAS)
             }
             other => other.message(),
         };
         (False, halt.reason(), message)
     } else if quarantined > 0 && leaving > 0 && failed == leaving {
-        let message =
-            format!("{quarantined} nodes are in quarantine: they are drained again when nothing else is left to do");
+        let again = if quarantined == 1 { "it is" } else { "they are" };
+        let message = format!(
+            "{} in quarantine: {again} drained again when nothing else is left to do",
+            are(quarantined, "node")
+        );
         (True, "Quarantine", message)
     } else if failed > 0 && failed == leaving {
         (
             False,
             "ReleaseFailed",
-            format!("{failed} machines could not be released: look at their operation and retry it"),
+            if failed == 1 {
+                "1 machine could not be released: look at its operation and retry it".to_owned()
+            } else {
+                format!("{failed} machines could not be released: look at their operation and retry it")
+            },
         )
     } else if leaving + plan.victims.len() + plan.waiting.len() > 0 {
         let waiting = plan.waiting.len();
         let waits = if waiting > 0 { format!(", {waiting} after what is under way") } else { String::new() };
-        (True, "ScalingDown", format!("{} machines are leaving{waits}", leaving + plan.victims.len() + waiting))
+        (True, "ScalingDown", format!("{} leaving{waits}", are(leaving + plan.victims.len() + waiting, "machine")))
     } else {
         (False, "NotScalingDown", String::new())
     };

@@ -16,6 +16,7 @@ use crate::{
     },
     controllers::{Context, Error, belonging, write},
     plan::{
+        are,
         rollout::{is_marked, moves::Brake},
         upgrade::{self, ClusterView},
     },
@@ -157,7 +158,8 @@ pub(super) fn verdict(observed: &Observed, behind: i32) -> (ConditionStatus, &'s
         }
         None if behind > 0 => {
             let version = observed.wanted.version.as_deref().unwrap_or("its version");
-            (False, "NotUpToDate", format!("{behind} machines are not yet of the revision with Kubernetes {version}"))
+            let machines = are(usize::try_from(behind).unwrap_or(0), "machine");
+            (False, "NotUpToDate", format!("{machines} not yet of the revision with Kubernetes {version}"))
         }
         None => (True, "UpToDate", String::new()),
     }

@@ -31,8 +31,9 @@ impl Halt {
             Self::DeletionBudgetExceeded(b) => {
                 let away = if b.spent > 0 { format!(", and {} away already", b.spent) } else { String::new() };
                 format!(
-                    "{} machines would leave{away}, and {} may without approval: scale again and confirm the number",
-                    b.wanted, b.allowed
+                    "{} would leave{away}, and {} may without approval: scale again and confirm the number",
+                    if b.wanted == 1 { "1 machine".to_owned() } else { format!("{} machines", b.wanted) },
+                    b.allowed
                 )
             }
             Self::OneMemberAtATime => {
