@@ -104,7 +104,9 @@ fn finish(args: &Args, operation: &Operation, reader: &Reader) -> color_eyre::Re
     let message = status.message.unwrap_or_default();
     if reader.done.is_empty() && reader.printed.is_empty() {
         let name = &args.operation;
-        let why = if state(operation).is_final() {
+        let why = if !has_begun(operation) && state(operation).is_final() {
+            format!("no run of {name} was begun: there is no log. {message}")
+        } else if state(operation).is_final() {
             format!("the log of {name} is gone: it is kept for six hours after the end. {message}")
         } else {
             let message = if message.is_empty() { String::new() } else { format!(" ({message})") };
@@ -116,6 +118,11 @@ fn finish(args: &Args, operation: &Operation, reader: &Reader) -> color_eyre::Re
         lines::err(&format!("{} {}: {message}", args.operation, state(operation).as_str()));
     }
     Ok(Exit::Success.into())
+}
+
+/// There was a Job for it, in this run or in one before. Draining comes first, and may be all that there was.
+pub(super) fn has_begun(operation: &Operation) -> bool {
+    operation.status.as_ref().is_some_and(|status| status.job_name.is_some() || status.run > 1)
 }
 
 /// The pods of all runs of an operation, the oldest first.

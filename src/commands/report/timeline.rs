@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::log::Log;
 use crate::{
     api::{Operation, OperationState},
+    commands::logs::has_begun,
     console::text::{clean, duration},
     fleet::EventRow,
 };
@@ -107,7 +108,7 @@ pub fn report(operation: &Operation, events: &[EventRow], log: &Log) -> Report {
         ));
     }
     if log.is_gone() {
-        report.gaps.push("the log of the executor is gone: it is kept for six hours after the end".to_owned());
+        report.gaps.push(no_log(state.is_final(), has_begun(operation)).to_owned());
     }
     if events.is_empty() {
         report.gaps.push("no events are left: API servers keep them for an hour unless told otherwise".to_owned());
@@ -116,6 +117,16 @@ pub fn report(operation: &Operation, events: &[EventRow], log: &Log) -> Report {
         report.gaps.push("the operation is not over yet: this is how it stood when the report was made".to_owned());
     }
     report
+}
+
+/// Why there is nothing of the executor.
+fn no_log(is_over: bool, has_begun: bool) -> &'static str {
+    match (is_over, has_begun) {
+        (true, true) => "the log of the executor is gone: it is kept for six hours after the end",
+        (true, false) => "no run was begun: there is no log",
+        (false, true) => "the executor has written nothing yet",
+        (false, false) => "no run was begun yet: there is no log",
+    }
 }
 
 fn name(operation: &Operation) -> &str {
@@ -307,6 +318,16 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said() {
+        let check = |status: serde_json::Value, expected: &str| {
+            assert_eq!(report(&operation(&status), &[], &Log::default()).gaps[0], expected, "{status}");
+        };
+        let gone = "the log of the executor is gone: it is kept for six hours after the end";
+        check(json!({"state": "Failed", "run": 1, "jobName": "op-up-1-1"}), gone);
+        // It failed in the drain of another run.
+        check(json!({"state": "Failed", "run": 2}), gone);
+        check(json!({"state": "Failed", "run": 0}), "no run was begun: there is no log");
+        check(json!({"state": "Draining", "run": 0}), "no run was begun yet: there is no log");
+        check(json!({"state": "Running", "run": 1, "jobName": "op-up-1-1"}), "the executor has written nothing yet");
         let running = operation(&json!({"state": "Running", "run": 1}));
         let gone = report(&running, &[], &Log::default());
         assert_eq!(gone.gaps.len(), 3, "{:?}", gone.gaps);
