@@ -32,6 +32,8 @@ const PARTS: [&str; 7] =
 const STOPPED_WITHIN: Duration = Duration::from_secs(90);
 /// What is typed before data are deleted.
 const WORD: &str = "delete the data";
+/// What removing the controllers means.
+const STOPS: &str = "This removes the controllers: nothing is scaled, repaired or upgraded any more until somebody installs them again.\n";
 
 /// Removes the controllers, their accounts and roles; keeps the data.
 #[derive(Debug, clap::Args)]
@@ -68,8 +70,9 @@ pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> 
         return Ok(Exit::Success.into());
     }
     data.refuse(&args)?;
-    if args.delete_data && !args.dry_run {
-        confirm(&args, &data.doomed(), stakes.or_else(|| data.stakes()).as_ref())?;
+    if !args.dry_run {
+        let doomed = if args.delete_data { data.doomed() } else { STOPS.to_owned() };
+        confirm(&args, &doomed, stakes.or_else(|| data.stakes()).as_ref())?;
     }
     let homes: Vec<String> = parts
         .iter()
@@ -131,16 +134,28 @@ async fn stopped(cluster: &Cluster, namespace: &str) -> Result<(), Ended> {
     }
 }
 
-/// In production the words end with what it is that is production; where nobody types, it is said why.
+/// Controllers can be installed again: a letter is enough for them, and the name of what is production. Data are gone for
+/// good: in production the words end with that name, and where nobody types, it is said why.
 fn confirm(args: &Args, doomed: &str, stakes: Option<&Stakes>) -> Result<(), Ended> {
-    if let Some(stakes) = stakes.filter(|_| args.yes) {
+    if let Some(stakes) = stakes.filter(|_| args.yes && args.delete_data) {
         stakes.demand(HARDEST, args.reason.as_deref())?;
     }
-    let (warning, words) = match stakes {
-        Some(stakes) => (stakes.warning() + ".\n", format!("{WORD} of {}", stakes.word())),
-        None => (String::new(), WORD.to_owned()),
+    let warning = stakes.map_or_else(String::new, |stakes| stakes.warning() + ".\n");
+    let words = words(args.delete_data, stakes);
+    let question = match &words {
+        Some(words) => format!("Type  {words}  to go on: "),
+        None => "Go on? [y/N] ".to_owned(),
     };
-    ask::agreed(args.yes, &format!("{doomed}{warning}Type  {words}  to go on: "), Some(&words)).map(|_| ())
+    ask::agreed(args.yes, &format!("{doomed}{warning}{question}"), words.as_deref()).map(|_| ())
+}
+
+/// What is typed; `None`: a letter is enough.
+fn words(delete_data: bool, stakes: Option<&Stakes>) -> Option<String> {
+    match (delete_data, stakes.map(Stakes::word)) {
+        (true, Some(word)) => Some(format!("{WORD} of {word}")),
+        (true, None) => Some(WORD.to_owned()),
+        (false, word) => word.map(str::to_owned),
+    }
 }
 
 #[cfg(test)]
@@ -149,21 +164,22 @@ mod tests {
     use crate::api::{NodePool, labels};
     use kube::ResourceExt as _;
 
-    /// Without a question, as in a script.
-    fn check(production: bool, reason: Option<&str>, expected: Result<(), &str>) {
+    fn stakes(production: bool) -> Option<Stakes> {
         let mut pool = NodePool::new("blue-gpu", Default::default());
         if production {
             pool.labels_mut().insert(labels::ENVIRONMENT.to_owned(), "production".to_owned());
         }
-        let stakes = Data::of(vec![pool]).stakes();
-        let args = Args {
-            delete_data: true,
-            abandon: true,
-            interrupt: false,
-            yes: true,
-            reason: reason.map(ToOwned::to_owned),
-            dry_run: false,
-        };
+        Data::of(vec![pool]).stakes()
+    }
+
+    fn args(delete_data: bool, yes: bool, reason: Option<&str>) -> Args {
+        let reason = reason.map(ToOwned::to_owned);
+        Args { delete_data, abandon: delete_data, interrupt: false, yes, reason, dry_run: false }
+    }
+
+    /// Without a question, as in a script.
+    fn check(production: bool, reason: Option<&str>, expected: Result<(), &str>) {
+        let (args, stakes) = (args(true, true, reason), stakes(production));
         let said = confirm(&args, "", stakes.as_ref()).map_err(|ended| ended.message);
         assert_eq!(said, expected.map_err(ToOwned::to_owned), "{production} {reason:?}");
     }
@@ -175,5 +191,17 @@ mod tests {
         check(true, None, Err(why));
         check(true, Some(" "), Err(why));
         check(true, Some("CHG-1"), Ok(()));
+    }
+
+    #[test]
+    fn what_is_typed_grows_with_what_is_lost() {
+        let check = |delete_data: bool, production: bool, expected: Option<&str>| {
+            assert_eq!(words(delete_data, stakes(production).as_ref()).as_deref(), expected);
+        };
+        check(false, false, None);
+        check(false, true, Some("blue-gpu"));
+        check(true, false, Some("delete the data"));
+        check(true, true, Some("delete the data of blue-gpu"));
+        assert!(confirm(&args(false, true, None), STOPS, stakes(true).as_ref()).is_ok(), "a script says --yes");
     }
 }

@@ -140,14 +140,16 @@ async fn uninstall(real: &Real, home: &str, fleet: &str) {
         .expect("created");
     let running = Patch::Merge(json!({"status": {"state": "Running", "run": 1}}));
     operations.patch_status("o", &PatchParams::default(), &running).await.expect("it runs");
-    check(real, "uninstall", 6, "1 operations are under way");
+    check(real, "uninstall", 6, "1 operation is under way");
     operations.delete("o", &DeleteParams::default()).await.expect("deleted");
 
     check(real, "uninstall -n elsewhere", 3, "not in elsewhere");
     check(real, "uninstall --delete-data --yes", 6, "with --abandon");
     check(real, "uninstall --dry-run", 0, "deployment.apps/quarterdeck-controller deleted");
     assert!(!versions(real).await.is_empty(), "a trial removes nothing");
-    check(real, "uninstall", 0, "Kept: the kinds");
+    check(real, "uninstall", 6, "nobody can be asked here: confirm with --yes");
+    assert!(!versions(real).await.is_empty(), "nobody said yes");
+    check(real, "uninstall --yes", 0, "Kept: the kinds");
     assert!(versions(real).await.is_empty());
     assert!(machines.get_opt("m").await.expect("an answer").is_some(), "data stay");
     check(real, "uninstall", 0, "There is nothing of Quarterdeck to remove");

@@ -96,9 +96,9 @@ impl Data {
     pub fn refuse(&self, args: &Args) -> Result<(), Ended> {
         if self.running > 0 && !args.interrupt {
             let why = format!(
-                "{} operations are under way: wait for them (quarterdeck get operations), or leave their hosts as they are \
+                "{} under way: wait for them (quarterdeck get operations), or leave their hosts as they are \
                  at this moment with --interrupt; nothing was changed",
-                self.running
+                crate::plan::are(self.running, "operation")
             );
             return Err(Ended::new(Exit::Declined, why));
         }
