@@ -43,13 +43,21 @@ pub fn run(args: &Args) -> color_eyre::Result<ExitCode> {
 
 /// File names and pages, that of the program first.
 fn pages() -> std::io::Result<Vec<(String, Vec<u8>)>> {
-    let mut command = super::Arguments::command();
+    // A page refers to the pages of what is below it: `help` has nothing to say in a manual.
+    let mut command = super::Arguments::command().disable_help_subcommand(true);
     command.build();
-    let mut pages = vec![page(&command, "quarterdeck")?];
-    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set() && sub.get_name() != "help") {
-        pages.push(page(sub, &format!("quarterdeck-{}", sub.get_name()))?);
-    }
+    let mut pages = Vec::new();
+    below(&command, "quarterdeck", &mut pages)?;
     Ok(pages)
+}
+
+/// The page of a command, and then those of its subcommands.
+fn below(command: &clap::Command, name: &str, pages: &mut Vec<(String, Vec<u8>)>) -> std::io::Result<()> {
+    pages.push(page(command, name)?);
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        below(sub, &format!("{name}-{}", sub.get_name()), pages)?;
+    }
+    Ok(())
 }
 
 fn page(command: &clap::Command, name: &str) -> std::io::Result<(String, Vec<u8>)> {
@@ -74,6 +82,14 @@ mod tests {
             String::from_utf8_lossy(&found.1).into_owned()
         };
         assert!(page("quarterdeck.1").contains("upgrade"));
+        assert!(page("quarterdeck-runbook-lint.1").contains("runbook"));
+        for (name, page) in &pages {
+            let page = String::from_utf8_lossy(page).replace("\\-", "-");
+            let named = page.split_whitespace().filter_map(|word| word.strip_suffix("(1)"));
+            for named in named.map(|word| word.trim_start_matches("\\fB")) {
+                assert!(names.contains(&format!("{named}.1").as_str()), "{name} refers to {named}: {names:?}");
+            }
+        }
         assert!(page("quarterdeck-upgrade.1").contains("outside\\-window"), "{}", page("quarterdeck-upgrade.1"));
     }
 }
