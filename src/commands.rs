@@ -45,7 +45,7 @@ pub struct Arguments {
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Globals {
     /// The kubeconfig of the meta cluster (else KUBECONFIG, else ~/.kube/config, else in-cluster).
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub kubeconfig: Option<PathBuf>,
     /// The context in it; the console shows several together, each named by a flag of its own.
     #[arg(long = "context", global = true, value_name = "NAME", action = clap::ArgAction::Append)]

@@ -46,11 +46,16 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     pub scenario: Option<String>,
     /// Keep everything in this folder, and go on from there at the next start.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub data: Option<PathBuf>,
     /// No console: print one JSON line when ready, and run until SIGTERM.
     #[arg(long)]
     pub headless: bool,
+}
+
+/// What `--scenario` takes.
+pub fn scenarios() -> Vec<&'static str> {
+    Scenario::all().iter().map(|scenario| scenario.name.as_str()).chain([situation::LIST]).collect()
 }
 
 pub async fn run(args: Args, globals: &Globals) -> color_eyre::Result<ExitCode> {

@@ -16,7 +16,7 @@ use super::{
   quarterdeck man --into /usr/local/share/man/man1")]
 pub struct Args {
     /// The folder; it has to be there.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
     into: Option<PathBuf>,
 }
 
