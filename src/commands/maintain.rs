@@ -66,9 +66,12 @@ pub async fn run(verb: Verb, args: OfMachines, globals: &Globals) -> color_eyre:
         let scene = Scene::look(&writer.client, &writer.namespace).await?;
         planned(&scene, verb, &machines, &wanted)
     };
-    let Some((planned, _)) = carry_out(&options, &writer, plan).await? else { return Ok(Exit::Success.into()) };
+    let Some((planned, written)) = carry_out(&options, &writer, plan).await? else { return Ok(Exit::Success.into()) };
     if !options.wait {
-        say(options.output, &globals.here("Follow it with  quarterdeck get machines -w\n"));
+        // Where nothing was written there is nothing to follow.
+        if !written.is_empty() {
+            say(options.output, &globals.here("Follow it with  quarterdeck get machines -w\n"));
+        }
         return Ok(Exit::Success.into());
     }
     let mut nodes = Nodes::new(&writer, verb, planned.subject);

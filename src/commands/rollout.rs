@@ -122,7 +122,9 @@ async fn run(asked: &Asked, options: &Options, globals: &Globals) -> color_eyre:
     let Some((planned, written)) = carry_out(options, &writer, plan).await? else { return Ok(Exit::Success.into()) };
     let goal = Goal::of(&planned, &written);
     if !options.wait {
-        say(options.output, &globals.here(&format!("{}\n", goal.hint())));
+        if let Some(hint) = goal.hint(!written.is_empty()) {
+            say(options.output, &globals.here(&format!("{hint}\n")));
+        }
         return Ok(Exit::Success.into());
     }
     let message = until_done(&mut Rollout::new(&writer, goal), &writer.namespace, options.timeout).await?;

@@ -75,9 +75,10 @@ impl Goal {
         }
     }
 
-    /// What to do next, for whoever does not wait.
-    pub(super) fn hint(&self) -> String {
-        match (self.end, self.pools.first()) {
+    /// What to do next, for whoever does not wait. Where nothing was written there is nothing to follow; what stands still
+    /// already is told how it goes on.
+    pub(super) fn hint(&self, has_written: bool) -> Option<String> {
+        let hint = match (self.end, self.pools.first()) {
             (End::Paused, _) if self.is_whole => {
                 format!(
                     "{0} stands still, with all of its pools, once hosts that are worked on have come to their end. It goes on \
@@ -92,12 +93,14 @@ impl Goal {
                     self.words(&pool.name)
                 )
             }
+            _ if !has_written => return None,
             (End::Still, Some(pool)) => format!(
                 "{} takes nothing more away; what is begun on hosts is finished. Follow it with  quarterdeck get pools -w",
                 pool.name
             ),
             _ => "Follow it with  quarterdeck get pools -w  or  quarterdeck get operations -w".to_owned(),
-        }
+        };
+        Some(hint)
     }
 
     /// How the pool is typed.
@@ -153,4 +156,24 @@ fn is_over(rollout: &RolloutStatus) -> bool {
 pub(super) fn is(pool: &NodePool, condition: &str, status: &str) -> bool {
     let conditions = pool.status.as_ref().map(|s| s.conditions.as_slice()).unwrap_or_default();
     find_condition(conditions, condition).is_some_and(|c| c.status == status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether something is said next, where something was written and where nothing was.
+    fn check(end: End, expected: (bool, bool)) {
+        let pool = PoolGoal { name: "blue-gpu".to_owned(), generation: None, version: None };
+        let goal = Goal { cluster: "blue".to_owned(), pools: vec![pool], marked: Vec::new(), end, is_whole: false };
+        assert_eq!((goal.hint(true).is_some(), goal.hint(false).is_some()), expected);
+    }
+
+    #[test]
+    fn only_what_was_written_is_followed() {
+        check(End::UpToDate, (true, false));
+        check(End::GoesOn, (true, false));
+        check(End::Still, (true, false));
+        check(End::Paused, (true, true));
+    }
 }
