@@ -31,7 +31,7 @@ pub use history::{PhaseHistory, PhaseStatistics};
 pub use index::{Change, Index, Kind};
 pub use intern::Interner;
 pub use machines::{Machines, natural};
-pub use rows::{ClusterRow, EventRow, Health, MachineRow, NodeRow, OperationRow, PhaseRow, PoolRow};
+pub use rows::{ClusterRow, EventRow, Health, MachineRow, NodeRow, OperationRow, PhaseRow, PoolRow, Rank};
 pub use several::{Clients, Feeds, Open, Part, Welcome, merge};
 pub use snapshot::{ClusterNode, PoolNode, Selection, Snapshot};
 pub use uid::{ContextId, Uid};

@@ -12,7 +12,7 @@ mod pool;
 pub use cluster::ClusterRow;
 pub use event::EventRow;
 pub use machine::{MachineRow, NodeRow, PhaseRow};
-pub use operation::OperationRow;
+pub use operation::{OperationRow, Rank};
 pub use pool::PoolRow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;

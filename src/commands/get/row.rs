@@ -9,7 +9,9 @@ use serde::de::DeserializeOwned;
 use super::Listed;
 use crate::{
     api::{Cluster, Machine, NodePool, Operation, labels as names},
-    fleet::{ClusterRow, Filter, Health, Interner, MachineRow, OperationRow, PoolRow, StateCounts, filter::Scratch},
+    fleet::{
+        ClusterRow, Filter, Health, Interner, MachineRow, OperationRow, PoolRow, Rank, StateCounts, filter::Scratch,
+    },
 };
 
 pub(super) struct Row {
@@ -40,7 +42,7 @@ pub(super) fn columns(resource: Listed) -> (&'static [&'static str], &'static [&
         ),
         Listed::Operations => (
             &["NAME", "TYPE", "CLUSTER", "POOL", "STATE", "DONE", "FAILED", "BY", "AGE"],
-            &["RUN", "VERSION", "REASON", "MESSAGE"],
+            &["SKIPPED", "RUN", "VERSION", "REASON", "MESSAGE"],
         ),
     }
 }
@@ -58,7 +60,10 @@ pub(super) fn spare(resource: Listed) -> &'static [&'static str] {
 
 /// Columns of numbers, which are aligned to the right.
 pub(super) fn is_number(column: &str) -> bool {
-    matches!(column, "READY" | "NODES" | "DESIRED" | "REPLICAS" | "DONE" | "FAILED" | "UPDATED" | "AGE" | "RUN")
+    matches!(
+        column,
+        "READY" | "NODES" | "DESIRED" | "REPLICAS" | "DONE" | "FAILED" | "SKIPPED" | "UPDATED" | "AGE" | "RUN"
+    )
 }
 
 /// The column that is painted.
@@ -142,10 +147,26 @@ impl Row {
         }
     }
 
+    /// Operations come in the order of the console: those under way first, then the newest.
+    pub(super) fn rank(&self) -> Option<Rank> {
+        match &self.of {
+            Of::Operation(operation) => Some(operation.rank()),
+            _ => None,
+        }
+    }
+
+    /// What its age is counted from: of an operation that is over, its end.
+    fn since(&self) -> Option<Timestamp> {
+        match &self.of {
+            Of::Operation(operation) => operation.finished_at.filter(|_| operation.is_final()).or(self.created),
+            _ => self.created,
+        }
+    }
+
     /// The cells of [`columns`], the wide ones last.
     pub(super) fn cells(&self, now: Timestamp) -> Vec<String> {
         let text = |t: Option<&str>| t.unwrap_or("-").to_owned();
-        let age = self.created.map_or_else(|| "-".to_owned(), |at| age(now, at));
+        let age = self.since().map_or_else(|| "-".to_owned(), |at| age(now, at));
         let debug = |d: Option<&dyn std::fmt::Debug>| d.map_or_else(|| "-".to_owned(), |d| format!("{d:?}"));
         match &self.of {
             Of::Cluster(c) => vec![
@@ -196,6 +217,7 @@ impl Row {
                 o.progress.failed.to_string(),
                 text(o.by.as_deref()),
                 age,
+                skipped(o),
                 o.run.to_string(),
                 text(o.resource.spec.version.as_deref()),
                 text(o.reason.as_deref()),
@@ -203,6 +225,12 @@ impl Row {
             ],
         }
     }
+}
+
+/// Machines on which nothing was done, once nothing more will be.
+fn skipped(operation: &OperationRow) -> String {
+    let p = &operation.progress;
+    if operation.is_final() { (p.total - p.succeeded - p.failed).max(0).to_string() } else { "-".to_owned() }
 }
 
 /// Machines of the current revision, of those that are wanted.

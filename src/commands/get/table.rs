@@ -9,7 +9,7 @@ use super::{
     Listed,
     row::{Row, columns, is_number, is_state, longest, spare},
 };
-use crate::fleet::Health;
+use crate::fleet::{Health, Rank};
 
 /// No cell pushes the others further away than this.
 const WIDEST: usize = 60;
@@ -23,7 +23,7 @@ pub(super) struct Table {
     room: Option<usize>,
     hidden: Vec<&'static str>,
     widths: Vec<usize>,
-    rows: Vec<(Health, Vec<String>)>,
+    rows: Vec<(Option<Rank>, Health, Vec<String>)>,
     namespaces: bool,
     colours: bool,
     headed: bool,
@@ -82,7 +82,7 @@ impl Table {
             cell.retain(|c| !c.is_control());
             *width = (*width).max(cell.width().min(WIDEST));
         }
-        self.rows.push((row.health(), cells));
+        self.rows.push((row.rank(), row.health(), cells));
     }
 
     /// Prints the rows that were kept, below a head if there was none yet.
@@ -93,7 +93,10 @@ impl Table {
             let head: Vec<_> = self.columns.iter().map(|c| (*c).to_owned()).collect();
             self.line(None, &head, out)?;
         }
-        for (health, cells) in std::mem::take(&mut self.rows) {
+        let mut rows = std::mem::take(&mut self.rows);
+        // What has no rank stays as the server lists it.
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        for (_, health, cells) in rows {
             self.line(Some(health), &cells, out)?;
         }
         Ok(())

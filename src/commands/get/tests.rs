@@ -94,3 +94,34 @@ async fn tables_lists_and_mistakes() {
     assert_eq!(exit, Exit::BadInput);
     assert!(message.contains("column 7: there is no `redy` here"), "{message}");
 }
+
+#[test]
+fn operations_come_as_in_the_console() {
+    let mut table = Table::new(Listed::Operations, true, false, false, None);
+    let ago = |minutes: i64| (jiff::Timestamp::now() - jiff::SignedDuration::from_mins(minutes)).to_string();
+    let mut push = |name: &str, created: i64, status: serde_json::Value| {
+        let object = serde_json::json!({
+            "apiVersion": "quarterdeck.dev/v1alpha1", "kind": "Operation",
+            "metadata": {"name": name, "creationTimestamp": ago(created)},
+            "spec": {"type": "ScaleUp", "clusterName": "eu", "runbook": "r", "machines": [{"name": "m", "uid": "u"}]},
+            "status": status,
+        });
+        let object: DynamicObject = serde_json::from_value(object).expect("an object");
+        let row = Row::read(&object, Listed::Operations, &mut Interner::default()).expect("an operation");
+        table.push(&row);
+    };
+    let progress =
+        serde_json::json!({"total": 5, "succeeded": 2, "failed": 1, "running": 0, "stepsTotal": 0, "stepsDone": 0});
+    push("a", 100, serde_json::json!({"state": "Succeeded", "finishedAt": ago(90)}));
+    push("b", 400, serde_json::json!({"state": "Cancelled", "finishedAt": ago(12), "progress": progress}));
+    push("c", 30, serde_json::json!({"state": "Running"}));
+    let mut out = Vec::new();
+    table.print(&mut out).expect("printed");
+    let out = String::from_utf8(out).expect("text");
+    let columns = |line: &str, at: &[usize]| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        at.iter().map(|n| words[*n].to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let said: Vec<String> = out.lines().map(|line| columns(line, &[0, 8, 9])).collect();
+    assert_eq!(said, ["NAME AGE SKIPPED", "c 30m -", "b 12m 2", "a 90m 1"], "{out}");
+}

@@ -10,6 +10,9 @@ use crate::{
     fleet::{Health, Interner, Uid},
 };
 
+/// What operations are ordered by in lists.
+pub type Rank = (bool, std::cmp::Reverse<Option<Timestamp>>, Arc<str>);
+
 /// One operation: who asked, why, and how it goes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OperationRow {
@@ -108,7 +111,7 @@ impl OperationRow {
     }
 
     /// Where it stands in lists: those under way first, then the newest.
-    pub(in crate::fleet) fn rank(&self) -> (bool, std::cmp::Reverse<Option<Timestamp>>, Arc<str>) {
+    pub fn rank(&self) -> Rank {
         let at = self.finished_at.filter(|_| self.is_final()).or(self.created_at);
         (self.is_final(), std::cmp::Reverse(at), self.name.clone())
     }
