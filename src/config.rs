@@ -84,8 +84,10 @@ impl Config {
             None if self.files.is_some() => self.unknown_contexts.clone(),
             None => speaks_of_contexts(&paths.settings()).then(|| paths.settings()),
         };
+        let is_read = settings.is_some();
         let settings = settings.unwrap_or_else(|| self.settings.clone());
-        for (key, name) in settings.named_themes() {
+        // What stays from before may not be in the file any more.
+        for (key, name) in settings.named_themes().into_iter().filter(|_| is_read) {
             if let Err(message) = themes.check(key, name) {
                 mistakes.push(Mistake::on_line(&paths.settings(), settings::line_of(&typed, key), message));
             }

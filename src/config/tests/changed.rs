@@ -34,6 +34,17 @@ fn a_file_that_is_taken_away_is_taken_back() {
 }
 
 #[test]
+fn a_mistake_that_is_no_longer_in_the_file_is_not_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), &[("config.yaml", "theme: drak\n")]);
+    let before = Config::load(&Paths::below(folder.path()), &WORDS);
+    assert!(before.mistakes[0].to_string().contains("there is no theme `drak`"), "{:?}", before.mistakes);
+    write(folder.path(), &[("config.yaml", "armMinutes: 9999999999999\n")]);
+    let after = before.reload(&WORDS).expect("it was changed");
+    assert!(after.mistakes.len() == 1 && !after.mistakes[0].message.contains("drak"), "{:?}", after.mistakes);
+}
+
+#[test]
 fn commands_are_read() {
     let text = "top:\n  key: f5\n  scope: [machine, pool]\n  command: [watch, -n, '5', 'x {name} {{}}', 3]\n  \
                 description: look\n  dangerous: true\n  confirm: true\n  output: terminal\n  timeoutSeconds: 5\n";
