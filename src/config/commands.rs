@@ -11,15 +11,11 @@
 //! A command is a program and its arguments, never a line for a shell. What stands in braces is filled in, and stays one
 //! argument or a part of one, whatever is in it.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt,
-    path::Path,
-};
+use std::{collections::HashMap, fmt, path::Path};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{SeqAccess, Visitor},
+    de::{MapAccess, SeqAccess, Visitor},
 };
 use serde_saphyr::{Location, Spanned};
 
@@ -124,6 +120,33 @@ struct Entry {
     timeout_seconds: Option<Spanned<u64>>,
 }
 
+/// Names with what they stand for, in the order of the file, each with its place.
+struct Entries(Vec<(Spanned<String>, Entry)>);
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct EntriesVisitor;
+
+        impl<'de> Visitor<'de> for EntriesVisitor {
+            type Value = Entries;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("keys with values, as in `key: value`")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
+                let mut all = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    all.push(entry);
+                }
+                Ok(Entries(all))
+            }
+        }
+
+        deserializer.deserialize_map(EntriesVisitor)
+    }
+}
+
 /// A program and its arguments.
 struct Argv(Vec<Spanned<String>>);
 
@@ -157,10 +180,7 @@ pub fn parse(text: &str, file: &Path, words: &Vocabulary, bindings: &[Binding]) 
     if is_blank(text) {
         return Ok(Vec::new());
     }
-    let parsed: BTreeMap<String, Spanned<Entry>> =
-        serde_saphyr::from_str(text).map_err(|e| vec![Mistake::of_yaml(file, &e)])?;
-    let mut entries: Vec<_> = parsed.into_iter().collect();
-    entries.sort_by_key(|(_, entry)| (entry.referenced.line(), entry.referenced.column()));
+    let Entries(entries) = serde_saphyr::from_str(text).map_err(|e| vec![Mistake::of_yaml(file, &e)])?;
     let mut reader = Reader { file, words, bindings, taken: HashMap::new(), mistakes: Vec::new() };
     if entries.len() > MOST {
         let message = format!("there are {} commands in it, more than {MOST}", entries.len());
@@ -200,9 +220,9 @@ impl Reader<'_> {
     }
 
     /// One command; what is wrong in it is noted, and something stands in its place.
-    fn command(&mut self, name: String, entry: Spanned<Entry>) -> Command {
-        self.name(&name, entry.referenced);
-        let entry = entry.value;
+    fn command(&mut self, name: Spanned<String>, entry: Entry) -> Command {
+        self.name(&name.value, name.referenced);
+        let name = name.value;
         let scopes = self.scopes(entry.scope);
         Command {
             key: entry.key.and_then(|key| self.key(&name, key, entry.dangerous)),

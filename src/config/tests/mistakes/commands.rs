@@ -17,11 +17,15 @@ fn every_mistake_has_its_sentence() {
             ),
             (
                 "A b: {scope: pool, command: [x]}\n",
-                "1:6: `A b` is no name of a command: small letters, digits and `-` are, 40 at most",
+                "1:1: `A b` is no name of a command: small letters, digits and `-` are, 40 at most",
             ),
             (
                 "scale: {scope: pool, command: [x]}\n",
-                "1:8: `scale` is a command of the console already: choose another name",
+                "1:1: `scale` is a command of the console already: choose another name",
+            ),
+            (
+                "a: {scope: pool, command: [x]}\nscale:\n  scope: pool\n  command: [x]\n",
+                "2:1: `scale` is a command of the console already: choose another name",
             ),
             (
                 "a: {scope: pol, command: [x]}\n",
