@@ -6,6 +6,7 @@ use super::{Preview, Refusal, Scene, Wish};
 use crate::{
     api::{Machine, MachineState, NodePool, OperationType, Role, StrategyType, labels},
     plan::{
+        are,
         budget::Budget,
         estimate::{Estimate, estimate},
         rollout::{
@@ -282,8 +283,16 @@ fn abort(scene: &Scene, pool: &NodePool) -> Result<Preview, Refusal> {
         ..Preview::default()
     };
     preview.warnings.push(format!(
-        "{updated} machines are of the new revision and {outdated} of the old one, and stay so; nodes that are being emptied are given back, and work that was begun on hosts is finished"
+        "{} of the new revision and {outdated} of the old one, and stay so; nodes that are being emptied are given back, and work that was begun on hosts is finished",
+        are(updated, "machine")
     ));
+    // Whoever stopped it first does not wait for what only a pool that goes on does.
+    let paused = [(pool.spec.paused, "pool"), (scene.deployment.spec.paused, "cluster")];
+    if let Some((_, what)) = paused.into_iter().find(|(is_paused, _)| *is_paused) {
+        preview.warnings.push(format!(
+            "the {what} is paused and stays so: what is more than the pool's replicas leaves only when it is resumed"
+        ));
+    }
     if surplus > 0 {
         preview.warnings.push(format!(
             "{} more than the pool has replicas: drained and released afterwards, as when it is scaled down",

@@ -281,6 +281,18 @@ fn an_abort_keeps_what_is_old_and_takes_back_what_has_not_begun() {
 }
 
 #[test]
+fn an_abort_of_what_is_paused_says_that_it_stays_so() {
+    let said = |paused: bool| {
+        let mut small = small("1.33.6", "a=3@1.33.6", 2);
+        small.pool(json!({"spec": {"paused": paused},
+            "status": {"rollout": {"revision": "new", "outdated": 2, "inFlight": 1}}}));
+        let preview = preview(&small.scene(), &Wish::Abort { pool: "a".into() }).expect("it is planned");
+        preview.warnings.iter().any(|w| w.starts_with("the pool is paused and stays so: "))
+    };
+    assert!(said(true) && !said(false));
+}
+
+#[test]
 fn what_the_drains_meet_is_part_of_the_plan() {
     let small = small("1.33.6", "a=2@1.33.6", 2);
     let budget = json!({"name": "legacy/billing", "requires": "minAvailable 1", "allowed": 0, "healthy": 1,
