@@ -10,7 +10,10 @@ use super::{
 use crate::{
     api::{Machine, NodePool, Operation, Role, labels},
     fleet::{ContextId, PoolNode, Snapshot, Uid},
-    plan::scale::{Demand, Halt, Plan, plan},
+    plan::{
+        quorum,
+        scale::{Demand, Halt, Plan, plan},
+    },
 };
 use crossterm::event::{KeyCode, KeyEvent};
 use jiff::Timestamp;
@@ -124,7 +127,15 @@ impl ScaleDialog {
         if let Some(shortfall) = self.plan.shortfall_message() {
             warnings.push(shortfall);
         }
+        warnings.extend(quorum::caution(&self.pool, self.replicas));
         match &self.plan.halt {
+            Some(Halt::DeletionBudgetExceeded(budget)) if self.pool.spec.role != Role::Worker => {
+                warnings.push(format!(
+                    "{} would leave, one after the other, and {} may without approval: confirming approves it",
+                    text::plural(usize::try_from(budget.wanted).unwrap_or(0), "member"),
+                    budget.allowed
+                ));
+            }
             Some(Halt::Paused) => warnings.push("the pool is paused: nothing happens until it is resumed".into()),
             Some(Halt::DeletionBudgetExceeded(budget)) => warnings.push(format!(
                 "{} would leave at once, and {} may without approval: confirming approves it",
@@ -260,4 +271,31 @@ fn is_production(node: &PoolNode, snapshot: &Snapshot) -> bool {
 
 fn annotation<'a>(pool: &'a NodePool, key: &str) -> Option<&'a str> {
     pool.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fleet::testing;
+
+    #[test]
+    fn a_control_plane_that_tolerates_no_loss_is_said() {
+        let fleet = "cluster eu-1\npool control replicas=3 role=ControlPlane\nmachine a Ready\nmachine b Ready\nmachine c Ready\nidle 2 spare-";
+        let snapshot = testing::snapshot(fleet);
+        let node = snapshot.pool(&testing::uid("eu-1-control")).expect("the pool");
+        let check = |replicas: i32, expected: &[&str]| {
+            let dialog = ScaleDialog::open(node, &snapshot, Some(replicas), "alice", testing::NOW).expect("a dialog");
+            assert_eq!(dialog.warnings(), expected, "{replicas}");
+        };
+        check(3, &[]);
+        check(2, &["a control plane of 2: none of them may fail, or etcd stops"]);
+        check(4, &["a control plane of 4 is no safer than one of 3: no more than 1 of them may fail"]);
+        check(
+            1,
+            &[
+                "a control plane of 1: if it fails, nothing answers",
+                "2 members would leave, one after the other, and 1 may without approval: confirming approves it",
+            ],
+        );
+    }
 }

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use crate::{
     api::{MachineReference, NodePool},
     commands::change::{show::diff, stakes::Stakes, write::Seen},
-    plan::{estimate::Estimate, scale::Plan},
+    plan::{estimate::Estimate, quorum, scale::Plan},
 };
 
 /// Machines that are named; of the rest only the number is said.
@@ -17,7 +17,8 @@ const NAMED: usize = 8;
 pub fn text(before: &NodePool, plan: &Plan, stakes: Option<&Stakes>, after: &NodePool) -> String {
     let mut text = format!("{}: {} -> {} replicas\n", before.name_any(), before.spec.replicas, after.spec.replicas);
     let warning = stakes.filter(|_| before.spec.replicas != after.spec.replicas).map(Stakes::warning);
-    for line in sentences(plan).into_iter().chain(warning) {
+    let caution = quorum::caution(before, after.spec.replicas);
+    for line in sentences(plan).into_iter().chain(caution).chain(warning) {
         let _ = writeln!(text, "  {line}");
     }
     let after = serde_json::to_value(after).unwrap_or_default();
