@@ -268,6 +268,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_program_for_logging_in_that_fails_is_named() {
+        let with = |exec: &str| {
+            let exec = format!(
+                "user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, {exec}}}}}"
+            );
+            kubeconfig("https://127.0.0.1:1").replace("user: {token: t}", &exec)
+        };
+        let missing = with("command: /no/such/kubelogin, args: [hush]");
+        let said = "the program kubelogin that the kubeconfig names for logging in cannot be started (";
+        check(Some(&missing), None, Exit::Forbidden, said).await;
+        let failing = with("command: sh, args: [-c, 'echo hush; echo run aws sso login >&2; exit 3']");
+        let said = "the program sh that the kubeconfig names for logging in ended with status 3: run aws sso login";
+        check(Some(&failing), None, Exit::Forbidden, said).await;
+        assert!(!attempt(Some(&failing), None).await.message.contains("hush"));
+    }
+
+    #[tokio::test]
     async fn a_server_that_is_not_there_is_unreachable() {
         let refused = kubeconfig("https://127.0.0.1:1");
         check(Some(&refused), None, Exit::Unreachable, "cannot be reached").await;
