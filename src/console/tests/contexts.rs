@@ -95,6 +95,25 @@ fn each_context_is_a_branch() {
     }
 }
 
+#[test]
+fn what_a_lost_context_had_under_way_is_not_shown_as_live() {
+    // Keys, and how the line to the laboratory is; what is said of all, and how many rows are of a lost line.
+    for (keys, lab, title, lost) in [
+        ("2", "", "3 under way · 3 known", 0),
+        ("2", "offline", "2 under way, 1 when last seen · 3 known", 1),
+        ("g", "", "Operations 3 under way ─", 0),
+        ("g", "offline", "Operations 2 under way, 1 when last seen ─", 1),
+        (": 'cluster lab/eu-1' enter", "offline", "Operations 1 under way when last seen ─", 1),
+    ] {
+        let mut state = state(fleet(&format!("{ONE}\n{lab}")), (160, 48));
+        press(&mut state, keys);
+        let shown = screen(&state);
+        let of_lost = |line: &&str| line.contains("◍ lab  ") || line.contains("◍ eu-1/gpu");
+        let seen = shown.lines().filter(|line| line.contains("ScaleUp")).filter(of_lost).count();
+        assert!(shown.contains(title) && seen == lost, "{keys} {lab} {seen}: {shown}");
+    }
+}
+
 /// The accent of the header in a theme: whether it is turned round, and what it says.
 #[test]
 fn production_is_a_word_and_not_only_a_colour() {

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        contexts::{Context, is_live, is_unknown},
+        contexts::{Context, as_of, is_live, is_stale, is_unknown},
         message::Order,
         state::State,
         text,
@@ -14,7 +14,7 @@ use crate::{
     api::MachineState,
     config::{Accent, Role},
     console::glyphs::Glyphs,
-    fleet::{Connection, ContextId, Health, Line, Snapshot, StateCounts},
+    fleet::{Connection, ContextId, Health, Line, OperationRow, Snapshot, StateCounts},
 };
 use jiff::Timestamp;
 use std::{
@@ -150,6 +150,25 @@ pub fn out_of_reach(glyphs: Glyphs, snapshot: &Snapshot) -> Option<String> {
         (_, 1) => Some(format!("{offline} offline")),
         (away, all) => Some(format!("{offline} {away} of {all} offline")),
     }
+}
+
+/// How many operations are under way, if any is: of those of a context that is not reached nobody knows whether they still are.
+pub fn under_way<'a>(state: &State, operations: impl Iterator<Item = &'a OperationRow>) -> Option<String> {
+    let working = operations.filter(|operation| !operation.is_final());
+    let (old, now): (Vec<_>, Vec<_>) = working.partition(|o| is_stale(&state.snapshot, o.uid.context));
+    match (now.len(), old.len()) {
+        (0, 0) => None,
+        (now, 0) => Some(format!("{now} under way")),
+        (0, old) => Some(format!("{old} under way when last seen")),
+        (now, old) => Some(format!("{now} under way, {old} when last seen")),
+    }
+}
+
+/// How long ago an operation ended, or how long it has been at work: as far as that was seen.
+pub fn age_of(state: &State, operation: &OperationRow) -> Option<String> {
+    let at = operation.finished_at.or(operation.started_at).or(operation.created_at)?;
+    let now = if operation.is_final() { state.now } else { as_of(state, operation.uid.context) };
+    Some(text::duration(text::seconds_between(at, now)))
 }
 
 /// What may not be done there.

@@ -3,6 +3,7 @@
 use super::{
     super::{
         action::Action,
+        contexts::is_stale,
         sieve::Sieve,
         state::{Pane, State},
         text,
@@ -19,8 +20,9 @@ use ratatui::layout::Rect;
 
 pub fn operations(pen: &mut Pen, state: &State, area: Rect) {
     let operations = &state.sieves.operations;
-    let under_way = state.snapshot.operations.iter().filter(|o| !o.is_final()).count();
-    let all = format!("{under_way} under way · {} known", text::number(operations.of_all()));
+    let under_way = contexts::under_way(state, state.snapshot.operations.iter().map(AsRef::as_ref));
+    let under_way = under_way.unwrap_or_else(|| "0 under way".to_owned());
+    let all = format!("{under_way} · {} known", text::number(operations.of_all()));
     let right = of_all(operations).unwrap_or_else(|| Strip::of(all, Role::Muted));
     let inner =
         pen.frame(area, state.pane == Pane::Main, &Strip::of("Operations", Role::Title).append(compact(state)), &right);
@@ -89,7 +91,6 @@ fn done(operation: &OperationRow) -> String {
 
 fn operation_row(pen: &Pen, state: &State, operation: &OperationRow, widths: &Widths, selected: bool) -> Strip {
     let role = role(operation.health());
-    let age = operation.finished_at.or(operation.started_at).or(operation.created_at);
     let state_word = if operation.paused && !operation.is_final() { "paused" } else { operation.state.as_str() };
     let strip = Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent)
         .add(format!("{} ", pen.glyphs.operation(operation.state, operation.paused)), role)
@@ -98,11 +99,9 @@ fn operation_row(pen: &Pen, state: &State, operation: &OperationRow, widths: &Wi
         .add(format!(" {} ", text::left(operation.type_.as_str(), widths.kind)), Role::Muted)
         .add(text::right(&done(operation), widths.done), Role::Text)
         .add(format!(" {} ", text::left(state_word, widths.word)), role);
-    let age = age.map(|at| text::duration(text::seconds_between(at, state.now)));
-    match age.filter(|age| strip.width() + age.len() <= widths.all) {
-        Some(age) => strip.add(age, Role::Muted),
-        None => strip,
-    }
+    let age = contexts::age_of(state, operation).filter(|age| strip.width() + age.len() <= widths.all);
+    let strip = strip.add(age.unwrap_or_default(), Role::Muted);
+    if is_stale(&state.snapshot, operation.uid.context) { strip.stale(pen.glyphs) } else { strip }
 }
 
 pub fn events(pen: &mut Pen, state: &State, area: Rect) {

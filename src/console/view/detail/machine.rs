@@ -40,7 +40,8 @@ fn restored(resource: &Machine, row: &MachineRow) -> MachineRow {
 }
 
 fn phases(glyphs: Glyphs, state: &State, machine: &MachineRow, room: Room) -> Panel {
-    let lines = gantt::phases(glyphs, machine, state.snapshot.history(machine.uid.context), state.now, room.width);
+    let history = state.snapshot.history(machine.uid.context);
+    let lines = gantt::phases(glyphs, machine, history, as_of(state, machine.uid.context), room.width);
     let operation = machine.operation.as_deref().map(|o| text::cut(o, 40)).unwrap_or_default();
     Panel::new("Phases", lines).right(Strip::of(operation, Role::Muted))
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     config::Role,
-    console::{action::Action, glyphs::Glyphs, state::State, text},
+    console::{action::Action, contexts::as_of, glyphs::Glyphs, state::State, text},
     fleet::{OperationRow, Uid},
 };
 
@@ -32,7 +32,7 @@ pub fn panels(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Roo
                 glyphs,
                 &machines,
                 state.snapshot.history(operation.uid.context),
-                state.now,
+                as_of(state, operation.uid.context),
                 room.width,
                 height,
             );
@@ -74,7 +74,7 @@ fn facts(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Room) ->
     let mut times = Strip::new();
     if let Some(at) = operation.started_at {
         times = times.fact("started", text::when(at, state.now), Role::Text);
-        let until = operation.finished_at.unwrap_or(state.now);
+        let until = operation.finished_at.unwrap_or_else(|| as_of(state, operation.uid.context));
         times = times.fact("took", text::duration(text::seconds_between(at, until)), Role::Text);
     }
     if let (Some(from), Some(to)) = (operation.from_replicas, operation.to_replicas) {

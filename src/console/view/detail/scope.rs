@@ -11,7 +11,7 @@ use crate::{
     config::Role,
     console::{
         action::Action,
-        contexts::{is_unknown, unread},
+        contexts::{is_stale, is_unknown, unread},
         glyphs::Glyphs,
         state::State,
         text,
@@ -196,7 +196,6 @@ fn with_clusters(glyphs: Glyphs, state: &State, facts: Panel, clusters: &[Arc<Cl
 
 /// Operations, the newest first, each on a line.
 pub fn operations_panel(glyphs: Glyphs, state: &State, operations: &[&OperationRow], room: Room) -> Panel {
-    let under_way = operations.iter().filter(|o| !o.is_final()).count();
     let shown = &operations[..operations.len().min(room.height)];
     let columns = Columns::of(state, shown, room.width);
     let mut lines: Vec<Strip> = shown.iter().map(|o| operation(glyphs, state, o, &columns)).collect();
@@ -207,7 +206,8 @@ pub fn operations_panel(glyphs: Glyphs, state: &State, operations: &[&OperationR
             unread.unwrap_or_else(|| format!("nothing has been done yet: put the cursor on a pool and press `{key}`"));
         lines.extend(text::wrap(&how, room.width).into_iter().map(|part| Strip::of(part, Role::Muted)));
     }
-    let title = if under_way > 0 { format!("Operations {under_way} under way") } else { "Operations".to_owned() };
+    let under_way = contexts::under_way(state, operations.iter().copied());
+    let title = under_way.map_or_else(|| "Operations".to_owned(), |count| format!("Operations {count}"));
     Panel::new(title, lines).growing()
 }
 
@@ -250,7 +250,6 @@ fn operation(glyphs: Glyphs, state: &State, operation: &OperationRow, columns: &
     let role = role(operation.health());
     let fraction = if operation.is_final() { 1.0 } else { operation.fraction() };
     let (done, rest) = text::bar(fraction, columns.bar, glyphs.is_ascii());
-    let at = operation.finished_at.or(operation.started_at).or(operation.created_at);
     let mut strip = Strip::of(format!("{} ", glyphs.operation(operation.state, operation.paused)), role);
     if columns.context {
         strip = strip.append(contexts::named(state, operation.uid.context));
@@ -264,7 +263,7 @@ fn operation(glyphs: Glyphs, state: &State, operation: &OperationRow, columns: &
         .add(rest, Role::Muted)
         .add(format!(" {} ", text::right(&count(operation), columns.count)), Role::Text)
         .add(text::left(operation.state.as_str(), STATE), role);
-    let time = at.map(|at| text::right(&text::duration(text::seconds_between(at, state.now)), TIME));
+    let time = contexts::age_of(state, operation).map(|age| text::right(&age, TIME));
     let who = operation.by.as_deref().map(|by| format!("  {}", text::cut(by, WHO)));
     for piece in [time, who].into_iter().flatten() {
         if strip.width() + text::width(&piece) > columns.all {
@@ -272,5 +271,5 @@ fn operation(glyphs: Glyphs, state: &State, operation: &OperationRow, columns: &
         }
         strip.push(piece, Role::Muted);
     }
-    strip
+    if is_stale(&state.snapshot, operation.uid.context) { strip.stale(glyphs) } else { strip }
 }
