@@ -52,6 +52,8 @@ pub struct Hosts {
 pub struct HostRow {
     pub uid: Uid,
     pub name: Arc<str>,
+    /// What its context is called, where there are several.
+    pub context: Option<Arc<str>>,
     /// It is to be a node: then its kubelet has to run.
     pub serves: bool,
     /// The machine has a problem that the fleet knows of.

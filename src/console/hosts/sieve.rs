@@ -20,6 +20,7 @@ pub const COLUMNS: &[Column] = &[
     Column::of("containerd", &["contd"]).with(UNITS),
     Column::of("etcd", &[]).with(UNITS),
     Column::of("what", &["message"]),
+    Column::of("context", &[]),
 ];
 
 /// What is typed, and which hosts that leaves.
@@ -136,7 +137,8 @@ impl Row for Said<'_> {
     }
 
     fn words(&self) -> Vec<&str> {
-        std::iter::once(&*self.host.name).chain(self.worries.iter().map(String::as_str)).collect()
+        let said = self.worries.iter().map(String::as_str).chain(self.host.context.as_deref());
+        std::iter::once(&*self.host.name).chain(said).collect()
     }
 
     fn column(&self, name: &str) -> Vec<&str> {
@@ -146,6 +148,7 @@ impl Row for Said<'_> {
             "kubelet" => self.unit(|seen| seen.kubelet),
             "containerd" => self.unit(|seen| seen.containerd),
             "etcd" => self.unit(|seen| seen.etcd),
+            "context" => self.host.context.as_deref().into_iter().collect(),
             _ => self.worries.iter().map(String::as_str).collect(),
         }
     }

@@ -114,6 +114,22 @@ fn what_a_lost_context_had_under_way_is_not_shown_as_live() {
     }
 }
 
+#[test]
+fn hosts_say_which_context_they_are_of_and_are_filtered_by_it() {
+    for size in [(80, 24), (160, 48)] {
+        let mut state = state(fleet(ONE), size);
+        press(&mut state, "g 5");
+        let shown = screen(&state);
+        let rows = |name: &str| shown.lines().filter(|line| line.contains(name) && line.contains(" m-4 ")).count();
+        assert!(shown.contains(" CONTEXT  NAME ") && shown.contains(" RTT"), "{shown}");
+        assert_eq!([rows("!prod-eu m-4"), rows("lab      m-4"), rows("partner  m-4")], [1, 1, 1], "{shown}");
+        press(&mut state, "/ 'context=lab' enter");
+        assert!(state.hosts.len() == 6 && state.hosts.from(0).all(|host| host.uid.context == at(1)));
+        press(&mut state, "/ ctrl-u '!partner m-4' enter");
+        assert_eq!(state.hosts.len(), 2);
+    }
+}
+
 /// The accent of the header in a theme: whether it is turned round, and what it says.
 #[test]
 fn production_is_a_word_and_not_only_a_colour() {

@@ -25,6 +25,7 @@ pub fn open(state: &mut State) {
     let row = |(place, machine): (usize, &Arc<MachineRow>)| HostRow {
         uid: machine.uid.clone(),
         name: machine.name.clone(),
+        context: state.snapshot.part(machine.uid.context).map(|part| part.name.clone()),
         serves: serves(machine),
         troubled: machine.health.is_problem(),
         place,

@@ -10,6 +10,7 @@ use super::{
         state::{Pane, State},
         text,
     },
+    contexts,
     detail::Panel,
     header,
     pen::{Pen, Strip, row_of},
@@ -37,8 +38,9 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
     if inner.height == 0 {
         return;
     }
-    let columns = Columns::of(inner.width);
-    pen.strip(row_of(inner, 0), &columns.head());
+    let context = contexts::column(state, None);
+    let columns = Columns::of(inner.width, text::width(&context));
+    pen.strip(row_of(inner, 0), &columns.head(&context));
     if hosts.rows.is_empty() {
         let key = state.keymap.key(Action::AskAgain);
         let none = match hosts.round {
@@ -54,7 +56,7 @@ pub fn draw(pen: &mut Pen, state: &State, area: Rect) {
     for (offset, host) in hosts.from(hosts.list.top).take(rows).enumerate() {
         let here = row_of(inner, offset as u16 + 1);
         let selected = hosts.list.top + offset == hosts.list.index;
-        pen.strip(here, &columns.row(pen, host, selected, state.now));
+        pen.strip(here, &columns.row(pen, state, host, selected));
         if selected {
             pen.highlight(here);
         }
@@ -102,6 +104,7 @@ fn progress(state: &State) -> Strip {
 #[derive(Clone, Copy)]
 struct Columns {
     name: usize,
+    load: bool,
     /// For what is wrong; 0 where there is none.
     words: usize,
     width: usize,
@@ -109,23 +112,30 @@ struct Columns {
 
 /// All but the name and the words.
 const FIXED: usize = 65;
+/// The load with the space before it.
+const LOAD: usize = 15;
+/// Columns of a name that come before the load.
+const NAME: usize = 12;
 
 impl Columns {
-    fn of(width: u16) -> Self {
-        let room = usize::from(width).saturating_sub(FIXED);
+    /// `context` is how wide the column of that is.
+    fn of(width: u16, context: usize) -> Self {
+        let all = usize::from(width);
+        let load = all >= FIXED + context + NAME;
+        let room = all.saturating_sub(FIXED - if load { 0 } else { LOAD } + context);
         if width < WORDS {
-            return Self { name: room.max(8), words: 0, width: width.into() };
+            return Self { name: room.max(8), load, words: 0, width: all };
         }
-        let name = (room / 3).clamp(12, 30);
-        Self { name, words: room.saturating_sub(name + 1), width: width.into() }
+        let name = (room / 3).clamp(NAME, 30);
+        Self { name, load, words: room.saturating_sub(name + 1), width: all }
     }
 
-    fn head(self) -> Strip {
+    fn head(self, context: &str) -> Strip {
         let head = format!(
-            "   {} {} {} {} {} {} {} {} {}{}",
+            "   {context}{} {}{} {} {} {} {} {} {}{}",
             text::left("NAME", self.name),
             text::right("UP", 6),
-            text::right("LOAD 1/5/15", 14),
+            if self.load { text::right("LOAD 1/5/15", LOAD) } else { String::new() },
             text::right("DISK", 4),
             text::left("KUBELET", 7),
             text::left("CONTD", 6),
@@ -137,16 +147,19 @@ impl Columns {
         Strip::of(head, Role::Muted)
     }
 
-    fn row(self, pen: &Pen, host: &HostRow, selected: bool, now: Timestamp) -> Strip {
+    fn row(self, pen: &Pen, state: &State, host: &HostRow, selected: bool) -> Strip {
         let health = host.health();
         let strip = Strip::of(if selected { pen.glyphs.cursor() } else { " " }, Role::Accent)
             .add(format!("{} ", pen.glyphs.health(health)), role(health))
+            .append(contexts::named(state, host.uid.context))
             .add(text::left(&host.name, self.name), Role::Text);
         let room = self.width.saturating_sub(strip.width() + 1);
         match &host.answer {
             Answer::Awaited if host.stage == Stage::Asked => strip.add(" …", Role::Muted),
             Answer::Awaited => strip.add(format!(" {}", pen.glyphs.dot()), Role::Muted),
-            answer if host.stale => strip.add(format!(" {}", text::cut(&old(answer, host, now), room)), Role::Muted),
+            answer if host.stale => {
+                strip.add(format!(" {}", text::cut(&old(answer, host, state.now), room)), Role::Muted)
+            }
             Answer::Failed(why) => strip.add(format!(" {}", text::cut(without_name(why, &host.name), room)), Role::Bad),
             Answer::Read(reading) => self.reading(strip, reading, host.serves),
         }
@@ -164,7 +177,10 @@ impl Columns {
         };
         let mut strip = strip
             .add(format!(" {}", text::right(&or_unknown(seen.uptime_seconds.map(text::duration)), 6)), Role::Text)
-            .add(format!(" {}", text::right(&or_unknown(seen.load.map(load)), 14)), about("load", Role::Text))
+            .add(
+                if self.load { text::right(&or_unknown(seen.load.map(load)), LOAD) } else { String::new() },
+                about("load", Role::Text),
+            )
             .add(
                 format!(" {}", text::right(&or_unknown(seen.disk_percent.map(|n| format!("{n}%"))), 4)),
                 about("disk", Role::Text),
