@@ -17,6 +17,7 @@ use crate::{
     config::Role,
     fleet::{ClusterNode, ContextId, Health, MachineRow, PoolNode, StateCounts},
 };
+use jiff::Timestamp;
 use ratatui::layout::Rect;
 use std::hash::{Hash, Hasher};
 
@@ -362,7 +363,7 @@ fn machine(strip: &mut Strip, pen: &Pen, state: &State, machine: &MachineRow, de
     strip.push(format!("{glyph} "), role);
     strip.push(text::left(&machine.name, columns.name.saturating_sub(indent + 2)), Role::Text);
     strip.push(" ", Role::Text);
-    let since = machine.phase_since.filter(|_| machine.state.is_moving()).or(machine.state_since);
+    let since = machine.phase_since.filter(|_| machine.state.is_moving()).or_else(|| since_of(machine));
     let moving = machine.state.is_moving() || machine.health.is_problem();
     let now = as_of(state, machine.uid.context);
     let elapsed = since.filter(|_| moving).map(|at| text::duration(text::seconds_between(at, now)));
@@ -377,7 +378,7 @@ fn machine(strip: &mut Strip, pen: &Pen, state: &State, machine: &MachineRow, de
     {
         word = phase.to_string();
     }
-    if machine.state == MachineState::Ready && machine.node.as_ref().is_some_and(|node| node.unschedulable) {
+    if is_cordoned(machine) {
         let by = machine.maintenance.as_ref().and_then(|care| care.by.as_deref());
         word = by.map_or_else(|| "cordoned".to_owned(), |by| format!("cordoned by {by}"));
     }
@@ -386,6 +387,19 @@ fn machine(strip: &mut Strip, pen: &Pen, state: &State, machine: &MachineRow, de
         word = format!("{word}: {message}");
     }
     strip.push(text::cut(&word, columns.state), role);
+}
+
+/// Nothing is wrong with it but that it takes no pods.
+pub fn is_cordoned(machine: &MachineRow) -> bool {
+    machine.state == MachineState::Ready && machine.node.as_ref().is_some_and(|node| node.unschedulable)
+}
+
+/// Since when it is in its state; a cordon has a time of its own where it was asked for from here, and else none.
+pub fn since_of(machine: &MachineRow) -> Option<Timestamp> {
+    match is_cordoned(machine) {
+        true => machine.maintenance.as_ref()?.since.as_ref().map(|since| since.0),
+        false => machine.state_since,
+    }
 }
 
 /// The role of a health.
@@ -402,6 +416,23 @@ pub fn role(health: Health) -> Role {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cordon_has_its_own_time() {
+        let fleet = "cluster a\npool p\nmachine m-1 Ready cordoned maintained\nmachine m-2 Draining maintained";
+        let snapshot = crate::fleet::testing::snapshot(fleet);
+        let check = |name: &str, since: Option<Timestamp>, expected| {
+            let uid = crate::fleet::testing::uid(name);
+            let mut row = MachineRow::clone(snapshot.machine(&uid).expect("it is there"));
+            row.maintenance.as_mut().expect("it is maintained").since = since.map(Into::into);
+            assert_eq!((is_cordoned(&row), since_of(&row)), expected, "{name} {since:?}");
+        };
+        let (now, before) =
+            (crate::fleet::testing::NOW, crate::fleet::testing::NOW - jiff::SignedDuration::from_mins(1));
+        check("m-1", Some(now), (true, Some(now)));
+        check("m-1", None, (true, None));
+        check("m-2", Some(now), (false, Some(before)));
+    }
 
     #[test]
     fn a_pool_says_where_it_comes_from_while_it_is_on_its_way() {

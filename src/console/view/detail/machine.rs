@@ -1,7 +1,11 @@
 //! A machine: where it is, what it is, its phases against what is usual, what stands in the way, what to do next.
 
 use super::{
-    super::{gantt, pen::Strip, tree::role},
+    super::{
+        gantt,
+        pen::Strip,
+        tree::{is_cordoned, role, since_of},
+    },
     Panel, Room, alike,
 };
 use crate::{
@@ -102,11 +106,11 @@ fn facts(glyphs: Glyphs, state: &State, machine: &MachineRow, resource: Option<&
         lines.extend(parts.map(|(row, part)| Strip::of(format!("{} {part}", mark(row)), Role::Accent)));
     }
     let now = as_of(state, machine.uid.context);
-    let since = machine.state_since.map(|at| text::duration(text::seconds_between(at, now))).unwrap_or_default();
-    let mut panel = Panel::new(text::clean(&machine.name), lines).right(Strip::of(
-        format!("{} {} {since}", glyphs.health(machine.health), machine.state.as_str()),
-        role(machine.health),
-    ));
+    let word = if is_cordoned(machine) { "Ready, cordoned" } else { machine.state.as_str() };
+    let since =
+        since_of(machine).map(|at| format!(" {}", text::duration(text::seconds_between(at, now)))).unwrap_or_default();
+    let mut panel = Panel::new(text::clean(&machine.name), lines)
+        .right(Strip::of(format!("{} {word}{since}", glyphs.health(machine.health)), role(machine.health)));
     panel.title.push("   Machine", Role::Muted);
     if machine.simulated {
         panel.title.push("   simulated", Role::Simulated);
