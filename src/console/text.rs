@@ -104,6 +104,21 @@ pub fn wrap(sentence: &str, columns: usize) -> Vec<String> {
     lines
 }
 
+/// The same in at most so many lines; the last one ends in `…` where something is left out.
+pub fn wrap_to(sentence: &str, columns: usize, lines: usize) -> Vec<String> {
+    first(wrap(sentence, columns), columns, lines)
+}
+
+/// The first of some lines; the last one ends in `…` where others come after it.
+pub fn first(mut parts: Vec<String>, columns: usize, lines: usize) -> Vec<String> {
+    let is_cut = parts.len() > lines;
+    parts.truncate(lines);
+    if let Some(last) = parts.last_mut().filter(|_| is_cut) {
+        *last = cut(&format!("{last} …"), columns);
+    }
+    parts
+}
+
 /// Broken where the line ends: for words without end, and for text that is copied.
 pub fn hard_wrap(line: &str, columns: usize) -> Vec<String> {
     let mut parts = vec![String::new()];
@@ -294,5 +309,17 @@ mod tests {
         check("no /var/lib/quarterdeck here", 10, &["no", "/var/lib/q", "uarterdeck", "here"]);
         check("日本語", 4, &["日本", "語"]);
         check("x y", 0, &["x", "y"]);
+    }
+
+    #[test]
+    fn what_is_left_out_is_marked() {
+        let check =
+            |lines, expected: &[&str]| assert_eq!(wrap_to("make it larger for me", 9, lines), expected, "{lines}");
+        check(4, &["make it", "larger", "for me"]);
+        check(3, &["make it", "larger", "for me"]);
+        check(2, &["make it", "larger …"]);
+        check(1, &["make it …"]);
+        check(0, &[]);
+        assert_eq!(wrap_to("make it larger", 7, 1), ["make i…"]);
     }
 }

@@ -55,6 +55,27 @@ fn failures_that_are_not_shown_are_counted() {
 }
 
 #[test]
+fn what_goes_on_below_is_marked() {
+    let message = format!("{}and then remove it", "somebody may be listening in ".repeat(40));
+    let fleet = format!("cluster a\npool p replicas=1\nmachine m-1 Failed phases=Join:fail:9 message=\"{message}\"");
+    let goes_on = |shown: &str| {
+        let ends = |row: &str| row.trim_end_matches([' ', '│']).ends_with('…');
+        // The row in the tree is cut as well.
+        shown.lines().any(|row| row.contains("listening") && !row.contains("m-1") && ends(row))
+    };
+    for size in [(80, 24), (120, 40), (160, 48)] {
+        let mut state = state(&fleet, size);
+        press(&mut state, ": 'machine m-1' enter");
+        let shown = screen(&state);
+        assert!(goes_on(&shown) && !shown.contains("remove it"), "{size:?}: {shown}");
+    }
+    let mut state = state(&fleet, (80, 24));
+    press(&mut state, ": 'machine m-1' enter tab ctrl-d ctrl-d ctrl-d ctrl-d");
+    let shown = screen(&state);
+    assert!(!goes_on(&shown) && shown.contains("remove it"), "{shown}");
+}
+
+#[test]
 fn the_time_of_an_operation_is_whole_or_not_there() {
     for width in 60..170 {
         for (mut state, passed) in [(state(FLEET, (width, 40)), 0), (several(LAB, (width, 40)), 899)] {

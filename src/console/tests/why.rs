@@ -105,6 +105,35 @@ fn without_ssh_the_rest_is_shown_with_the_sentence() {
     assert!(text.contains("no journals: eu-1-m6 does not let root in; tried agent") && text.contains("BootstrapOS"));
 }
 
+/// The fleet with one machine that failed with this sentence, and the page about it.
+fn page_of(message: &str, size: (u16, u16)) -> State {
+    let fleet = format!("cluster a\npool p replicas=1\nmachine m-1 Failed phases=Join:fail:9 message=\"{message}\"");
+    let mut state = state(&fleet, size);
+    press(&mut state, ": 'machine m-1' enter i");
+    state
+}
+
+#[test]
+fn causes_are_told_to_their_end_where_there_is_room_and_marked_where_there_is_none() {
+    let sentence = |words: usize| format!("{}and then remove it", "somebody may be listening in ".repeat(words));
+    // What is seen of so long a sentence: its end, or that it goes on; the journals keep rows in any case.
+    for (words, size, whole) in [
+        (2, (80, 24), true),
+        (10, (80, 24), true),
+        (60, (80, 24), false),
+        (20, (120, 40), true),
+        (8, (60, 15), false),
+        (300, (120, 40), false),
+    ] {
+        let state = page_of(&sentence(words), size);
+        let shown = screen(&state);
+        let rows: Vec<&str> = shown.lines().collect();
+        let last = rows.iter().position(|row| row.contains("Journals")).map(|at| rows[at - 2]).unwrap_or_default();
+        assert!(shown.contains("remove it") == whole && last.contains('…') != whole, "{words} {size:?}: {shown}");
+        assert!(size.1 < 24 || crate::console::view::why::journal_height(&state) >= 5, "{shown}");
+    }
+}
+
 #[test]
 fn those_that_failed_alike_are_listed_and_marked() {
     let (mut state, _) = page((120, 40));

@@ -167,9 +167,10 @@ fn lines_of(panels: &[Panel]) -> Vec<Strip> {
 fn one_frame(pen: &mut Pen, state: &State, panels: Vec<Panel>, focused: bool, area: Rect) {
     let Some(first) = panels.first() else { return };
     let inner = pen.frame(area, focused, &first.title, &first.right);
-    let lines = lines_of(&panels);
+    let mut lines = lines_of(&panels);
     let scroll = state.detail_scroll.min(lines.len().saturating_sub(inner.height.into()));
-    pen.strips(inset(inner), &lines[scroll..]);
+    let inner = inset(inner);
+    pen.strips(inner, &Strip::first(lines.split_off(scroll), inner.width.into(), inner.height.into()));
 }
 
 /// Each panel in a frame of its own; those that grow share what is left.

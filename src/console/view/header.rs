@@ -271,7 +271,8 @@ pub fn say(pen: &mut Pen, notice: &Notice, area: Rect) {
         (pen.glyphs.now(), Role::Accent)
     };
     let room = usize::from(area.width).saturating_sub(4);
-    let parts: Vec<String> = notice.text.lines().flat_map(|line| text::wrap(line, room)).take(NOTICE_LINES).collect();
+    let parts: Vec<String> = notice.text.lines().flat_map(|line| text::wrap(line, room)).collect();
+    let parts = text::first(parts, room, NOTICE_LINES);
     let height = (parts.len() as u16).max(1).min(area.bottom());
     let area = Rect { y: area.bottom() - height, height, ..area };
     pen.clear(area);

@@ -262,8 +262,7 @@ pub fn panel(state: &State, width: usize) -> Option<Panel> {
         Answer::Awaited if host.stage == Stage::Asked => lines.push(Strip::of("it has not answered yet", Role::Muted)),
         Answer::Awaited => lines.push(Strip::of("it was not asked yet", Role::Muted)),
         Answer::Failed(why) => {
-            lines
-                .extend(text::wrap(why, width).into_iter().take(5).map(|part| Strip::of(part, now_or_then(Role::Bad))));
+            lines.extend(text::wrap_to(why, width, 5).into_iter().map(|part| Strip::of(part, now_or_then(Role::Bad))));
         }
         Answer::Read(reading) => {
             let worries = reading.worries(host.serves);

@@ -118,6 +118,16 @@ impl Strip {
         short
     }
 
+    /// As many of these lines as there are rows; the last one ends in `…` where others come after it.
+    pub fn first(mut lines: Vec<Self>, columns: usize, rows: usize) -> Vec<Self> {
+        let is_cut = lines.len() > rows;
+        lines.truncate(rows);
+        if let Some(last) = lines.last_mut().filter(|_| is_cut) {
+            *last = std::mem::take(last).add(" …", Role::Muted).cut(columns);
+        }
+        lines
+    }
+
     /// The same without its last part: what stands behind the last `·` or comma.
     fn shorter(&self) -> Option<Self> {
         let said: String = self.pieces.iter().map(|(text, _)| text.as_str()).collect();

@@ -16,8 +16,10 @@ use super::{
 use crate::{config::Role, fleet::Health};
 use ratatui::layout::Rect;
 
-/// Lines of one cause at most.
+/// Lines of one cause at most, where there is no room for all of them.
 const CAUSE_LINES: usize = 3;
+/// Rows that the journals keep.
+const JOURNAL_ROWS: u16 = 5;
 /// The same of what keeps the journals from us.
 const ENDING_LINES: usize = 4;
 
@@ -38,10 +40,13 @@ pub fn journal_height(state: &State) -> usize {
     }
 }
 
-/// The causes take what they need, and half of the page at most.
+/// The causes take what they need, as long as the journals keep some rows: half of the page where there are few of all.
 fn split(state: &State, page: &Why, area: Rect) -> (Rect, Rect) {
-    let wanted = u16::try_from(lines(state, page, usize::from(area.width).saturating_sub(4)).len()).unwrap_or(u16::MAX);
-    let height = wanted.saturating_add(2).min(area.height / 2);
+    let ended = ending(state, page, usize::from(area.width).saturating_sub(2)).len();
+    let journals = u16::try_from(ended).unwrap_or(u16::MAX).saturating_add(JOURNAL_ROWS + 2);
+    let most = area.height.saturating_sub(journals).max(area.height / 2);
+    let lines = lines(state, page, usize::from(area.width).saturating_sub(4), usize::from(most).saturating_sub(2));
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(2).min(most);
     (Rect { height, ..area }, Rect { y: area.y + height, height: area.height - height, ..area })
 }
 
@@ -57,10 +62,19 @@ fn summary(pen: &mut Pen, state: &State, page: &Why, area: Rect) {
     let right = if is_stale(&state.snapshot, page.uid.context) { right.stale(pen.glyphs) } else { right };
     let inner = pen.frame(area, false, &title, &right);
     let inner = Rect { x: inner.x + 1, width: inner.width.saturating_sub(2), ..inner };
-    pen.strips(inner, &lines(state, page, inner.width.into()));
+    pen.strips(inner, &lines(state, page, inner.width.into(), inner.height.into()));
 }
 
-fn lines(state: &State, page: &Why, width: usize) -> Vec<Strip> {
+/// All causes in these rows: where that is too much each says less, before the last of them are left out.
+fn lines(state: &State, page: &Why, width: usize, rows: usize) -> Vec<Strip> {
+    let whole = told(state, page, width, usize::MAX);
+    if whole.len() <= rows {
+        return whole;
+    }
+    Strip::first(told(state, page, width, CAUSE_LINES), width, rows)
+}
+
+fn told(state: &State, page: &Why, width: usize, of_each: usize) -> Vec<Strip> {
     let Some(machine) = state.snapshot.machine(&page.uid) else {
         return vec![Strip::of("the machine is not in the fleet any more", Role::Warning)];
     };
@@ -81,8 +95,8 @@ fn lines(state: &State, page: &Why, width: usize) -> Vec<Strip> {
         let mark = format!("{} ", state.glyphs.health(cause.health));
         lines
             .push(Strip::of(mark, role(cause.health)).add(text::cut(&cause.what, width.saturating_sub(2)), Role::Text));
-        let said = text::wrap(&cause.said, width.saturating_sub(4)).into_iter().take(CAUSE_LINES);
-        lines.extend(said.map(|part| Strip::of(format!("    {part}"), role(cause.health))));
+        let said = text::wrap_to(&cause.said, width.saturating_sub(4), of_each);
+        lines.extend(said.into_iter().map(|part| Strip::of(format!("    {part}"), role(cause.health))));
     }
     lines
 }
@@ -90,9 +104,13 @@ fn lines(state: &State, page: &Why, width: usize) -> Vec<Strip> {
 /// Why nothing more comes from the host, above what has come.
 fn ending(state: &State, page: &Why, width: usize) -> Vec<Strip> {
     let Some(why) = &page.ended else { return Vec::new() };
-    let parts = text::wrap(&format!("no journals: {why}"), width.saturating_sub(3)).into_iter().take(ENDING_LINES);
+    let parts = text::wrap_to(&format!("no journals: {why}"), width.saturating_sub(3), ENDING_LINES);
     let sign = |row: usize| if row == 0 { state.glyphs.health(Health::Warning) } else { " " };
-    parts.enumerate().map(|(row, part)| Strip::of(format!(" {} {part}", sign(row)), Role::Warning)).collect()
+    parts
+        .into_iter()
+        .enumerate()
+        .map(|(row, part)| Strip::of(format!(" {} {part}", sign(row)), Role::Warning))
+        .collect()
 }
 
 fn journals(pen: &mut Pen, state: &State, page: &Why, area: Rect) {

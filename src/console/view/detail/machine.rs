@@ -95,7 +95,9 @@ fn facts(glyphs: Glyphs, state: &State, machine: &MachineRow, resource: Option<&
     }
     if let Some(message) = &machine.message {
         let role = if machine.health.is_problem() { role(machine.health) } else { Role::Muted };
-        lines.extend(text::wrap(message, room.width).into_iter().take(4).map(|part| Strip::of(part, role)));
+        // What is all in one frame is scrolled.
+        let most = if room.tight { usize::MAX } else { (room.height / 4).max(4) };
+        lines.extend(text::wrap_to(message, room.width, most).into_iter().map(|part| Strip::of(part, role)));
     }
     if let Some(group) = state.failures.of(&machine.uid).filter(|group| group.machines.len() > 1) {
         lines.push(Strip::of(text::cut(&alike::sentence(state, group), room.width), Role::Warning));
@@ -190,8 +192,8 @@ fn drain_panel(glyphs: Glyphs, state: &State, drain: &DrainStatus, room: Room) -
             Role::Warning,
         ));
         let hint = blocker.hint.as_deref().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let why = text::wrap(&format!("{}{hint}", blocker.message), room.width.saturating_sub(2));
-        lines.extend(why.into_iter().take(3).map(|part| Strip::of(format!("  {part}"), Role::Muted)));
+        let why = text::wrap_to(&format!("{}{hint}", blocker.message), room.width.saturating_sub(2), 3);
+        lines.extend(why.into_iter().map(|part| Strip::of(format!("  {part}"), Role::Muted)));
     }
     Panel::new(format!("Drain {}", if drain.blockers.is_empty() { "" } else { "blocked" }), lines)
 }

@@ -82,7 +82,7 @@ fn facts(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Room) ->
     }
     lines.push(times);
     if let Some(message) = &operation.message {
-        lines.extend(text::wrap(message, room.width).into_iter().take(3).map(|part| Strip::of(part, role)));
+        lines.extend(text::wrap_to(message, room.width, 3).into_iter().map(|part| Strip::of(part, role)));
     }
     let word = if operation.paused && !operation.is_final() { "Paused" } else { operation.state.as_str() };
     let mut panel = Panel::new(text::clean(&operation.name), lines)
@@ -102,9 +102,8 @@ fn failures(glyphs: Glyphs, state: &State, operation: &OperationRow, room: Room)
                 .add(format!("  {}  {:?}", text::cut(&place, 40), failure.class), Role::Muted),
         );
         lines.extend(
-            text::wrap(&failure.message, room.width.saturating_sub(4))
+            text::wrap_to(&failure.message, room.width.saturating_sub(4), 3)
                 .into_iter()
-                .take(3)
                 .map(|p| Strip::of(format!("    {p}"), Role::Bad)),
         );
     }

@@ -100,7 +100,7 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
         lines.extend(text::wrap(&still, room.width).into_iter().map(|part| Strip::of(part, Role::Warning)));
     } else if let Some(message) = row.message.as_deref().filter(|_| !is_said) {
         let role = if node.health.is_problem() { Role::Warning } else { Role::Muted };
-        lines.extend(text::wrap(message, room.width).into_iter().take(2).map(|part| Strip::of(part, role)));
+        lines.extend(text::wrap_to(message, room.width, 2).into_iter().map(|part| Strip::of(part, role)));
     }
     let title = format!("{} / {}", text::clean(&row.cluster), text::clean(&row.short_name));
     let word = match (row.paused, row.hold, row.phase) {

@@ -118,7 +118,7 @@ fn choices(state: &State) -> Strip {
 }
 
 fn wrapped(mark: &str, sentence: &str, role: Role, width: usize, most: usize) -> Vec<Strip> {
-    let parts = text::wrap(sentence, width.saturating_sub(2));
+    let parts = text::wrap_to(sentence, width.saturating_sub(2), most);
     let mark = |row: usize| if row == 0 { format!("{mark} ") } else { "  ".to_owned() };
-    parts.into_iter().take(most).enumerate().map(|(row, part)| Strip::of(mark(row), role).add(part, role)).collect()
+    parts.into_iter().enumerate().map(|(row, part)| Strip::of(mark(row), role).add(part, role)).collect()
 }

@@ -25,7 +25,7 @@ pub fn fleet(glyphs: Glyphs, state: &State, room: Room) -> Vec<Panel> {
     let snapshot = &*state.snapshot;
     let desired: usize = snapshot.clusters.iter().map(|c| c.desired).sum();
     let mut lines = vec![totals(snapshot, is_unknown(snapshot, None)), states(&snapshot.counts)];
-    let unread = unread(state, None).into_iter().flat_map(|why| text::wrap(&why, room.width).into_iter().take(2));
+    let unread = unread(state, None).into_iter().flat_map(|why| text::wrap_to(&why, room.width, 2));
     lines.extend(unread.map(|part| Strip::of(part, Role::Warning)));
     for refused in snapshot.connection.refused.iter() {
         lines.push(Strip::of(text::cut(refused, room.width), Role::Warning));
@@ -93,7 +93,7 @@ pub fn context(glyphs: Glyphs, state: &State, context: ContextId, room: Room) ->
     let said = here.connection.line.error().map(ToOwned::to_owned).into_iter();
     let said = said.chain(here.connection.refused.iter().map(ToString::to_string)).chain(state.only_look_in(context));
     for sentence in said {
-        lines.extend(text::wrap(&sentence, room.width).into_iter().take(3).map(|part| Strip::of(part, Role::Warning)));
+        lines.extend(text::wrap_to(&sentence, room.width, 3).into_iter().map(|part| Strip::of(part, Role::Warning)));
     }
     let mut title = Panel::new(text::clean(&known.place.context), lines);
     title.title.push("   meta cluster", Role::Muted);
@@ -165,7 +165,7 @@ pub fn cluster(glyphs: Glyphs, state: &State, node: &ClusterNode, room: Room) ->
     }
     lines.push(third);
     if let Some(message) = &row.message {
-        lines.extend(text::wrap(message, room.width).into_iter().take(3).map(|part| Strip::of(part, Role::Warning)));
+        lines.extend(text::wrap_to(message, room.width, 3).into_iter().map(|part| Strip::of(part, Role::Warning)));
     }
     let word = row.phase.map(|p| format!("{p:?}")).unwrap_or_default();
     let mut facts = Panel::new(text::clean(&row.name), lines)
