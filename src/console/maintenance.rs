@@ -4,7 +4,10 @@ use super::{
     message::{Change, Kind, Order, Target},
     text,
 };
-use crate::{api::labels, fleet::MachineRow};
+use crate::{
+    api::{DrainDecision, DrainStatus, DrainTimeoutAction, labels},
+    fleet::MachineRow,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -107,6 +110,11 @@ impl Choice {
             Self::Force => "what is left there is deleted, past any budget",
         }
     }
+}
+
+/// The decision that a drain goes on past its deadline, where that was taken.
+pub fn waits(drain: &DrainStatus) -> Option<&DrainDecision> {
+    drain.choice.as_ref().filter(|decision| decision.choice == DrainTimeoutAction::Wait)
 }
 
 /// The choice, for the drain that is under way and no other.

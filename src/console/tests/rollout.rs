@@ -2,15 +2,18 @@
 
 use super::{agree, press, screen, send, state, with};
 use crate::{
+    api::{DrainDecision, DrainTimeoutAction},
     console::{
         form::Ask,
         glyphs::Glyphs,
         message::{Effect, Event, Refusal, Why},
         state::{Overlay, State},
     },
-    fleet::testing,
+    fleet::{Change, MachineRow, testing},
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// A cluster at rest but for one pool, whose rollout is held up by a budget.
 pub const ROLLING: &str = r#"
@@ -216,6 +219,29 @@ fn a_blocked_drain_is_decided_with_one_key() {
     let mut elsewhere = rolling((120, 40));
     press(&mut elsewhere, ": 'machine eu-1-g4' enter s");
     assert!(matches!(elsewhere.overlay, Overlay::Scale(_)));
+}
+
+#[test]
+fn that_a_drain_waits_is_decided_once() {
+    let mut index = testing::fleet(ROLLING);
+    let mut machine = MachineRow::clone(index.publish().machine(&testing::uid("eu-1-g3")).expect("it is there"));
+    let decision = DrainDecision {
+        choice: DrainTimeoutAction::Wait,
+        by: Some("bob".into()),
+        at: Time(testing::NOW - jiff::SignedDuration::from_mins(2)),
+    };
+    machine.drain.as_mut().expect("it is blocked").choice = Some(decision);
+    index.apply(Change::Machine(Arc::new(machine)));
+    let mut state = rolling((120, 40));
+    send(&mut state, Event::Data(index.publish()));
+    let sent = play(&mut state, "machine eu-1-g3", "W w");
+    assert!(sent.is_empty(), "{sent:?}");
+    assert_eq!(said(&state), "bob decided at 11:58:00 that it waits: `s` skips it, `f` forces it");
+    let shown = screen(&state);
+    assert!(shown.contains("deadline does not count") && !shown.contains("deadline in"), "{shown}");
+    assert!(shown.contains("Wait by bob at 11:58:00"), "{shown}");
+    press(&mut state, "s");
+    assert!(matches!(state.overlay, Overlay::Confirm(_)), "{:?}", state.overlay);
 }
 
 #[test]

@@ -143,6 +143,15 @@ pub fn choose(state: &mut State, action: Action, choice: Choice) -> Vec<Effect> 
     if choice != Choice::Force && !change::may_write(state, action) {
         return Vec::new();
     }
+    if choice == Choice::Wait
+        && let Some(decision) = machine.drain.as_deref().and_then(maintenance::waits)
+    {
+        let who = text::clean(decision.by.as_deref().unwrap_or("somebody"));
+        let (skip, force) = (state.keymap.key(Action::DrainSkip), state.keymap.key(Action::DrainForce));
+        let at = text::when(decision.at.0, state.now);
+        state.complain(format!("{who} decided at {at} that it waits: `{skip}` skips it, `{force}` forces it"));
+        return Vec::new();
+    }
     let Some(order) = maintenance::choose(&machine, choice, &state.user) else { return Vec::new() };
     match choice {
         // To wait is to stop nothing and lose nothing.

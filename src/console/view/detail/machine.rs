@@ -11,7 +11,7 @@ use super::{
 use crate::{
     api::{DrainStatus, Machine, MachineState},
     config::Role,
-    console::{action::Action, contexts::as_of, glyphs::Glyphs, state::State, text},
+    console::{action::Action, contexts::as_of, glyphs::Glyphs, maintenance, state::State, text},
     fleet::{Health, MachineRow},
 };
 
@@ -150,8 +150,9 @@ fn next_step(state: &State, machine: &MachineRow) -> Option<String> {
         }
         MachineState::Draining if machine.health == Health::Warning => {
             let choices = [Action::DrainWait, Action::DrainSkip, Action::DrainHint, Action::DrainForce];
-            let words: Vec<String> =
-                choices.into_iter().map(|choice| format!("`{}` {}", key(choice), choice.entry().hint)).collect();
+            let waits = machine.drain.as_deref().and_then(maintenance::waits).is_some();
+            let left = choices.into_iter().filter(|choice| !waits || *choice != Action::DrainWait);
+            let words: Vec<String> = left.map(|choice| format!("`{}` {}", key(choice), choice.entry().hint)).collect();
             format!("its drain is blocked: {}", words.join(", "))
         }
         _ if machine.is_stuck(state.now) => {
@@ -164,12 +165,15 @@ fn next_step(state: &State, machine: &MachineRow) -> Option<String> {
 fn drain_panel(glyphs: Glyphs, state: &State, drain: &DrainStatus, room: Room) -> Panel {
     let left = text::seconds_between(state.now, drain.deadline.0);
     let gone = drain.pods_total - drain.pods_left;
-    let mut lines = vec![
-        Strip::new()
-            .fact("pods gone", format!("{gone}/{}", drain.pods_total), Role::Text)
-            .fact("since", text::when(drain.started_at.0, state.now), Role::Text)
-            .fact("deadline in", text::duration(left), if left < 60 { Role::Warning } else { Role::Text }),
-    ];
+    let first = Strip::new().fact("pods gone", format!("{gone}/{}", drain.pods_total), Role::Text).fact(
+        "since",
+        text::when(drain.started_at.0, state.now),
+        Role::Text,
+    );
+    let mut lines = vec![match maintenance::waits(drain) {
+        Some(_) => first.fact("deadline", "does not count", Role::Text),
+        None => first.fact("deadline in", text::duration(left), if left < 60 { Role::Warning } else { Role::Text }),
+    }];
     if let Some(decision) = &drain.choice {
         let who = decision.by.as_deref().unwrap_or("somebody");
         let said = format!("{:?} by {} at {}", decision.choice, text::clean(who), text::when(decision.at.0, state.now));
