@@ -234,6 +234,17 @@ fn production_raises_the_level_of_each_action_and_a_locked_context_opens_none() 
 }
 
 #[test]
+fn a_narrow_dialog_keeps_its_level_and_the_way_out() {
+    for keys in ["s up", "R", "s up tab tab"] {
+        let mut state = state(fleet(ONE), (60, 15));
+        press(&mut state, &format!(": 'pool prod-eu/eu-1/gpu' enter W {keys}"));
+        let shown = screen(&state);
+        assert!(shown.contains("level 3 · production"), "{shown}");
+        assert!(shown.lines().last().is_some_and(|line| line.trim_start().starts_with("esc cancel")), "{shown}");
+    }
+}
+
+#[test]
 fn the_dialog_says_why_it_is_harder() {
     let mut state = state(fleet(ONE), (120, 40));
     let effects = press(&mut state, ": 'pool prod-eu/eu-1/gpu' enter W right j j space space r");
@@ -241,7 +252,7 @@ fn the_dialog_says_why_it_is_harder() {
     assert!(matches!(state.overlay, Overlay::Typed(_)));
     let shown = screen(&state);
     assert!(shown.contains("level 3: context prod-eu is tagged production; 2 of 4 machines"), "{shown}");
-    assert!(shown.contains("prod-eu · production · level 3"), "{shown}");
+    assert!(shown.contains("level 3 · production · prod-eu"), "{shown}");
     // A reason is needed, and goes with the change.
     let effects = press(&mut state, "enter '2' enter");
     assert!(effects.iter().all(|e| !matches!(e, Effect::Apply { .. })), "{effects:?}");

@@ -74,9 +74,8 @@ pub fn of_order(state: &State, order: &Order) -> String {
     if !state.has_several_contexts() {
         return String::new();
     }
-    let names =
-        order.contexts().into_iter().map(|context| text::cut(&state.context(context).place.context, 24) + " · ");
-    names.collect()
+    let name = |context| format!(" · {}", text::cut(&state.context(context).place.context, 24));
+    order.contexts().into_iter().map(name).collect()
 }
 
 /// The column that says which context a row of a list is of, where there are several: empty where there is one.

@@ -85,14 +85,17 @@ fn sheet(
     let height = (body.len() as u16 + foot + 2).min(area.height.saturating_sub(1));
     let area = middle(area, width, height);
     let level = dialog.level();
-    let production = if production { "production · " } else { "" };
+    // A narrow frame leaves out the last of them first: what it takes is said wherever there is room for anything.
+    let production = if production { " · production" } else { "" };
     let place = dialog.order().ok().map(|order| contexts::of_order(state, &order)).unwrap_or_default();
     let right =
-        Strip::of(format!("{place}{production}level {level}"), if level > 2 { Role::Warning } else { Role::Muted });
+        Strip::of(format!("level {level}{production}{place}"), if level > 2 { Role::Warning } else { Role::Muted });
     let inner = pen.frame(area, true, title, &right);
     let upper = Rect { height: inner.height.saturating_sub(foot), ..inner };
     let scroll = form.scroll.min(body.len().saturating_sub(upper.height.into()));
-    pen.strips(indent(upper), &body[scroll..]);
+    let upper_inner = indent(upper);
+    let shown: Vec<Strip> = body[scroll..].iter().map(|line| line.clone().cut(upper_inner.width.into())).collect();
+    pen.strips(upper_inner, &shown);
     let lower = Rect { y: upper.bottom(), height: foot.min(inner.height), ..inner };
     rule(pen, row_of(lower, 0), body.len().saturating_sub(scroll + usize::from(upper.height)));
     let focused = |field| form.focus == field;

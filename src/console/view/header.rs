@@ -241,10 +241,15 @@ pub fn hints(pen: &mut Pen, state: &State, area: Rect) {
         let allowed = hint.action().is_none_or(|action| state.why_not(action).is_none());
         (hint.keys(state).into_iter().next().unwrap_or_default(), hint.hint(), allowed)
     };
-    let keys: Vec<(String, &str, bool)> = match of_overlay(state) {
+    let mut keys: Vec<(String, &str, bool)> = match of_overlay(state) {
         Some(keys) => keys.iter().map(|(key, hint)| ((*key).to_owned(), *hint, true)).collect(),
         None => hinted(state).into_iter().map(of_hint).collect(),
     };
+    // Where there is no room for all, the way out is not what is left out.
+    let is_dialog = matches!(state.overlay, Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_));
+    if is_dialog && state.layout().class == Class::Compact {
+        keys.sort_by_key(|(key, ..)| key != "esc");
+    }
     for (key, hint, allowed) in keys {
         let piece = hint_of(&pen.glyphs.key(&key), hint, allowed);
         if !key.is_empty() && strip.width() + piece.width() <= area.width.into() {

@@ -25,7 +25,7 @@ pub fn confirm(pen: &mut Pen, state: &State, confirmation: &Confirmation, area: 
     let meaning = text::wrap(&confirmation.meaning, usize::from(width) - 4);
     let area = middle(area, width, meaning.len() as u16 + 5);
     let inner =
-        pen.frame(area, true, &Strip::of("Confirm", Role::Title), &Strip::of(format!("{place}level 1"), Role::Muted));
+        pen.frame(area, true, &Strip::of("Confirm", Role::Title), &Strip::of(format!("level 1{place}"), Role::Muted));
     let inner = indent(inner);
     pen.strip(row_of(inner, 0), &Strip::of(text::clean(&confirmation.question), Role::Text));
     for (row, part) in (1..).zip(&meaning) {
