@@ -98,10 +98,40 @@ pub fn operation(snapshot: &Snapshot, written: &str) -> Result<Uid, String> {
     only(snapshot, ("operation", name), found)
 }
 
+/// What an object of a kind and a name is in one context: for whoever has no UID of it.
+pub fn object(snapshot: &Snapshot, context: ContextId, kind: &str, name: &str) -> Option<Uid> {
+    match kind {
+        "Machine" => snapshot.of(context)?.all_machines().find(|m| *m.name == *name).map(|m| m.uid.clone()),
+        "NodePool" => snapshot.pool_named(context, name).map(|node| node.row.uid.clone()),
+        "Cluster" | "ClusterDeployment" => snapshot.cluster_named(context, name).map(|node| node.row.uid.clone()),
+        "Operation" => snapshot.operation_named(context, name).map(|operation| operation.uid.clone()),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fleet::testing::{self, uid_in};
+
+    #[test]
+    fn what_has_no_uid_is_found_by_kind_and_name_in_its_context() {
+        let fleet = "cluster a\npool p replicas=1\nmachine m-1 Ready\noperation op-1 ScaleUp Running 0/1\nidle 1 i-";
+        let snapshot = testing::several(&[("one", "cluster z"), ("two", fleet)]);
+        let check = |context: usize, kind: &str, name: &str, expected: Option<&str>| {
+            let context = ContextId::at(context);
+            let expected = expected.map(|expected| uid_in(context, expected));
+            assert_eq!(object(&snapshot, context, kind, name), expected, "{kind} {name}");
+        };
+        check(1, "Machine", "m-1", Some("m-1"));
+        check(1, "Machine", "i-1", Some("i-1"));
+        check(1, "NodePool", "a-p", Some("a-p"));
+        check(1, "ClusterDeployment", "a", Some("a"));
+        check(1, "Operation", "op-1", Some("op-1"));
+        check(1, "Machine", "a", None);
+        check(1, "MachineSet", "a-p", None);
+        check(0, "Machine", "m-1", None);
+    }
 
     fn check(found: Result<Uid, String>, expected: Result<(usize, &str), &str>) {
         let expected = expected.map(|(context, name)| uid_in(ContextId::at(context), name)).map_err(ToOwned::to_owned);

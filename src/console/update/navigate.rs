@@ -4,6 +4,7 @@ use super::super::{
     action::Action,
     layout::Class,
     message::Effect,
+    named,
     state::{Overlay, Pane, State, View},
     tree::{Row, RowId},
 };
@@ -160,7 +161,10 @@ fn page(state: &mut State) {
 
 fn go_to_event(state: &mut State) {
     let Some(event) = state.sieves.events.get(state.events.index).cloned() else { return };
-    if !reveal(state, &event.object_uid) {
+    // What other tools say names its object, and does not always know its UID.
+    let by_name = || named::object(&state.snapshot, event.uid.context, &event.kind, &event.name);
+    let uid = if event.object_uid.as_str().is_empty() { by_name() } else { Some(event.object_uid.clone()) };
+    if !uid.is_some_and(|uid| reveal(state, &uid)) {
         state.complain(format!("{} {} is not in the fleet any more", event.kind, event.name));
     }
 }
