@@ -50,14 +50,20 @@ impl Line {
         true
     }
 
-    /// Takes pasted text, without its line breaks.
+    /// Takes pasted text as one line: words of two lines do not grow together.
     pub fn paste(&mut self, text: &str) {
-        for c in text.chars().filter(|c| !c.is_control()) {
+        let parts: Vec<&str> = text.split(['\n', '\r', '\t']).filter(|part| !part.is_empty()).collect();
+        for c in parts.join(" ").chars().filter(|c| !c.is_control()) {
             if self.value().len() >= LIMIT {
                 break;
             }
             self.0.handle(InputRequest::InsertChar(c));
         }
+    }
+
+    /// Takes the first line of pasted text: what is below it is not of the same command or filter.
+    pub fn paste_line(&mut self, text: &str) {
+        self.paste(text.trim_start().split(['\n', '\r']).next().unwrap_or_default());
     }
 }
 
@@ -71,9 +77,21 @@ mod tests {
         assert!(line.key(KeyEvent::new(KeyCode::Char('s'), KeyModifiers::NONE)));
         assert!(line.key(KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE)));
         assert!(!line.key(KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE)));
-        line.paste("a\nb");
-        assert_eq!(line.value(), "gpuab");
         line.paste(&"x".repeat(10_000));
         assert_eq!(line.value().len(), LIMIT);
+    }
+
+    #[test]
+    fn what_is_pasted_becomes_one_line_and_a_command_is_its_first() {
+        let check = |text: &str, whole: &str, first: &str| {
+            let (mut line, mut command) = (Line::default(), Line::default());
+            line.paste(text);
+            command.paste_line(text);
+            assert_eq!((line.value(), command.value()), (whole, first), "{text:?}");
+        };
+        check("paste me\nsecond line", "paste me second line", "paste me");
+        check("theme light\r\n\tq\n", "theme light q", "theme light");
+        check("\n a\tb\u{7}", " a b", "a b");
+        check("", "", "");
     }
 }

@@ -108,7 +108,7 @@ fn height(state: &State) -> usize {
 /// Pasted text goes to the filter that is typed, and nowhere else.
 pub fn paste(audit: &mut Audit, snapshot: &Snapshot, text: &str) {
     if audit.typing {
-        audit.filter.paste(text);
+        audit.filter.paste_line(text);
         audit.look(snapshot);
     }
 }

@@ -26,7 +26,7 @@ pub fn press(state: &mut State, key: KeyEvent) -> Vec<Effect> {
 /// Pasted text goes to the words that are typed, and nowhere else.
 pub fn paste(help: &mut Help, text: &str) {
     if help.typing {
-        help.filter.paste(text);
+        help.filter.paste_line(text);
         help.scroll = 0;
     }
 }

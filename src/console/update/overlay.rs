@@ -277,11 +277,11 @@ pub fn paste(state: &mut State, text: &str) -> Vec<Effect> {
     }
     match &mut state.overlay {
         Overlay::Filter => {
-            state.line_mut().paste(text);
+            state.line_mut().paste_line(text);
             sift(state);
         }
         Overlay::Palette(palette) => {
-            palette.line.paste(text);
+            palette.line.paste_line(text);
             palette.complete(&state.snapshot, &state.themes);
         }
         Overlay::Scale(_) | Overlay::Rollout(_) | Overlay::Typed(_) => dialog::paste(state, text),

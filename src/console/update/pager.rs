@@ -208,7 +208,7 @@ fn type_search(pager: &mut Pager, key: KeyEvent) {
 /// Pasted text goes to the search that is typed, and nowhere else.
 pub fn paste(pager: &mut Pager, text: &str) {
     if pager.search.typing {
-        pager.search.line.paste(text);
+        pager.search.line.paste_line(text);
         pager.search_again();
     }
 }
