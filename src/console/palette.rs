@@ -8,6 +8,7 @@ use super::{
     action::{ACTIONS, Action},
     input::Line,
     named,
+    scale::MOST,
     sheet::{Form, Kind},
 };
 use crate::fleet::{ClusterNode, PoolNode, Snapshot, Uid};
@@ -212,7 +213,13 @@ fn scale(words: &[&str]) -> Result<Command, String> {
         [] => Ok(Command::Do(Action::Scale)),
         [pool] => Ok(Command::Scale { pool: (*pool).to_owned(), replicas: None }),
         [pool, number] => {
-            let replicas = number.parse().ok().filter(|n| (0..=100_000).contains(n)).ok_or_else(usage)?;
+            let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
+            let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+            let range = || format!("N is 0 to {}: {}", super::text::number(MOST as usize), usage());
+            let wrong = || if is_number { range() } else { usage() };
+            // `+5` would be read as 5, and means five more.
+            let read = number.parse().ok().filter(|n| digits == *number && (0..=MOST).contains(n));
+            let replicas = read.ok_or_else(wrong)?;
             Ok(Command::Scale { pool: (*pool).to_owned(), replicas: Some(replicas) })
         }
         _ => Err(usage()),
@@ -328,7 +335,12 @@ mod tests {
             ("", "type a command; Tab completes it, Esc leaves"),
             ("fly", "there is no command `fly`: Tab shows what there is"),
             ("scale eu/gpu many", "write `scale CLUSTER/POOL N`, for example `scale eu-1/gpu 12`"),
-            ("scale eu/gpu -1", "write `scale CLUSTER/POOL N`, for example `scale eu-1/gpu 12`"),
+            ("scale eu/gpu -1", "N is 0 to 100,000: write `scale CLUSTER/POOL N`, for example `scale eu-1/gpu 12`"),
+            ("scale eu/gpu +5", "N is 0 to 100,000: write `scale CLUSTER/POOL N`, for example `scale eu-1/gpu 12`"),
+            (
+                "scale eu/gpu 99999999999",
+                "N is 0 to 100,000: write `scale CLUSTER/POOL N`, for example `scale eu-1/gpu 12`",
+            ),
             ("pool", "write `pool CLUSTER/POOL`"),
             ("help me", "`help` takes no argument"),
             ("diff fish x", "`fish` has nothing to compare: cluster, pool, set, machine, operation have"),

@@ -41,7 +41,12 @@ pub struct ScaleDialog {
     operations: Vec<Arc<Operation>>,
     /// Idle machines that match.
     pub idle: usize,
+    /// The last key was a sign: a digit behind it would look like a difference.
+    signed: bool,
 }
+
+/// Most replicas of a pool.
+pub const MOST: i32 = 100_000;
 
 impl ScaleDialog {
     /// Opens on a pool; `replicas` is what to begin with.
@@ -63,6 +68,7 @@ impl ScaleDialog {
             machines: Vec::new(),
             operations: Vec::new(),
             idle: 0,
+            signed: false,
             pool,
         };
         dialog.look(node, snapshot);
@@ -99,7 +105,7 @@ impl ScaleDialog {
     }
 
     pub fn set_replicas(&mut self, replicas: i32) {
-        self.replicas = replicas.clamp(0, 100_000);
+        self.replicas = replicas.clamp(0, MOST);
         self.form.value_changed();
         self.replan();
     }
@@ -113,7 +119,23 @@ impl ScaleDialog {
     pub fn digit(&mut self, digit: i32) {
         let before = if self.form.typing_value { self.replicas } else { 0 };
         self.form.typing_value = true;
-        self.set_replicas(before.saturating_mul(10).saturating_add(digit));
+        let typed = before.saturating_mul(10).saturating_add(digit);
+        self.set_replicas(typed);
+        if typed > MOST {
+            self.form.complaint = Some(format!("a pool has {} replicas at most", text::number(MOST as usize)));
+        }
+    }
+
+    /// A sign is one more or one less at once; `-5` is neither five less nor five.
+    fn sign(&mut self, by: i32) {
+        self.step(by);
+        self.signed = true;
+    }
+
+    fn refuse_difference(&mut self) {
+        self.signed = true;
+        let said = "a difference is not read, `+` and `-` are one each: backspace, and then the number of replicas";
+        self.form.complaint = Some(said.into());
     }
 
     pub fn backspace(&mut self) {
@@ -234,9 +256,14 @@ impl Ask for ScaleDialog {
     }
 
     fn press_value(&mut self, key: KeyEvent) -> Pressed {
+        let signed = std::mem::take(&mut self.signed);
         match key.code {
-            KeyCode::Up | KeyCode::Char('k' | '+' | '=') => self.step(1),
-            KeyCode::Down | KeyCode::Char('j' | '-') => self.step(-1),
+            KeyCode::Char(sign @ ('+' | '-')) => self.sign(if sign == '+' { 1 } else { -1 }),
+            KeyCode::Char(c) if signed && c.is_ascii_digit() => self.refuse_difference(),
+            // The next digit begins anew.
+            KeyCode::Backspace if signed => self.step(0),
+            KeyCode::Up | KeyCode::Char('k' | '=') => self.step(1),
+            KeyCode::Down | KeyCode::Char('j') => self.step(-1),
             KeyCode::PageUp => self.step(10),
             KeyCode::PageDown => self.step(-10),
             KeyCode::Char(c) if c.is_ascii_digit() => self.digit(c as i32 - '0' as i32),

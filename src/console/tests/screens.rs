@@ -1,7 +1,11 @@
 //! What screens look like.
 
-use super::{agree, empty, press, screen, send, state};
-use crate::console::{glyphs::Glyphs, message::Event, state::State};
+use super::{FLEET, agree, empty, press, screen, send, state};
+use crate::console::{
+    glyphs::Glyphs,
+    message::Event,
+    state::{Overlay, State},
+};
 
 const SIZES: [(u16, u16); 4] = [(60, 15), (80, 24), (120, 40), (160, 48)];
 
@@ -26,6 +30,27 @@ fn a_failed_machine() {
         press(&mut state, "j right j right j enter");
         check("machine", &state);
     }
+}
+
+#[test]
+fn what_is_typed_for_the_replicas_cannot_be_read_in_two_ways() {
+    let check = |keys: &str, replicas: i32, complaint: Option<&str>| {
+        let mut state = state(FLEET, (120, 40));
+        press(&mut state, &format!(": 'pool eu-1/gpu' enter W s {keys}"));
+        let Overlay::Scale(dialog) = &state.overlay else { panic!("{keys} {:?}", state.overlay) };
+        let said = dialog.form.complaint.as_deref();
+        assert_eq!((dialog.replicas, said.map(|said| said.split([',', ':']).next().unwrap())), (replicas, complaint));
+    };
+    let refused = Some("a difference is not read");
+    check("1 2", 12, None);
+    check("- -", 4, None);
+    check("- 5", 5, refused);
+    check("- 5 0", 5, refused);
+    check("+ 5", 7, refused);
+    check("- backspace 2", 2, None);
+    check("- 5 down", 4, None);
+    check("down 2", 2, None);
+    check("9 9 9 9 9 9", 100_000, Some("a pool has 100"));
 }
 
 #[test]
