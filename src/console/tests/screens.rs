@@ -54,6 +54,21 @@ fn what_is_typed_for_the_replicas_cannot_be_read_in_two_ways() {
 }
 
 #[test]
+fn the_phases_of_the_scale_dialog_are_those_of_its_plan() {
+    // Two machines more than are wanted: one more is wanted, and one still leaves.
+    let surplus = FLEET.replace("replicas=5", "replicas=3");
+    for (fleet, replicas, expected) in
+        [(FLEET, 4, "cordon ▸ drain"), (&surplus, 4, "cordon ▸ drain"), (FLEET, 6, "claim")]
+    {
+        let mut state = state(fleet, (120, 40));
+        press(&mut state, &format!(": 'pool us-2/general' enter W s {replicas}"));
+        let shown = screen(&state);
+        let row = shown.lines().find(|line| line.contains(" phases ")).unwrap_or_else(|| panic!("{shown}"));
+        assert!(row.contains(expected), "{replicas}: {row}");
+    }
+}
+
+#[test]
 fn the_scale_dialog() {
     for size in SIZES {
         let mut state = state(super::FLEET, size);

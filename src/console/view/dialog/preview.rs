@@ -7,7 +7,11 @@ use super::{
     },
     LABEL, label, opinion,
 };
-use crate::{api::MachineReference, config::Role, fleet::Health};
+use crate::{
+    api::{MachineReference, OperationState, OperationType},
+    config::Role,
+    fleet::{Health, OperationRow},
+};
 
 /// All above the rule: it may be longer than the screen is high. `short` leaves out what can be done without.
 pub fn lines(pen: &Pen, state: &State, dialog: &ScaleDialog, width: usize, short: bool) -> Vec<Strip> {
@@ -112,9 +116,15 @@ fn plan(dialog: &ScaleDialog, width: usize) -> Vec<Strip> {
 /// The phases of the machines that join or leave, as far as any have been seen.
 fn phases(pen: &Pen, state: &State, dialog: &ScaleDialog, width: usize) -> String {
     let arrow = if pen.glyphs.is_ascii() { " > " } else { " ▸ " };
-    let shrinks = dialog.replicas < dialog.from();
-    let wanted = if shrinks { crate::api::OperationType::ScaleDown } else { crate::api::OperationType::ScaleUp };
-    let known = state.snapshot.operations.iter().find(|o| o.type_ == wanted && !o.phase_durations.is_empty());
+    let plan = &dialog.plan;
+    let grows = !plan.claims.is_empty() || !plan.joins.is_empty();
+    let leaves = !plan.victims.is_empty() || plan.left_to_rollout > 0;
+    // What there is nothing to do for now is told by the number.
+    let shrinks = leaves || !grows && dialog.replicas < dialog.from();
+    let wanted = if shrinks { OperationType::ScaleDown } else { OperationType::ScaleUp };
+    // One that is at work, or has failed, has not been through all of them.
+    let is_whole = |o: &OperationRow| o.state == OperationState::Succeeded && !o.phase_durations.is_empty();
+    let known = state.snapshot.operations.iter().find(|o| o.type_ == wanted && is_whole(o));
     let names: Vec<&str> = match known {
         Some(operation) => operation.phase_durations.iter().map(|p| p.phase.as_str()).collect(),
         None if shrinks => vec!["cordon", "drain", "reset", "release"],
