@@ -76,6 +76,21 @@ fn what_goes_on_below_is_marked() {
 }
 
 #[test]
+fn how_an_operation_of_a_pool_ended_is_whole() {
+    let fleet = FLEET.replace("ScaleUp Running 4/6", "ScaleUp Failed 11/12");
+    for (width, height) in (76..200).map(|width| (width, 40)).chain([(60, 15), (80, 24)]) {
+        let mut state = state(&fleet, (width, height));
+        press(&mut state, ": 'pool eu-1/gpu' enter tab");
+        let rows = lines(&state, "11/12  1 failed");
+        assert!(!rows.is_empty(), "{width}: {}", screen(&state));
+        for row in rows {
+            assert!(row.contains("  Failed ") || row.contains("  Failed│"), "{width}: {row}");
+            assert!(row.contains("█"), "{width}: {row}");
+        }
+    }
+}
+
+#[test]
 fn the_time_of_an_operation_is_whole_or_not_there() {
     for width in 60..170 {
         for (mut state, passed) in [(state(FLEET, (width, 40)), 0), (several(LAB, (width, 40)), 899)] {

@@ -118,16 +118,14 @@ fn facts(glyphs: Glyphs, state: &State, node: &PoolNode, room: Room) -> Panel {
     panel.right(Strip::of(format!("{shape} {word}").trim_end().to_owned(), role))
 }
 
+/// Columns of a bar that still is one.
+const LEAST_BAR: usize = 6;
+
 /// How far the operation is, and when it will be over.
 fn operation_bar(glyphs: Glyphs, state: &State, node: &PoolNode, operation: &OperationRow, width: usize) -> Strip {
     let fraction = if operation.state == crate::api::OperationState::Succeeded { 1.0 } else { operation.fraction() };
-    let (done, rest) = text::bar(fraction, (width / 3).clamp(10, 40), glyphs.is_ascii());
     let role = role(operation.health());
-    let mut strip = Strip::of(format!("{} ", operation.type_.as_str()), Role::Muted)
-        .add(done, role)
-        .add(rest, Role::Muted)
-        .add(format!(" {:>3.0}%  ", fraction * 100.0), role)
-        .add(format!("{}/{}", operation.progress.succeeded, operation.progress.total), Role::Text);
+    let mut strip = Strip::of(format!("  {}/{}", operation.progress.succeeded, operation.progress.total), Role::Text);
     if operation.progress.failed > 0 {
         strip.push(format!("  {} failed", operation.progress.failed), Role::Bad);
     }
@@ -141,7 +139,15 @@ fn operation_bar(glyphs: Glyphs, state: &State, node: &PoolNode, operation: &Ope
     } else if let Some(seconds) = remaining(state, node, operation) {
         strip.push(format!("  ETA {}", text::duration(seconds)), Role::Accent);
     }
-    strip
+    // The bar takes what is left: it says nothing that the numbers do not.
+    let kind = format!("{} ", operation.type_.as_str());
+    let percent = format!(" {:>3.0}%", fraction * 100.0);
+    let left = width.saturating_sub(text::width(&kind) + strip.width());
+    let percent = if left < LEAST_BAR + percent.len() { String::new() } else { percent };
+    let columns = (left.saturating_sub(percent.len())).clamp(LEAST_BAR, (width / 3).clamp(10, 40));
+    let (done, rest) = text::bar(fraction, columns, glyphs.is_ascii());
+    let begin = Strip::of(kind, Role::Muted).add(done, role).add(rest, Role::Muted).add(percent, role);
+    begin.append(strip).cut(width)
 }
 
 /// Seconds until the last machine is through, if each remaining phase takes as long as it usually does; nothing where one
