@@ -8,6 +8,7 @@ mod place;
 use super::{
     action::{Action, Layer},
     layout::Class,
+    maintenance,
     pager::{Pager, Source},
     sheet,
     state::{Overlay, Pane, State, Subject, View},
@@ -185,9 +186,11 @@ fn row(state: &State) -> Here {
         Some(_) => &[Action::Yaml, Action::Describe, Action::Diff, Action::Edit, Action::Audit, Action::Copy],
         None => &[Action::Audit, Action::Copy],
     };
-    if state.blocked_drain().is_some() {
+    if let Some(machine) = state.blocked_drain() {
+        let waits = machine.drain.as_deref().and_then(maintenance::waits).is_some();
         let drain = [Action::DrainWait, Action::DrainSkip, Action::DrainHint, Action::DrainForce, Action::Logs];
-        return Here::of(&drain, &[Action::Why, Action::Open, Action::Ssh, Action::Replace]).and(look);
+        return Here::of(&drain[usize::from(waits)..], &[Action::Why, Action::Open, Action::Ssh, Action::Replace])
+            .and(look);
     }
     let its = subject(state);
     if state.marks.is_empty() { its.and(look) } else { marked().then(its.and(look)) }

@@ -155,6 +155,7 @@ pub fn choose(state: &mut State, action: Action, choice: Choice) -> Vec<Effect> 
     let Some(order) = maintenance::choose(&machine, choice, &state.user) else { return Vec::new() };
     match choice {
         // To wait is to stop nothing and lose nothing.
+        Choice::Wait if change::is_on_its_way(state, &order) => {}
         Choice::Wait => return vec![state.apply(order)],
         Choice::Skip => {
             let meaning = "it stays cordoned with what is left on it, and the operation goes on with the others";
