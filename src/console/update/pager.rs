@@ -49,6 +49,8 @@ pub fn kept(state: &mut State) {
     }
     let file = format!("{}.log", text::plain(title.rsplit(' ').next().unwrap_or("kept")));
     let mut pager = Pager::new(title, file, Source::Kept, Look::Plain, state.size);
+    // What is found in a long line is read with its beginning, which says when and whose it is.
+    pager.wraps = true;
     pager.take(Text { folded: text, whole: None });
     pager.go_to_end();
     pager.search.open(pager.top);
