@@ -64,7 +64,7 @@ fn a_session_has_the_terminal_for_itself_and_gives_it_back() {
     terminal.press(CTRL_C);
     terminal.sees("ended with status 130");
     terminal.press("?");
-    terminal.sees("one row down");
+    terminal.sees("Here: Hosts");
     std::thread::sleep(BEFORE_A_DIALOG);
     terminal.press(CTRL_C);
     assert_eq!(terminal.ends(), 0);
@@ -139,7 +139,7 @@ fn a_program_that_is_not_there_is_one_sentence() {
     terminal.sees("there is no program `/nowhere/ssh` here");
     assert!(!terminal.is_restored());
     terminal.press("?");
-    terminal.sees("one row down");
+    terminal.sees("Here: Hosts");
 }
 
 #[test]

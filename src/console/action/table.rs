@@ -211,7 +211,7 @@ pub const ACTIONS: &[Entry] = &[
         Action::Edit,
         "edit",
         "edit",
-        "the object in your own editor; then the difference, and a yes",
+        "the object in your own editor, then as a change",
         Group::Change,
         true,
     ),
