@@ -207,14 +207,7 @@ pub const ACTIONS: &[Entry] = &[
         false,
     ),
     entry(Action::ClearMarks, "clear-marks", "no marks", "take all marks away", Group::Change, false),
-    entry(
-        Action::Edit,
-        "edit",
-        "edit",
-        "the object in your own editor, then as a change",
-        Group::Change,
-        true,
-    ),
+    entry(Action::Edit, "edit", "edit", "the object in your own editor, then as a change", Group::Change, true),
     entry(Action::Scale, "scale", "scale", "scale the pool: preview, dry run, then confirm", Group::Change, true),
     entry(
         Action::Upgrade,
