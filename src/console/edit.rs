@@ -3,7 +3,10 @@
 //! What is in the editor was read from the server just before, and the change is bound to that version: nothing here goes by
 //! what a watch has kept. It is asked about like any other change, with the server's dry run, before it is sent.
 
-use super::message::{Change, Kind, Order, Target};
+use super::{
+    message::{Change, Kind, Order, Target},
+    sheet, text,
+};
 use crate::{
     api::{labels, merge_patch},
     fleet::ContextId,
@@ -52,7 +55,7 @@ impl Draft {
             generation: object["metadata"]["generation"].as_i64(),
         };
         let before = shown(object);
-        let text = format!("{HEADER}#\n{}", yaml(&before));
+        let text = format!("{HEADER}#\n{}", sheet::yaml(&before));
         Self { target, before, text }
     }
 
@@ -64,7 +67,7 @@ impl Draft {
     /// A name for its file, without folders.
     pub fn file_name(&self) -> String {
         let name = format!("{}-{}", self.target.kind.as_str().to_lowercase(), self.target.name);
-        format!("{}.yaml", name.replace(|c: char| !c.is_ascii_alphanumeric() && !"-.".contains(c), "_"))
+        format!("{}.yaml", text::plain(&name))
     }
 
     /// What the text has become, and what that comes to for this user.
@@ -83,10 +86,9 @@ impl Draft {
     /// The merge patch that makes the text of what was read; a sentence where that cannot be done.
     fn patch(&self, text: &str) -> Result<Option<Value>, String> {
         let after: Value = serde_saphyr::from_str(text).map_err(|why| why.to_string())?;
-        let Value::Object(after) = after else {
+        if !after.is_object() {
             return Err("this is no object: kind, metadata and spec are wanted".into());
-        };
-        let after = Value::Object(after);
+        }
         let mut rest = after.clone();
         let mut fixed = self.before.clone();
         for whole in [&mut rest, &mut fixed] {
@@ -95,17 +97,24 @@ impl Draft {
         if let Some(other) = first_difference("", &fixed, &rest) {
             return Err(format!("{other} cannot be changed here: only spec, labels and annotations are written"));
         }
-        Ok(merge_patch::difference(&without_nulls(self.before.clone()), &without_nulls(after)))
+        let (before, mut after) = (without_nulls(self.before.clone()), without_nulls(after));
+        // Annotations go one by one: who asked, and why, is written among them, where a null would be lost.
+        if before["metadata"]["annotations"].is_object() && after["metadata"]["annotations"].is_null() {
+            after["metadata"]["annotations"] = json!({});
+        }
+        Ok(merge_patch::difference(&before, &after))
     }
 
-    fn order(&self, patch: Value, user: &str) -> Order {
-        // A reason that is there belongs to the change before.
-        let mut noted = match self.target.kind {
-            Kind::Operation => json!({}),
-            _ => json!({"metadata": {"annotations": {labels::REQUESTED_BY: user, labels::REASON: null}}}),
-        };
-        merge(&mut noted, patch);
-        let change = Change { target: self.target.clone(), patch: noted };
+    fn order(&self, mut patch: Value, user: &str) -> Order {
+        if self.target.kind != Kind::Operation {
+            let notes = &mut patch["metadata"]["annotations"];
+            notes[labels::REQUESTED_BY] = user.into();
+            // A reason that is there belongs to the change before, unless it is what was written.
+            if notes.get(labels::REASON).is_none() {
+                notes[labels::REASON] = Value::Null;
+            }
+        }
+        let change = Change { target: self.target.clone(), patch };
         Order::one(change, format!("{} is changed", self.what()))
     }
 
@@ -168,22 +177,6 @@ fn without_nulls(value: Value) -> Value {
         }
         other => other,
     }
-}
-
-/// Lays one patch over another; unlike with an object, nulls stay.
-fn merge(patch: &mut Value, over: Value) {
-    match (patch, over) {
-        (Value::Object(patch), Value::Object(over)) => {
-            for (name, value) in over {
-                merge(patch.entry(name).or_insert(Value::Null), value);
-            }
-        }
-        (patch, over) => *patch = over,
-    }
-}
-
-fn yaml(object: &Value) -> String {
-    serde_saphyr::to_string(object).unwrap_or_else(|why| format!("# this cannot be written as YAML: {why}\n"))
 }
 
 #[cfg(test)]

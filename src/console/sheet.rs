@@ -7,6 +7,7 @@ mod diff;
 mod yaml;
 
 pub use diff::{Beside, Member};
+pub use yaml::yaml;
 
 use super::{
     pager::{Look, Text},

@@ -111,6 +111,21 @@ fn it_is_bound_to_what_was_read_and_the_reason_before_does_not_count() {
 }
 
 #[test]
+fn annotations_that_are_all_taken_away_go_whatever_is_noted_beside_them() {
+    let mut object = object();
+    object["metadata"]["annotations"] = json!({"a": "b", "c": "d"});
+    let draft = Draft::new(ContextId::FIRST, Kind::NodePool, &object);
+    let text = draft.text.replace("  annotations:\n    a: b\n    c: d\n", "");
+    assert_ne!(text, draft.text);
+    let Edited::Changed(order) = draft.read(&text, "ada") else { panic!() };
+    let mut patch = order.changes[0].patch.clone();
+    // As the dialog adds a reason.
+    json_patch::merge(&mut patch, &json!({"metadata": {"annotations": {labels::REASON: "CHG-1"}}}));
+    let notes = json!({"a": null, "c": null, labels::REQUESTED_BY: "ada", labels::REASON: "CHG-1"});
+    assert_eq!(patch["metadata"]["annotations"], notes);
+}
+
+#[test]
 fn the_name_of_its_file_has_no_folders() {
     let mut object = object();
     object["metadata"]["name"] = "../a b".into();

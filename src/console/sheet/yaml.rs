@@ -16,7 +16,7 @@ fn joined(objects: &[Value], render: impl Fn(&Value) -> String) -> String {
     objects.iter().map(render).collect::<Vec<_>>().join("---\n")
 }
 
-fn yaml(object: &Value) -> String {
+pub fn yaml(object: &Value) -> String {
     serde_saphyr::to_string(object).unwrap_or_else(|why| format!("# this cannot be written as YAML: {why}\n"))
 }
 
